@@ -1,0 +1,1 @@
+"""The public gateway: REST with access keys, tenancy, and its own description."""

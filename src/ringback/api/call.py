@@ -1,0 +1,64 @@
+"""What a REST route gets and gives: the slices' side of the gateway."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from ringback.kit.errors import FailedPrecondition
+from ringback.kit.reading import Asked
+from ringback.kit.uow import UnitOfWork
+
+U = TypeVar("U", bound=UnitOfWork)
+
+
+class Nothing(Asked, frozen=True):
+    """A request without fields."""
+
+
+class PreconditionFailed(FailedPrecondition):
+    """The object is not what If-Match says it is."""
+
+    code, reason = 412, "PRECONDITION_FAILED"
+
+
+def etag(data: msgspec.Struct) -> str:
+    """A strong entity tag of an object as everybody may see it: a password shown once does not count."""
+    if hasattr(data, "password"):
+        data = msgspec.structs.replace(data, password="")
+    return f'"{sha256(msgspec.json.encode(data)).hexdigest()[:32]}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[U]):
+    """One authenticated request; `body` and `query` are the shapes that the route declares."""
+
+    uow: U
+    customer_id: UUID
+    path: dict[str, Any]
+    query: Any
+    body: Any
+    if_match: str | None = None
+
+    def require_match(self, current: msgspec.Struct) -> None:
+        """Go on only if the caller's `If-Match`, when there is one, names this state."""
+        if self.if_match is None or self.if_match.strip() == "*":
+            return
+        if etag(current) not in (tag.strip() for tag in self.if_match.split(",")):
+            raise PreconditionFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back. `location` is where a new object lives; `tagged` objects carry an ETag."""
+
+    data: msgspec.Struct
+    status: int = 200
+    location: str | None = None
+    tagged: bool = True
+
+
+Route = Callable[[Call[Any]], Awaitable[Answer]]

@@ -1,0 +1,150 @@
+"""What is served without a key: the front page, the documentation, health and metrics."""
+
+import mimetypes
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import msgspec
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ringback import __version__
+from ringback.api.call import Route
+from ringback.api.openapi import description
+from ringback.kit.errors import Failure
+from ringback.kit.outbox import pending
+from ringback.kit.routing import Routes
+from ringback.kit.uow import Work
+from ringback.registrar.work import Memory, Uow
+from ringback.settings import Settings
+
+Page = Callable[[Request], Awaitable[Response]]
+
+ASSETS: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+LINKS: Final = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/ready"}
+
+
+class Site:
+    """Pages by path, for the REST port and for the metrics port."""
+
+    def __init__(self, work: Work[Uow], settings: Settings, routes: Routes[Route], memory: Memory) -> None:
+        self._work = work
+        self._settings = settings
+        self._routes = routes
+        self._memory = memory
+
+    def public_pages(self) -> dict[str, Page]:
+        pages: dict[str, Page] = {
+            "/": self.front,
+            "/docs": docs,
+            "/swagger/index.html": to_docs,
+            "/openapi.json": self.openapi,
+        }
+        return {**pages, **{f"/docs/{name}": asset for name in ASSETS}, **self.health_pages()}
+
+    def metrics_pages(self) -> dict[str, Page]:
+        return {self._settings.prometheus_endpoint: self.metrics, **self.health_pages()}
+
+    def health_pages(self) -> dict[str, Page]:
+        return {"/live": alive, "/health": alive, "/ready": self.ready}
+
+    async def front(self, request: Request) -> Response:
+        """What runs, how many phones are online, where to read on: JSON, or a page for a browser."""
+        about = await self._about()
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(template("front.html").render(about), media_type="text/html")
+        return json(about)
+
+    async def openapi(self, request: Request) -> Response:
+        return json(description(self._routes))
+
+    async def ready(self, request: Request) -> Response:
+        """503 unless both databases answer."""
+        checks = {name: await self._check(statement) for name, statement in self._probes().items()}
+        fine = all(state == "ok" for state in checks.values())
+        return json({"ready": fine, "checks": checks}, 200 if fine else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        await self._gauge()
+        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(self._memory.metrics.registry), media_type=kind)
+
+    async def _about(self) -> dict[str, Any]:
+        online: int | None
+        try:
+            online = await self._work.read(self._online)
+        except Failure:
+            online = None
+        return {
+            "name": "Ringback",
+            "version": __version__,
+            "services": ["registrar-manager"],
+            "phones_online": online,
+            "domains": {
+                "extension": self._settings.domain_name_extension,
+                "sip": self._settings.sip_domain,
+            },
+            "links": LINKS,
+        }
+
+    async def _online(self, uow: Uow) -> int:
+        return await uow.sip.online(f".{self._settings.domain_name_extension}", uow.now)
+
+    def _probes(self) -> dict[str, Callable[[Uow], Awaitable[Any]]]:
+        return {"database_bin": lambda uow: pending(uow.session), "database_asterisk": self._online}
+
+    async def _check(self, probe: Callable[[Uow], Awaitable[Any]]) -> str:
+        try:
+            await self._work.read(probe)
+        except Failure as failure:
+            return failure.sentence
+        return "ok"
+
+    async def _gauge(self) -> None:
+        """The values that are read when somebody asks for them; an unreachable database leaves the last ones."""
+        try:
+            waiting, oldest, now = await self._work.read(_outbox)
+            online = await self._work.read(self._online)
+        except Failure:
+            return
+        self._memory.metrics.outbox_pending.set(waiting)
+        self._memory.metrics.outbox_age.set((now - oldest).total_seconds() if oldest else 0)
+        self._memory.metrics.contacts_live.set(online)
+
+
+async def _outbox(uow: Uow) -> tuple[int, Any, Any]:
+    return (*await pending(uow.session), uow.now)
+
+
+async def alive(request: Request) -> Response:
+    return json({"status": "ok"})
+
+
+async def docs(request: Request) -> Response:
+    return Response(template("docs.html").render(), media_type="text/html")
+
+
+async def to_docs(request: Request) -> Response:
+    return RedirectResponse("/docs")
+
+
+async def asset(request: Request) -> Response:
+    """One file of Swagger UI, shipped with the package `swagger-ui-py`."""
+    name = Path(request.url.path).name
+    content = files("swagger_ui").joinpath("static", name).read_bytes()
+    return Response(content, media_type=mimetypes.guess_type(name)[0])
+
+
+def json(data: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(data), status, media_type="application/json")
+
+
+@cache
+def template(name: str) -> jinja2.Template:
+    loader = jinja2.PackageLoader("ringback", "api/pages")
+    return jinja2.Environment(loader=loader, autoescape=True).get_template(name)

@@ -1,0 +1,95 @@
+"""The composition root: settings in, running services out."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from ringback.api.call import Route
+from ringback.api.gateway import Gateway
+from ringback.api.site import Site
+from ringback.kit.budget import Budget
+from ringback.kit.cache import Cache
+from ringback.kit.db import Database, Statement
+from ringback.kit.events import Bus
+from ringback.kit.outbox import Relay
+from ringback.kit.routing import Routes
+from ringback.kit.rpc import Answer, Service
+from ringback.kit.sqlite import SqliteDatabase
+from ringback.kit.uow import Work, utc_now
+from ringback.registrar.contacts import rpc as contacts_rpc
+from ringback.registrar.directs import rpc as directs_rpc
+from ringback.registrar.directs.model import new_hash
+from ringback.registrar.events import PUBLISHER
+from ringback.registrar.extensions import rest as extensions_rest
+from ringback.registrar.extensions import rpc as extensions_rpc
+from ringback.registrar.metrics import Metrics
+from ringback.registrar.reconcile import Reconciler
+from ringback.registrar.work import Memory, Uow, registrar_work
+from ringback.schema import ASTERISK_TABLES, OWN_TABLES
+from ringback.settings import Settings
+from ringback.transports.memory import MemoryBus
+
+RPC: Final[Routes[Answer]] = Routes(extensions_rpc.routes, contacts_rpc.routes, directs_rpc.routes)
+REST: Final[Routes[Route]] = Routes(extensions_rest.routes)
+PUBLISHER_MISSES: Final = 50
+"""Unknown hashes a second that one publisher may ask for before we say so in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ringback:
+    """Everything that one process needs, put together and not yet running."""
+
+    settings: Settings
+    database: Database
+    memory: Memory
+    work: Work[Uow]
+    rpc: Service[Uow]
+    gateway: Gateway
+    site: Site
+    relay: Relay
+    reconciler: Reconciler
+    bus: Bus
+
+
+def assemble(
+    settings: Settings,
+    *,
+    bus: Bus | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    ticks: Callable[[], float] = time.monotonic,
+    hashes: Callable[[int], str] = new_hash,
+    watch: Callable[[Statement], None] | None = None,
+) -> Ringback:
+    """Put it together over an existing database.
+
+    `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `watch` sees every statement.
+    """
+    database = SqliteDatabase(settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=watch)
+    memory = Memory(
+        metrics=Metrics(CollectorRegistry()),
+        contacts=Cache(ticks, database.revision),
+        misses=Budget(settings.direct_miss_limit, clock=ticks),
+        publisher_misses=Budget(PUBLISHER_MISSES, window=1.0, pause=1.0, clock=ticks),
+        new_hash=hashes,
+    )
+    news = asyncio.Event()
+    work = registrar_work(database, settings, memory, clock=clock, published=news.set)
+    carrier = bus or MemoryBus()
+    site = Site(work, settings, REST, memory)
+    return Ringback(
+        settings=settings,
+        database=database,
+        memory=memory,
+        work=work,
+        rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
+        gateway=Gateway(REST, work, site.public_pages()),
+        site=site,
+        relay=Relay(work, carrier, news, memory.metrics.observe_event),
+        reconciler=Reconciler(work, memory.metrics, settings),
+        bus=carrier,
+    )

@@ -1,0 +1,1 @@
+"""The commands `ringback …` and `registrar-control …`."""

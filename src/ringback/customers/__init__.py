@@ -1,0 +1,1 @@
+"""The service `customer-manager`: tenants and their access keys."""

@@ -1,0 +1,1 @@
+"""Access keys: who may ask, and for whom."""

@@ -1,0 +1,44 @@
+"""An access key: `rb_` and 43 characters that stand for a customer, or for the platform's operator."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from ringback.kit.secret import Secret
+
+PREFIX: Final = "rb_"
+SHOWN: Final = 10
+"""Characters of a key that may be shown, so that people can tell their keys apart."""
+OPERATOR: Final = "operator"
+ADMIN: Final = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """What is kept of a key: its hash, whose it is (`None`: the platform's own), and what it may do."""
+
+    id: UUID
+    customer_id: UUID | None
+    name: str
+    token_hash: str
+    token_prefix: str
+    roles: tuple[str, ...]
+    tm_create: datetime
+    tm_expire: datetime | None = None
+    tm_revoke: datetime | None = None
+
+    def works(self, now: datetime) -> bool:
+        return self.tm_revoke is None and (self.tm_expire is None or now < self.tm_expire)
+
+
+def new_token() -> Secret:
+    """`rb_` and 32 random bytes as 43 base64url characters."""
+    return Secret(PREFIX + secrets.token_urlsafe(32))
+
+
+def token_hash(token: str) -> str:
+    """SHA-256 hex: enough for a random key, and quick."""
+    return sha256(token.encode()).hexdigest()

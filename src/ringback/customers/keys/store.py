@@ -1,0 +1,62 @@
+"""SQL of access keys."""
+
+from typing import Any, Final
+
+from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, insert, select
+
+from ringback.customers.keys.model import AccessKey
+from ringback.kit.columns import Id, Json, Time
+from ringback.kit.db import OWN, Row, Session, Statement
+
+metadata = MetaData(schema=OWN)
+accesskeys = Table(
+    "registrar_accesskeys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id),
+    Column("name", String(255)),
+    Column("token_hash", CHAR(64), nullable=False),
+    Column("token_prefix", String(16), nullable=False),
+    Column("roles", Json, nullable=False),
+    Column("scopes", Json),
+    Column("source_cidrs", Json),
+    Column("tm_expire", Time),
+    Column("tm_revoke", Time),
+    Column("tm_last_use", Time),
+    Column("tm_create", Time),
+    Column("tm_update", Time),
+    Column("tm_delete", Time),
+    Index("ux_registrar_accesskeys_token", "token_hash", unique=True),
+)
+
+COLUMNS: Final = (
+    "id", "customer_id", "name", "token_hash", "token_prefix", "roles", "tm_create", "tm_expire", "tm_revoke",
+)  # fmt: skip
+ADD = Statement(insert(accesskeys), *COLUMNS)
+BY_HASH = Statement(
+    select(*(accesskeys.c[name] for name in COLUMNS)).where(
+        accesskeys.c.token_hash == bindparam("hash"), accesskeys.c.tm_delete.is_(None)
+    )
+)
+ANY = Statement(select(accesskeys.c.id).limit(1))
+
+
+def to_row(key: AccessKey) -> dict[str, Any]:
+    return {name: getattr(key, name) for name in COLUMNS}
+
+
+def from_row(row: Row) -> AccessKey:
+    return AccessKey(**{**row, "roles": tuple(row["roles"])})
+
+
+async def add(session: Session, key: AccessKey) -> None:
+    await session.run(ADD, **to_row(key))
+
+
+async def by_hash(session: Session, hash: str) -> AccessKey | None:
+    row = await session.one(BY_HASH, hash=hash)
+    return from_row(row) if row else None
+
+
+async def any_exist(session: Session) -> bool:
+    return await session.one(ANY) is not None

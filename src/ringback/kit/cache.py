@@ -1,0 +1,67 @@
+"""A cache whose fills carry a version, so that a slow fill never brings back what was just invalidated."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+LARGEST: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[V]):
+    value: V
+    until: float
+
+
+class Cache(Generic[K, V]):
+    """Holds values for a while, in this process.
+
+    `revision` is the state of the world behind the cache: a value filled under another revision is not served.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        revision: Callable[[], int] = lambda: 0,
+        largest: int = LARGEST,
+    ) -> None:
+        self._clock = clock
+        self._revision = revision
+        self._largest = largest
+        self._entries: OrderedDict[K, tuple[int, Entry[V]]] = OrderedDict()
+        self._invalidated: dict[K, int] = {}
+        self._floor = 0
+        self._count = 0
+
+    def get(self, key: K) -> V | None:
+        held = self._entries.get(key)
+        if held is None or held[0] != self._revision() or held[1].until <= self._clock():
+            return None
+        return held[1].value
+
+    def begin(self, key: K) -> tuple[int, int]:
+        """Ask for this before reading what `fill` is to hold."""
+        return self._count, self._revision()
+
+    def fill(self, key: K, begun: tuple[int, int], value: V, seconds: float) -> None:
+        """Hold `value`, unless the key was invalidated or the world changed since `begin`."""
+        count, revision = begun
+        if seconds <= 0 or self._invalidated.get(key, self._floor) > count or revision != self._revision():
+            return
+        self._entries[key] = (revision, Entry(value, self._clock() + seconds))
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._largest:
+            self._entries.popitem(last=False)
+
+    def invalidate(self, key: K) -> None:
+        self._count += 1
+        self._entries.pop(key, None)
+        self._invalidated[key] = self._count
+        if len(self._invalidated) > self._largest:
+            self._invalidated.clear()
+            self._floor = self._count

@@ -1,0 +1,77 @@
+"""Column types that mean the same on every engine: ids, times, JSON."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import BINARY, JSON, DateTime, Dialect, LargeBinary, Text
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+
+class Id(TypeDecorator[UUID]):
+    """A UUID: 16 big-endian bytes on SQLite, MySQL and MariaDB, `uuid` on PostgreSQL."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
+        return dialect.type_descriptor(BINARY(16) if dialect.name in ("mysql", "mariadb") else LargeBinary(16))
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else value.bytes
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        return UUID(bytes=bytes(value)) if isinstance(value, bytes | bytearray | memoryview) else value
+
+
+class Time(TypeDecorator[datetime]):
+    """A moment in UTC with microseconds; text that sorts by time on SQLite. Naive on the driver, aware here."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kinds: dict[str, TypeEngine[Any]] = {
+            "mysql": mysql.DATETIME(fsp=6),
+            "mariadb": mysql.DATETIME(fsp=6),
+            "postgresql": postgresql.TIMESTAMP(precision=6),
+        }
+        return dialect.type_descriptor(kinds.get(dialect.name, Text()))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        utc = value.astimezone(UTC).replace(tzinfo=None)
+        return utc.strftime(TIME_FORMAT) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return (datetime.fromisoformat(value) if isinstance(value, str) else value).replace(tzinfo=UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON document; `None` is SQL NULL, never the JSON word null."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kinds: dict[str, TypeEngine[Any]] = {
+            "mysql": JSON(none_as_null=True),
+            "mariadb": JSON(none_as_null=True),
+            "postgresql": postgresql.JSONB(none_as_null=True),
+        }
+        return dialect.type_descriptor(kinds.get(dialect.name, Text()))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return msgspec.json.encode(value).decode() if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return msgspec.json.decode(value) if isinstance(value, str) and dialect.name == "sqlite" else value

@@ -1,0 +1,120 @@
+"""The one family of errors that a caller may be shown."""
+
+from typing import ClassVar, NamedTuple
+
+
+class Fault(NamedTuple):
+    """One field of a request that is wrong, and what it must be."""
+
+    field: str
+    description: str
+
+
+class Failure(Exception):
+    """The request could not be done.
+
+    A subclass's first docstring line is the sentence shown to callers, `status` and `code` come from the closed set
+    of the contract (registrar 3.2), `reason` is the promise to programs, and the keywords are the faulty fields.
+    """
+
+    status: ClassVar[str] = "INTERNAL"
+    code: ClassVar[int] = 500
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, *faults: Fault, **details: str) -> None:
+        self.faults = (*faults, *(Fault(field, text) for field, text in details.items()))
+        super().__init__(self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        return (type(self).__doc__ or "").strip().splitlines()[0]
+
+    def detail_objects(self) -> list[dict[str, str]]:
+        return [fault._asdict() for fault in self.faults]
+
+    def __str__(self) -> str:
+        return "; ".join([self.sentence, *(f"{fault.field} {fault.description}" for fault in self.faults)])
+
+
+class InvalidArgument(Failure):
+    """The request is not understood."""
+
+    status, code, reason = "INVALID_ARGUMENT", 400, "VALIDATION_FAILED"
+
+
+class ValidationFailed(InvalidArgument):
+    """One or more fields are invalid."""
+
+
+class InvalidJsonBody(InvalidArgument):
+    """The body must be a JSON object."""
+
+    reason = "INVALID_JSON_BODY"
+
+
+class InvalidPageToken(InvalidArgument):
+    """The page token is not one of ours."""
+
+    reason = "INVALID_PAGE_TOKEN"
+
+
+class Unauthenticated(Failure):
+    """An access key is needed."""
+
+    status, code, reason = "UNAUTHENTICATED", 401, "AUTHENTICATION_REQUIRED"
+
+
+class PermissionDenied(Failure):
+    """This is not allowed."""
+
+    status, code, reason = "PERMISSION_DENIED", 403, "PERMISSION_DENIED"
+
+
+class NotFound(Failure):
+    """There is no such thing."""
+
+    status, code, reason = "NOT_FOUND", 404, "NOT_FOUND"
+
+
+class RouteNotFound(NotFound):
+    """No such route."""
+
+    reason = "ROUTE_NOT_FOUND"
+
+
+class AlreadyExists(Failure):
+    """It exists already."""
+
+    status, code, reason = "ALREADY_EXISTS", 409, "ALREADY_EXISTS"
+
+
+class FailedPrecondition(Failure):
+    """The state of things does not allow this."""
+
+    status, code, reason = "FAILED_PRECONDITION", 409, "FAILED_PRECONDITION"
+
+
+class ResourceExhausted(Failure):
+    """Too much of it."""
+
+    status, code, reason = "RESOURCE_EXHAUSTED", 429, "RESOURCE_EXHAUSTED"
+
+
+class Unavailable(Failure):
+    """Something that is needed does not answer."""
+
+    status, code, reason = "UNAVAILABLE", 503, "UNAVAILABLE"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    reason = "DATABASE_UNAVAILABLE"
+
+
+class Internal(Failure):
+    """Something went wrong on our side."""
+
+
+class CannotStart(Exception):
+    """The start is refused for a reason that the operator can mend; its text is one line, shown as it is."""

@@ -1,0 +1,128 @@
+"""Bytes to a typed request, all faults at once: for RPC, REST and the command line."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+
+from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
+from ringback.kit.secret import Secret
+
+SHAPES: Final[dict[Any, str]] = {str: "a string", bool: "true or false", int: "a whole number", UUID: "a UUID"}
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A request. A shape with rules over several fields overrides `faults_together`."""
+
+    @staticmethod
+    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
+        """Faults between fields that are right by themselves; `values` holds those that were given."""
+        return ()
+
+
+def not_nil(id: UUID) -> bool:
+    return id.int != 0
+
+
+def rule(description: str, holds: Callable[[Any], bool], **schema: Any) -> msgspec.Meta:
+    """A rule that JSON Schema cannot say by itself; `schema` is what of it it can."""
+    return msgspec.Meta(description=description, extra={"holds": holds}, extra_json_schema=schema or None)
+
+
+Identity = Annotated[UUID, rule("a UUID, not nil", not_nil)]
+
+
+class Field(msgspec.Struct, frozen=True):
+    """How one field is read: its type without null, what it must be in words, the rule beyond its type."""
+
+    name: str
+    type: Any
+    description: str
+    holds: Callable[[Any], bool] | None
+    required: bool
+
+    def read(self, raw: object) -> object:
+        """The value, or `ValueError`."""
+        try:
+            value = msgspec.convert(raw, type=self.type, dec_hook=decode)
+        except msgspec.ValidationError:
+            raise ValueError(self.description) from None
+        if isinstance(raw, str) and isinstance(value, UUID) and len(raw) != 36:
+            raise ValueError(self.description)
+        if self.holds and not self.holds(value):
+            raise ValueError(self.description)
+        return value
+
+
+def decode(kind: type, raw: object) -> object:
+    """The types that msgspec does not know by itself."""
+    if kind is Secret and isinstance(raw, str):
+        return Secret(raw)
+    raise ValueError(f"{kind.__name__} is not read")
+
+
+@cache
+def fields_of(shape: type[msgspec.Struct]) -> tuple[Field, ...]:
+    hints = get_type_hints(shape, include_extras=True)
+    return tuple(_field(info, hints[info.name]) for info in msgspec.structs.fields(shape))
+
+
+def _field(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
+    if get_origin(hint) in (Union, UnionType):
+        (hint,) = (choice for choice in get_args(hint) if choice is not NoneType)
+    metas = (
+        [item for item in get_args(hint)[1:] if isinstance(item, msgspec.Meta)] if get_origin(hint) is Annotated else []
+    )
+    bare = get_args(hint)[0] if metas else hint
+    described = [meta.description for meta in metas if meta.description]
+    holds = [meta.extra["holds"] for meta in metas if meta.extra and "holds" in meta.extra]
+    return Field(
+        name=info.encode_name,
+        type=hint,
+        description="must be " + (described[-1] if described else SHAPES.get(bare, "right")),
+        holds=holds[-1] if holds else None,
+        required=info.required,
+    )
+
+
+T = TypeVar("T", bound=Asked)
+
+
+def object_of(body: bytes | msgspec.Raw | None) -> dict[str, object]:
+    """The JSON object in a body; nothing at all is the empty one."""
+    if not body or not bytes(body).strip():
+        return {}
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidJsonBody from None
+    if not isinstance(raw, dict):
+        raise InvalidJsonBody
+    return raw
+
+
+def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = False) -> T:
+    """A `shape` from a JSON object; null means absent. `ValidationFailed` names every faulty field."""
+    fields = fields_of(shape)
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for field in fields:
+        given = raw.get(field.name)
+        if given is None:
+            if field.required:
+                faults.append(Fault(field.name, "is required"))
+            continue
+        try:
+            values[field.name] = field.read(given)
+        except ValueError as error:
+            faults.append(Fault(field.name, str(error)))
+    if refuse_unknown:
+        known = {field.name for field in fields}
+        faults += [Fault(name, "is not a field of this request") for name in raw if name not in known]
+    faults += shape.faults_together(values)
+    if faults:
+        raise ValidationFailed(*faults)
+    return shape(**values)

@@ -1,0 +1,100 @@
+"""Method and path to the function that answers, for RPC and REST alike."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import unquote
+from uuid import UUID
+
+from ringback.kit.errors import Fault
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[F]):
+    """`pattern` has `<name>` for a segment of any text and `<some-id>` for one that is a UUID."""
+
+    method: str
+    pattern: str
+    answer: F
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def segments(self) -> list[str]:
+        return self.pattern.split("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[F]):
+    """The route of a request and the values in its path; `faults` names the ids that are none."""
+
+    route: Route[F]
+    path: dict[str, Any]
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WrongMethod:
+    """The path is known, with these methods."""
+
+    allowed: tuple[str, ...]
+
+
+class Routes(Generic[F]):
+    """A table of routes, filled by decorators; several tables make one."""
+
+    def __init__(self, *tables: "Routes[F]") -> None:
+        self._routes: list[Route[F]] = [route for table in tables for route in table]
+
+    def __iter__(self) -> Iterator[Route[F]]:
+        return iter(self._routes)
+
+    def on(self, method: str, pattern: str, **about: Any) -> Callable[[F], F]:
+        def add(answer: F) -> F:
+            self._routes.append(Route(method, pattern, answer, about))
+            return answer
+
+        return add
+
+    def find(self, method: str, path: str) -> Found[F] | WrongMethod | None:
+        """A route without faulty ids wins over one with; each segment is percent-decoded once, `+` stays `+`."""
+        matches = [found for route in self._routes if (found := _match(route, path))]
+        clean = [found for found in matches if not found.faults] or matches
+        for found in clean:
+            if found.route.method == method:
+                return found
+        return WrongMethod(tuple(sorted({found.route.method for found in clean}))) if clean else None
+
+
+def _match(route: Route[F], path: str) -> Found[F] | None:
+    wanted, given = route.segments, path.split("/")
+    if len(wanted) != len(given):
+        return None
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, raw in zip(wanted, given, strict=True):
+        if not name.startswith("<"):
+            if name != raw:
+                return None
+        elif name.endswith("-id>"):
+            try:
+                values[key(name)] = parse_id(unquote(raw))
+            except ValueError:
+                faults.append(Fault(key(name), "must be a UUID"))
+        else:
+            values[key(name)] = unquote(raw)
+    return Found(route, values, tuple(faults))
+
+
+def key(segment: str) -> str:
+    """`<extension-id>` → `extension_id`."""
+    return segment.strip("<>").replace("-", "_")
+
+
+def parse_id(text: str) -> UUID:
+    """A UUID in its one spelling with hyphens, in either letter case; else `ValueError`."""
+    id = UUID(text)
+    if str(id) != text.lower():
+        raise ValueError(text)
+    return id

@@ -1,0 +1,131 @@
+"""Envelopes in, envelopes out: what every service does with a request from the queue, a socket or a test."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+import structlog
+
+from ringback.kit.errors import Failure, Internal, RouteNotFound
+from ringback.kit.log import new_request_id
+from ringback.kit.reading import Asked, object_of, read
+from ringback.kit.routing import Found, Routes, WrongMethod
+from ringback.kit.uow import UnitOfWork, Work
+
+U = TypeVar("U", bound=UnitOfWork)
+S = TypeVar("S", bound=Asked)
+
+log = structlog.get_logger()
+
+
+class Request(msgspec.Struct):
+    """One request envelope (registrar 3.1); unknown keys are ignored."""
+
+    uri: str
+    method: str
+    publisher: str = ""
+    data_type: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"")
+    request_id: str = ""
+
+
+class Reply(msgspec.Struct):
+    """One reply envelope; `data` is left out when there is none."""
+
+    status_code: int
+    data_type: str = ""
+    data: Any = msgspec.UNSET
+
+
+def reply(data: object) -> Reply:
+    return Reply(200, "application/json", data)
+
+
+def refusal(failure: Failure, domain: str) -> Reply:
+    data = {"status": failure.status, "reason": failure.reason, "domain": domain, "message": failure.sentence}
+    details = failure.detail_objects()
+    return Reply(failure.code, "voipbin_error", {**data, "details": details} if details else data)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[U]):
+    """One request on its way through a route."""
+
+    uow: U
+    path: dict[str, Any]
+    query: dict[str, str]
+    data: dict[str, object]
+    publisher: str
+
+    def read(self, shape: type[S]) -> S:
+        return read(shape, self.data)
+
+
+Answer = Callable[[Call[Any]], Awaitable[Reply]]
+Observe = Callable[[str, str, float], None]
+"""(route pattern, method, milliseconds)"""
+
+
+class Service(Generic[U]):
+    """Answers the envelopes of one service; `domain` is its name in typed errors."""
+
+    def __init__(self, domain: str, routes: Routes[Answer], work: Work[U], observe: Observe) -> None:
+        self.domain = domain
+        self._routes = routes
+        self._work = work
+        self._observe = observe
+
+    async def serve(self, envelope: bytes) -> bytes:
+        """Bytes of a request envelope to bytes of a reply envelope. Never raises for what the caller sent."""
+        try:
+            request = msgspec.json.decode(envelope, type=Request)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            failure = InvalidEnvelope()
+            log.warning("unreadable envelope", action="rpc", bytes=len(envelope))
+            return msgspec.json.encode(refusal(failure, self.domain))
+        return msgspec.json.encode(await self.answer(request))
+
+    async def answer(self, request: Request) -> Reply:
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request.request_id or new_request_id()):
+            path = urlsplit(request.uri).path
+            found = self._routes.find(request.method, path)
+            known = found if isinstance(found, Found) and not found.faults else None
+            answer = await self._guarded(request, found)
+            pattern = known.route.pattern if known else "notfound"
+            milliseconds = (time.perf_counter() - started) * 1000
+            self._observe(pattern, request.method if known else "", milliseconds)
+            log.debug("answered", action=f"{request.method} {pattern}", status=answer.status_code, ms=milliseconds)
+            return answer
+
+    async def _guarded(self, request: Request, found: Found[Answer] | WrongMethod | None) -> Reply:
+        try:
+            if isinstance(found, WrongMethod):
+                return Reply(405)
+            if found is None or found.faults:
+                raise RouteNotFound
+            return await self._run(request, found)
+        except Failure as failure:
+            return refusal(failure, self.domain)
+        except Exception as error:
+            log.error(
+                "failed",
+                action=f"{request.method} {found.route.pattern if isinstance(found, Found) else ''}",
+                exc_info=error,
+            )
+            return refusal(Internal(), self.domain)
+
+    async def _run(self, request: Request, found: Found[Answer]) -> Reply:
+        data = object_of(b"" if bytes(request.data) == b"null" else request.data)
+        query = dict(parse_qsl(urlsplit(request.uri).query, keep_blank_values=True))
+        do = self._work.read if request.method == "GET" else self._work.write
+        return await do(lambda uow: found.route.answer(Call(uow, found.path, query, data, request.publisher)))
+
+
+class InvalidEnvelope(Failure):
+    """The message is not a request envelope."""
+
+    status, code, reason = "INVALID_ARGUMENT", 400, "INVALID_JSON_BODY"

@@ -1,0 +1,174 @@
+"""The SQLite engine: one connection that writes, one that reads, no thread."""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import MetaData
+from sqlalchemy.dialects import sqlite
+
+from ringback.kit.db import ASTERISK, OWN, Duplicate, Row, Statement, rule_name, unique_rules
+from ringback.kit.errors import CannotStart, DatabaseUnavailable
+
+T = TypeVar("T")
+
+SCHEMAS: Final = {OWN: "main", ASTERISK: "main"}
+PAUSE: Final = 0.004
+"""Seconds between two tries at a file that somebody else is writing."""
+BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
+
+
+class SqliteDatabase:
+    """One file. `watch` is called with every statement before it runs: to count, to fail, to kill.
+
+    The driver is called in the loop: a statement takes microseconds, and no busy timeout is set, since it would freeze
+    the loop. Whoever finds the file locked sleeps a little and tries again until its deadline.
+    """
+
+    def __init__(self, path: Path, *metadatas: MetaData, watch: Callable[[Statement], None] | None = None) -> None:
+        self.path = path
+        self.watch = watch or (lambda statement: None)
+        self.lock = asyncio.Lock()
+        self.dialect = sqlite.dialect(paramstyle="qmark")
+        self.dialect.default_schema_name = "main"
+        self._rules = {(table, columns): rule for table, columns, rule in unique_rules(*metadatas)}
+        self.writer = connect(path)
+        self.reader = connect(path)
+
+    def session(self, *, writes: bool, deadline: float) -> "SqliteSession":
+        return SqliteSession(self, writes=writes, deadline=deadline)
+
+    def revision(self) -> int:
+        """Counts the commits seen by the reading connection, whoever made them."""
+        try:
+            (version,) = self.reader.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:
+            return -1
+        return int(version)
+
+    def close(self) -> None:
+        self.reader.close()
+        self.writer.close()
+
+    def rule(self, error: sqlite3.IntegrityError) -> str | None:
+        """The rule that a unique complaint speaks of; SQLite names the columns, or the index if it has expressions."""
+        found = re.fullmatch(r"UNIQUE constraint failed: (?:index '(\w+)'|(.+))", str(error))
+        if not found:
+            return None
+        index, columns = found.groups()
+        if index:
+            return next((rule for (table, _), rule in self._rules.items() if rule == rule_name(table, index)), index)
+        names = [name.split(".") for name in columns.split(", ")]
+        return self._rules.get((names[0][0], frozenset(column for _, column in names)), columns)
+
+
+class SqliteSession:
+    """A `Session`: reading outside any transaction, or one `BEGIN IMMEDIATE` transaction from its first statement."""
+
+    def __init__(self, database: SqliteDatabase, *, writes: bool, deadline: float) -> None:
+        self._database = database
+        self._connection = database.writer if writes else database.reader
+        self._writes = writes
+        self._deadline = deadline
+        self._begun = False
+
+    async def run(self, statement: Statement, **values: object) -> int:
+        return (await self._execute(statement, values)).rowcount
+
+    async def insert_if_new(self, statement: Statement, **values: object) -> bool:
+        try:
+            await self._execute(statement, values)
+        except Duplicate:
+            return False
+        return True
+
+    async def one(self, statement: Statement, **values: object) -> Row | None:
+        rows = await self.all(statement, **values)
+        return rows[0] if rows else None
+
+    async def all(self, statement: Statement, **values: object) -> list[Row]:
+        cursor = await self._execute(statement, values)
+        prepared = statement.prepared(self._database.dialect, SCHEMAS)
+        return [prepared.row(raw) for raw in cursor.fetchall()]
+
+    async def commit(self) -> None:
+        if self._begun:
+            self._call(lambda: self._connection.execute("COMMIT"))
+            self._end()
+
+    async def rollback(self) -> None:
+        if self._begun:
+            try:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            finally:
+                self._end()
+
+    async def _execute(self, statement: Statement, values: dict[str, object]) -> sqlite3.Cursor:
+        prepared = statement.prepared(self._database.dialect, SCHEMAS)
+        parameters = prepared.parameters(values)
+        if self._writes and not self._begun:
+            await self._begin()
+        self._database.watch(statement)
+        return await self._patiently(lambda: self._connection.execute(prepared.sql, parameters))
+
+    async def _begin(self) -> None:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                await self._database.lock.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailable from None
+        try:
+            await self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
+        except BaseException:
+            self._database.lock.release()
+            raise
+        self._begun = True
+
+    def _end(self) -> None:
+        self._begun = False
+        self._database.lock.release()
+
+    async def _patiently(self, call: Callable[[], T]) -> T:
+        while True:
+            try:
+                return self._call(call)
+            except sqlite3.OperationalError:
+                if asyncio.get_running_loop().time() >= self._deadline:
+                    raise DatabaseUnavailable from None
+            await asyncio.sleep(PAUSE)
+
+    def _call(self, call: Callable[[], T]) -> T:
+        """Run it; a busy file stays an `OperationalError`, every other complaint becomes one of ours."""
+        try:
+            return call()
+        except sqlite3.IntegrityError as error:
+            rule = self._database.rule(error)
+            if rule is None:
+                raise
+            raise Duplicate(rule) from None
+        except sqlite3.DatabaseError as error:
+            name = getattr(error, "sqlite_errorname", "")
+            if name.startswith(BUSY) or isinstance(error, sqlite3.ProgrammingError):
+                raise
+            raise DatabaseUnavailable from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file in WAL mode, every commit on the disk before it counts; nothing waits inside the driver."""
+    try:
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        _pragma(connection, "busy_timeout = 2000")
+        _pragma(connection, "journal_mode = WAL")
+        _pragma(connection, "synchronous = FULL")
+        _pragma(connection, "busy_timeout = 0")
+    except sqlite3.Error as error:
+        raise CannotStart(f"the database {path} cannot be used: {error}") from None
+    return connection
+
+
+def _pragma(connection: sqlite3.Connection, text: str) -> Any:
+    return connection.execute(f"PRAGMA {text}").fetchone()

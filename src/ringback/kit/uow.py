@@ -1,0 +1,97 @@
+"""One request, one transaction: the only `commit` in the house."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final, Generic, TypeVar
+from uuid import UUID, uuid4
+
+from ringback.kit import outbox
+from ringback.kit.db import Conflict, Database, Session
+from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.events import Event
+
+T = TypeVar("T")
+U = TypeVar("U", bound="UnitOfWork")
+
+TRIES: Final = 3
+PATIENCE: Final = 2.5
+"""Seconds that one request may take in all; callers over the queue wait 3 (registrar 2.2)."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UnitOfWork:
+    """What a verb works with: the database session, the time, new ids, and the news it leaves behind."""
+
+    def __init__(self, session: Session, now: datetime) -> None:
+        self.session = session
+        self.now = now
+        self.events: list[Event] = []
+        self.callbacks: list[Callable[[], None]] = []
+
+    def new_id(self) -> UUID:
+        return uuid4()
+
+    def emit(self, event: Event) -> None:
+        """Tell the world, if and when this transaction commits."""
+        self.events.append(event)
+
+    def after(self, callback: Callable[[], None]) -> None:
+        """Call this once the transaction has committed; never if it has not. It must not raise."""
+        self.callbacks.append(callback)
+
+
+class Work(Generic[U]):
+    """Runs verbs. A verb may be run again, so all it does goes through its unit of work."""
+
+    def __init__(
+        self,
+        database: Database,
+        unit: Callable[[Session, datetime], U],
+        clock: Callable[[], datetime] = utc_now,
+        published: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.database = database
+        self._unit = unit
+        self._clock = clock
+        self._published = published
+
+    async def read(self, verb: Callable[[U], Awaitable[T]]) -> T:
+        """Run a verb that changes nothing: it takes no write lock."""
+        return await self._run(verb, writes=False)
+
+    async def write(self, verb: Callable[[U], Awaitable[T]]) -> T:
+        """Run a verb and commit what it did with its events, or nothing of it."""
+        return await self._run(verb, writes=True)
+
+    async def _run(self, verb: Callable[[U], Awaitable[T]], *, writes: bool) -> T:
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        try:
+            async with asyncio.timeout_at(deadline):
+                for _ in range(TRIES):
+                    try:
+                        return await self._once(verb, writes=writes, deadline=deadline)
+                    except Conflict:
+                        continue
+        except TimeoutError:
+            pass
+        raise DatabaseUnavailable
+
+    async def _once(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float) -> T:
+        session = self.database.session(writes=writes, deadline=deadline)
+        uow = self._unit(session, self._clock())
+        try:
+            answer = await verb(uow)
+            await outbox.add(session, uow.events, uow.now)
+            await session.commit()
+        except BaseException:
+            await session.rollback()
+            raise
+        for callback in uow.callbacks:
+            callback()
+        if uow.events:
+            self._published()
+        return answer

@@ -1,0 +1,5 @@
+"""Alembic's environment of the database `asterisk`."""
+
+from ringback.migrations.environment import run
+
+run("asterisk")

@@ -1,0 +1,5 @@
+"""Alembic's environment of the database `bin`."""
+
+from ringback.migrations.environment import run
+
+run("bin")

@@ -1,0 +1,30 @@
+"""Direct addresses of extensions."""
+
+from alembic import op
+from sqlalchemy import Column, String
+
+from ringback.kit.columns import Id, Time
+from ringback.migrations.ddl import unique_if_live
+
+revision = "registrar_directs_create_table"
+down_revision = "registrar_sip_auths_create_table"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "registrar_directs",
+        Column("id", Id, primary_key=True),
+        Column("customer_id", Id),
+        Column("extension_id", Id),
+        Column("hash", String(255)),
+        *(Column(name, Time) for name in ("tm_create", "tm_update", "tm_delete")),
+    )
+    unique_if_live("ux_registrar_directs_extension", "registrar_directs", "extension_id")
+    op.create_index("idx_registrar_directs_hash", "registrar_directs", ["hash"], unique=True)
+    op.create_index("idx_registrar_directs_customer_id", "registrar_directs", ["customer_id"])
+
+
+def downgrade() -> None:
+    op.drop_table("registrar_directs")

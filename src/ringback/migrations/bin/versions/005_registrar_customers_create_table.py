@@ -1,0 +1,37 @@
+"""States and realms of customers."""
+
+from alembic import op
+from sqlalchemy import Column, String
+
+from ringback.kit.columns import Id, Time
+
+revision = "registrar_customers_create_table"
+down_revision = "registrar_direct_hashes_create_table"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "registrar_customers",
+        Column("customer_id", Id, primary_key=True),
+        Column("status", String(16), nullable=False),
+        Column("tm_create", Time),
+        Column("tm_update", Time),
+    )
+    op.create_table(
+        "registrar_customer_domains",
+        Column("customer_id", Id, primary_key=True),
+        Column("domain_label", String(64), nullable=False),
+        Column("realm", String(255), nullable=False),
+        Column("tm_create", Time),
+        Column("tm_update", Time),
+    )
+    for column in ("domain_label", "realm"):
+        name = f"ux_registrar_customer_domains_{column}"
+        op.create_index(name, "registrar_customer_domains", [column], unique=True)
+
+
+def downgrade() -> None:
+    op.drop_table("registrar_customer_domains")
+    op.drop_table("registrar_customers")

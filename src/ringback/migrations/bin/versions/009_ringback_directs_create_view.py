@@ -1,0 +1,25 @@
+"""Which endpoint a live direct hash rings: Asterisk's dialplan reads it."""
+
+from alembic import op
+
+revision = "ringback_directs_create_view"
+down_revision = "registrar_meta_create_table"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        CREATE VIEW ringback_directs AS
+        SELECT d.hash AS hash, e.endpoint_id AS endpoint
+        FROM registrar_directs d
+        JOIN registrar_extensions e ON e.id = d.extension_id
+        LEFT JOIN registrar_customers c ON c.customer_id = d.customer_id
+        WHERE d.tm_delete IS NULL AND e.tm_delete IS NULL AND (c.status IS NULL OR c.status = 'active')
+        """
+    )
+
+
+def downgrade() -> None:
+    op.execute("DROP VIEW ringback_directs")

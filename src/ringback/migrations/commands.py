@@ -1,0 +1,75 @@
+"""Upgrade, downgrade and show a schema: Alembic, pointed at our own databases."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, create_engine, event, pool
+from sqlalchemy.exc import DatabaseError
+
+from ringback.kit.errors import CannotStart
+
+Name = Literal["bin", "asterisk"]
+
+DATABASES: Final[tuple[Name, ...]] = ("asterisk", "bin")
+"""In the order of an upgrade: the view over both is one of `bin`."""
+HERE: Final = Path(__file__).parent
+
+
+def config(database: Name, url: URL) -> Config:
+    made = Config()
+    made.set_main_option("script_location", str(HERE / database).replace("%", "%%"))
+    made.set_main_option("path_separator", "os")
+    made.set_main_option("sqlalchemy.url", url.render_as_string(hide_password=False).replace("%", "%%"))
+    return made
+
+
+def upgrade(database: Name, url: URL, revision: str = "head", *, sql: bool = False) -> None:
+    _online(database, url, lambda made: command.upgrade(made, revision, sql=sql), sql=sql)
+
+
+def downgrade(database: Name, url: URL, revision: str, *, sql: bool = False) -> None:
+    _online(database, url, lambda made: command.downgrade(made, revision, sql=sql), sql=sql)
+
+
+def _online(database: Name, url: URL, do: Callable[[Config], None], *, sql: bool) -> None:
+    """Run it on one connection, all of it or nothing: on SQLite too, where the driver would commit before each DDL."""
+    made = config(database, url)
+    if sql:
+        do(made)
+        return
+    engine = create_engine(url, poolclass=pool.NullPool)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", lambda connection, record: setattr(connection, "isolation_level", None))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with engine.begin() as connection:
+            made.attributes["connection"] = connection
+            do(made)
+    except DatabaseError as error:
+        raise CannotStart(f"the database {url.database} cannot be used: {error.orig}") from None
+
+
+def history(database: Name, url: URL) -> list[tuple[str, str]]:
+    """(revision, what it is) from the oldest on."""
+    scripts = ScriptDirectory.from_config(config(database, url)).walk_revisions()
+    return [(script.revision, script.doc) for script in reversed(list(scripts))]
+
+
+def current(database: Name, url: URL) -> str | None:
+    """The revision that the database is at; `None` for an empty one."""
+    try:
+        with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": f"alembic_version_{database}"})
+            return context.get_current_revision()
+    except DatabaseError as error:
+        raise CannotStart(f"the database {url.database} cannot be used: {error.orig}") from None
+
+
+def is_current(database: Name, url: URL) -> bool:
+    head = ScriptDirectory.from_config(config(database, url)).get_current_head()
+    return current(database, url) == head

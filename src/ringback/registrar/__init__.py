@@ -1,0 +1,1 @@
+"""The service `registrar-manager`: SIP extensions, their direct addresses and contacts."""

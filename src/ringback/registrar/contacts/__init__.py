@@ -1,0 +1,1 @@
+"""Contacts: where each phone is right now."""

@@ -1,0 +1,66 @@
+"""A contact: one binding of an AOR, as Asterisk wrote it down."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A row of `ps_contacts`; `uri` is as stored, `expiration_time` in seconds since 1970, NULLs are empty values."""
+
+    id: str
+    uri: str
+    expiration_time: int
+    qualify_frequency: int
+    outbound_proxy: str
+    path: str
+    user_agent: str
+    qualify_timeout: float
+    reg_server: str
+    authenticate_qualify: str
+    via_addr: str
+    via_port: int
+    call_id: str
+    endpoint: str
+    prune_on_boot: str
+
+    @property
+    def plain_uri(self) -> str:
+        """The URI with `;` where Asterisk's realtime wrote `^3B`, and its other escapes."""
+        return re.sub(r"\^([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), self.uri)
+
+    @property
+    def transport(self) -> str:
+        """The `transport` parameter of the URI (RFC 3261 19.1.1); `udp` when it names none, `tls` for sips."""
+        found = re.search(r";transport=([^;>?]+)", self.plain_uri, re.IGNORECASE)
+        default = "tls" if self.plain_uri.lower().startswith("sips:") else "udp"
+        return found[1].lower() if found else default
+
+    @property
+    def expire_time(self) -> datetime:
+        return datetime.fromtimestamp(self.expiration_time, UTC)
+
+    @property
+    def public_id(self) -> str:
+        """32 hex characters that name this contact to customers."""
+        return sha256(self.id.encode()).hexdigest()[:32]
+
+
+KINDS = {"expiration_time": int, "qualify_frequency": int, "qualify_timeout": float, "via_port": int}
+
+
+def from_row(row: Mapping[str, Any]) -> Contact:
+    return Contact(**{name: _value(name, row[name]) for name in Contact.__slots__})
+
+
+def _value(name: str, raw: Any) -> Any:
+    """SQLite keeps what Asterisk gave it, an empty string in a number's place included."""
+    kind = KINDS.get(name, str)
+    try:
+        return kind(raw)
+    except (TypeError, ValueError):
+        return kind()

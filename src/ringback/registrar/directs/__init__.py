@@ -1,0 +1,1 @@
+"""Direct addresses: public opaque names that ring an extension."""

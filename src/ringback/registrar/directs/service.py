@@ -1,0 +1,87 @@
+"""The rules of direct addresses: on, off, a new hash, and who is behind one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import structlog
+
+from ringback.kit.errors import ValidationFailed
+from ringback.registrar.directs import store
+from ringback.registrar.directs.model import (
+    Direct,
+    DirectNotFound,
+    HashUnavailable,
+    LookupRateLimited,
+    hash_in,
+)
+from ringback.registrar.directs.wire import DirectFilters
+from ringback.registrar.work import Uow
+
+HASH_TRIES = 3
+
+log = structlog.get_logger()
+
+
+async def enable(uow: Uow, customer_id: UUID, extension_id: UUID) -> Direct:
+    """Give the extension an address that was never anybody's before. It must have none now."""
+    id = uow.new_id()
+    direct = Direct(id, customer_id, extension_id, await _issue(uow, id), uow.now)
+    await store.add(uow.session, direct)
+    return direct
+
+
+async def regenerate(uow: Uow, direct: Direct) -> Direct:
+    """Give the same direct a new hash; the old one is dead with this transaction."""
+    await store.revoke(uow.session, direct.hash, uow.now)
+    direct = replace(direct, hash=await _issue(uow, direct.id), tm_update=uow.now)
+    await store.renew(uow.session, direct)
+    return direct
+
+
+async def disable(uow: Uow, extension_id: UUID) -> Direct | None:
+    """Revoke the extension's address; the address that ended, if there was one."""
+    direct = await store.of_extension(uow.session, extension_id)
+    if direct is None:
+        return None
+    await store.revoke(uow.session, direct.hash, uow.now)
+    direct = replace(direct, tm_update=uow.now, tm_delete=uow.now)
+    await store.end(uow.session, direct)
+    return direct
+
+
+async def lookup(uow: Uow, text: str, source: str | None, publisher: str) -> Direct:
+    """Who is behind an address. A miss costs its source; a source that missed too often is refused, hit or miss."""
+    if not text:
+        raise ValidationFailed(hash="must not be empty")
+    misses, counted = uow.memory.misses, uow.memory.metrics.direct_lookup
+    if source and misses.is_shut(source):
+        counted.labels("limited").inc()
+        raise LookupRateLimited
+    hash = hash_in(text)
+    direct = await store.reachable(uow.session, hash) if hash else None
+    if direct:
+        counted.labels("hit").inc()
+        return direct
+    if source and not misses.spend(source):
+        counted.labels("limited").inc()
+        raise LookupRateLimited
+    counted.labels("miss").inc()
+    alarm = not source and not uow.memory.publisher_misses.is_shut(publisher)
+    if alarm and not uow.memory.publisher_misses.spend(publisher):
+        log.warning("many unknown direct hashes are asked for", action="direct_lookup", publisher=publisher)
+    raise DirectNotFound
+
+
+async def find(uow: Uow, filters: DirectFilters) -> Sequence[Direct]:
+    names = ("id", "customer_id", "extension_id")
+    wanted = {name: value for name in names if (value := getattr(filters, name)) is not None}
+    return await store.find(uow.session, wanted, deleted=bool(filters.deleted))
+
+
+async def _issue(uow: Uow, direct_id: UUID) -> str:
+    for _ in range(HASH_TRIES):
+        hash = uow.memory.new_hash(uow.settings.direct_hash_bytes)
+        if await store.issue(uow.session, hash, direct_id, uow.now):
+            return hash
+    raise HashUnavailable

@@ -1,0 +1,1 @@
+"""SIP extensions: phone accounts that a customer can register."""

@@ -1,0 +1,78 @@
+"""A SIP extension: a phone account that a customer can register."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from ringback.kit.errors import AlreadyExists, NotFound
+from ringback.kit.secret import Secret
+from ringback.registrar.directs.model import Direct
+from ringback.sip import names
+from ringback.sip.asterisk import Endpoint
+from ringback.sip.digest import Ha1
+from ringback.sip.edge import Credential
+
+NUMBER: Final = re.compile(r"[A-Za-z0-9_.+-]{1,40}")
+PASSWORD: Final = re.compile(r"[!-:<-\]_-~]{8,80}")
+"""Printable ASCII without space; `;` and `^` are escapes to Asterisk's realtime."""
+TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One phone account. `number`, `username` and `realm` never change; `ha1` is all that is kept of the password."""
+
+    id: UUID
+    customer_id: UUID
+    number: str
+    username: str
+    label: str
+    realm: str
+    ha1: Ha1
+    tm_create: datetime
+    name: str = ""
+    detail: str = ""
+    tm_update: datetime | None = None
+    tm_delete: datetime | None = None
+    direct: Direct | None = None
+
+    @property
+    def endpoint_id(self) -> str:
+        """The name that Asterisk knows this phone by: `number@realm`."""
+        return names.endpoint_id(self.number, self.realm)
+
+    @property
+    def direct_hash(self) -> str:
+        return self.direct.hash if self.direct else ""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What Asterisk is told of it."""
+        return Endpoint(self.endpoint_id, self.username, self.realm, self.ha1)
+
+    @property
+    def credential(self) -> Credential:
+        """What the SIP edge is told of it."""
+        return Credential(self.id, "extension", self.realm, self.username, self.ha1)
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """An extension after a create or a change; `secret` is the clear password if this request set it."""
+
+    extension: Extension
+    secret: Secret | None = None
+
+
+class ExtensionNotFound(NotFound):
+    """No such extension."""
+
+    reason = "EXTENSION_NOT_FOUND"
+
+
+class NumberTaken(AlreadyExists):
+    """This customer already has an extension with that number or username."""
+
+    reason = "EXTENSION_ALREADY_EXISTS"

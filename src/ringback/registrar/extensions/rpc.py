@@ -1,0 +1,80 @@
+"""RPC 3 to 10 and 19: extensions for peers."""
+
+import msgspec
+
+from ringback.kit.pages import cursor_of, size_of
+from ringback.kit.routing import Routes
+from ringback.kit.rpc import Answer, Call, Reply, reply
+from ringback.registrar.directs import service as directs
+from ringback.registrar.extensions import service, wire
+from ringback.registrar.extensions.model import Provisioned
+from ringback.registrar.work import Uow
+
+routes: Routes[Answer] = Routes()
+
+
+@routes.on("GET", "/v1/extensions/count_by_customer")
+async def count(call: Call[Uow]) -> Reply:
+    """How many live extensions a customer has."""
+    return reply({"count": await service.count(call.uow, call.read(wire.OfCustomer).customer_id)})
+
+
+@routes.on("POST", "/v1/extensions/<extension-id>/direct-hash-regenerate")
+async def regenerate(call: Call[Uow]) -> Reply:
+    """A new hash for the extension's direct address."""
+    asked = wire.ChangeExtension(direct_regenerate=True)
+    return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked)))
+
+
+@routes.on("GET", "/v1/extensions/<extension-id>")
+async def get(call: Call[Uow]) -> Reply:
+    """One extension."""
+    return reply(wire.over_rpc(await service.get(call.uow, call.path["extension_id"])))
+
+
+@routes.on("PUT", "/v1/extensions/<extension-id>")
+async def change(call: Call[Uow]) -> Reply:
+    """Change one extension."""
+    asked = wire.change_from_peer(call.data, call.uow.settings.empty_password_on_put)
+    return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked)))
+
+
+@routes.on("DELETE", "/v1/extensions/<extension-id>")
+async def delete(call: Call[Uow]) -> Reply:
+    """End one extension."""
+    return reply(wire.over_rpc(await service.delete(call.uow, call.path["extension_id"])))
+
+
+@routes.on("POST", "/v1/extensions")
+async def create(call: Call[Uow]) -> Reply:
+    """Give a customer an extension."""
+    asked = call.read(wire.NewExtensionOfCustomer)
+    return reply(wire.over_rpc(await service.create(call.uow, asked.customer_id, asked)))
+
+
+@routes.on("GET", "/v1/extensions")
+async def find(call: Call[Uow]) -> Reply:
+    """A page of extensions by filters, a bare array."""
+    size, cursor = size_of(call.query.get("page_size")), cursor_of(call.query.get("page_token"))
+    wanted = _columns(wire.filters_from_peer(call.data))
+    deleted = bool(wanted.pop("deleted", False))
+    found = await service.whole_moments(call.uow, wanted, cursor, size, deleted=deleted)
+    return reply([wire.over_rpc(Provisioned(extension)) for extension in found])
+
+
+@routes.on("GET", "/v1/extensions/extension/<extension>")
+async def get_by_number(call: Call[Uow]) -> Reply:
+    """A customer's extension by its number, in whatever letter case."""
+    customer_id = call.read(wire.OfCustomer).customer_id
+    return reply(wire.over_rpc(await service.get_by_number(call.uow, customer_id, call.path["extension"])))
+
+
+@routes.on("GET", "/v1/extensions/by-direct-hash/<hash>")
+async def get_by_direct_hash(call: Call[Uow]) -> Reply:
+    """The extension behind a direct address."""
+    direct = await directs.lookup(call.uow, call.path["hash"], call.query.get("source"), call.publisher)
+    return reply(wire.over_rpc(await service.get(call.uow, direct.extension_id)))
+
+
+def _columns(filters: wire.ExtensionFilters) -> dict[str, object]:
+    return {name: value for name, value in msgspec.structs.asdict(filters).items() if value is not None}

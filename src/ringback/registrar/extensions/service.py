@@ -1,0 +1,202 @@
+"""The rules of extensions: make, change, end, find."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from ringback.kit.errors import ValidationFailed
+from ringback.kit.pages import Cursor, Page
+from ringback.kit.secret import Secret
+from ringback.registrar.directs import events as direct_events
+from ringback.registrar.directs import service as directs
+from ringback.registrar.directs.model import Direct, DirectFlagsConflict, DirectNotEnabled
+from ringback.registrar.extensions import events, store
+from ringback.registrar.extensions.model import Extension, ExtensionNotFound, Provisioned
+from ringback.registrar.extensions.wire import ChangeExtension, NewExtension
+from ringback.registrar.realms import service as realms
+from ringback.registrar.work import Uow
+from ringback.sip import edge, names
+from ringback.sip.digest import ha1
+
+
+async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisioned:
+    """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
+    realm = await realms.require_active(uow, customer_id)
+    username = asked.username or asked.extension
+    secret = asked.password or Secret.generate()
+    extension = Extension(
+        id=uow.new_id(),
+        customer_id=customer_id,
+        number=asked.extension,
+        username=username,
+        label=realm.label,
+        realm=realm.name,
+        ha1=ha1(username, realm.name, secret),
+        tm_create=await _own_moment(uow, customer_id),
+        name=asked.name or "",
+        detail=asked.detail or "",
+    )
+    if len(extension.endpoint_id) > names.IDENTITY_LIMIT:
+        raise ValidationFailed(
+            extension=f"is too long: {extension.endpoint_id} exceeds {names.IDENTITY_LIMIT} characters"
+        )
+    await store.add(uow.session, extension)
+    await _tell_sip(uow, extension)
+    if asked.direct:
+        extension = replace(extension, direct=await directs.enable(uow, customer_id, extension.id))
+    uow.emit(events.created(extension, uow.settings.sip_domain))
+    if extension.direct:
+        uow.emit(direct_events.created(extension.direct, uow.settings.sip_domain))
+    uow.after(uow.memory.metrics.extension_create.inc)
+    return Provisioned(extension, secret)
+
+
+async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None = None) -> Provisioned:
+    """Change one thing and nothing else; what is asked for and already so is no change and no news."""
+    before = await _locked(uow, id, of)
+    secret = asked.password or (Secret.generate() if asked.password_regenerate else None)
+    digests = ha1(before.username, before.realm, secret) if secret else before.ha1
+    after = replace(
+        before,
+        name=before.name if asked.name is None else asked.name,
+        detail=before.detail if asked.detail is None else asked.detail,
+        ha1=digests,
+        direct=await _turn_direct(uow, before, asked),
+    )
+    if after == before:
+        return Provisioned(before)
+    after = replace(after, tm_update=uow.now)
+    await store.change(uow.session, after)
+    rotated = after.ha1 != before.ha1
+    if rotated:
+        await _tell_sip(uow, after)
+        await _forget_contacts(uow, after)
+    uow.emit(events.updated(after, uow.settings.sip_domain))
+    return Provisioned(after, secret if rotated else None)
+
+
+async def delete(uow: Uow, id: UUID, *, of: UUID | None = None) -> Provisioned:
+    """End a phone: its number is free again, its password and its address work no more."""
+    extension = await _locked(uow, id, of)
+    if ended := await directs.disable(uow, id):
+        uow.emit(direct_events.deleted(ended, uow.settings.sip_domain))
+    extension = replace(extension, tm_update=uow.now, tm_delete=uow.now, direct=None)
+    await store.end(uow.session, extension)
+    await uow.sip.drop(extension.endpoint_id)
+    await edge.drop(uow.session, id)
+    await _forget_contacts(uow, extension)
+    uow.emit(events.deleted(extension, uow.settings.sip_domain))
+    uow.after(uow.memory.metrics.extension_delete.inc)
+    return Provisioned(extension)
+
+
+async def get(uow: Uow, id: UUID, *, of: UUID | None = None) -> Provisioned:
+    """A live extension; with `of`, only that customer's."""
+    return Provisioned(_mine(await store.live(uow.session, id), of))
+
+
+async def get_by_number(uow: Uow, customer_id: UUID, number: str) -> Provisioned:
+    return Provisioned(_mine(await store.by_number(uow.session, customer_id, number), customer_id))
+
+
+async def count(uow: Uow, customer_id: UUID) -> int:
+    """How many live extensions the customer has."""
+    return await store.count(uow.session, customer_id)
+
+
+async def page(
+    uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
+) -> Page[Extension]:
+    """One page, newest first, with the place where the next one starts."""
+    rows = await store.page(uow.session, wanted, cursor, size + 1, deleted=deleted)
+    more = len(rows) > size
+    rows = rows[:size]
+    return Page(rows, Cursor(rows[-1].tm_create, rows[-1].id) if more else None)
+
+
+async def whole_moments(
+    uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
+) -> list[Extension]:
+    """One page for a caller who goes on from the last `tm_create`: all rows of that moment are in it."""
+    found = await page(uow, wanted, cursor, size, deleted=deleted)
+    if not found.next or (cursor and cursor.id):
+        return list(found.items)
+    last = found.next
+    assert last.id is not None
+    return [*found.items, *await store.at_moment(uow.session, wanted, last.before, last.id, deleted=deleted)]
+
+
+async def live_behind(uow: Uow, endpoint_id: str, limit: int) -> list[Extension]:
+    """Up to `limit` live extensions of all customers, by endpoint name, behind `endpoint_id`."""
+    return await store.behind(uow.session, endpoint_id, limit)
+
+
+async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Extension]:
+    """The same by id."""
+    return await store.behind_id(uow.session, id, limit)
+
+
+async def restate(uow: Uow, endpoint_id: str) -> None:
+    """Make every SIP row of that name follow our own truth: as it should be, or gone."""
+    if extension := await store.at_endpoint(uow.session, endpoint_id):
+        await _tell_sip(uow, extension)
+    else:
+        await uow.sip.drop(endpoint_id)
+
+
+async def restate_credential(uow: Uow, id: UUID) -> None:
+    """The same for what the edge reads of an extension's id."""
+    if extension := await store.live(uow.session, id):
+        await edge.put(uow.session, extension.credential, uow.now)
+    else:
+        await edge.drop(uow.session, id)
+
+
+async def _locked(uow: Uow, id: UUID, of: UUID | None) -> Extension:
+    return _mine(await store.live(uow.session, id, lock=True), of)
+
+
+def _mine(extension: Extension | None, of: UUID | None) -> Extension:
+    if extension is None or (of and extension.customer_id != of):
+        raise ExtensionNotFound
+    return extension
+
+
+async def _own_moment(uow: Uow, customer_id: UUID) -> datetime:
+    """Now, or a microsecond after the customer's newest extension: no two share a moment, so pages never tie."""
+    newest = await store.newest(uow.session, customer_id)
+    return max(uow.now, newest + timedelta(microseconds=1)) if newest else uow.now
+
+
+async def _tell_sip(uow: Uow, extension: Extension) -> None:
+    await uow.sip.put(extension.endpoint)
+    await edge.put(uow.session, extension.credential, uow.now)
+
+
+async def _forget_contacts(uow: Uow, extension: Extension) -> None:
+    await uow.sip.purge(extension.endpoint_id)
+    uow.after(lambda: uow.memory.contacts.invalidate(extension.endpoint_id))
+
+
+async def _turn_direct(uow: Uow, extension: Extension, asked: ChangeExtension) -> Direct | None:
+    """The direct address after a change, by the table of registrar 8.2."""
+    domain = uow.settings.sip_domain
+    if asked.direct is False and asked.direct_regenerate:
+        raise DirectFlagsConflict
+    if asked.direct is False:
+        if ended := await directs.disable(uow, extension.id):
+            uow.emit(direct_events.deleted(ended, domain))
+        return None
+    if asked.direct and not extension.direct:
+        direct = await directs.enable(uow, extension.customer_id, extension.id)
+        uow.emit(direct_events.created(direct, domain))
+        return direct
+    if asked.direct_regenerate:
+        if not extension.direct:
+            raise DirectNotEnabled
+        direct = await directs.regenerate(uow, extension.direct)
+        uow.emit(direct_events.updated(direct, domain))
+        return direct
+    return extension.direct

@@ -1,0 +1,214 @@
+"""Extensions as JSON: what is asked, what is shown."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from re import Pattern
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from ringback.kit.errors import Fault
+from ringback.kit.reading import Asked, Identity, read, rule
+from ringback.kit.secret import Secret
+from ringback.registrar.extensions.model import NUMBER, PASSWORD, TEXT, Extension, Provisioned
+from ringback.sip.names import direct_uri
+
+NIL = UUID(int=0)
+
+
+def _all(pattern: Pattern[str]) -> Callable[[str], bool]:
+    return lambda text: pattern.fullmatch(text) is not None
+
+
+Number = Annotated[
+    str,
+    rule("1 to 40 of A-Z, a-z, 0-9, _ . + and -", _all(NUMBER), pattern="^[A-Za-z0-9_.+-]{1,40}$", examples=["1001"]),
+]
+Text = Annotated[str, rule("at most 255 characters, no control characters", _all(TEXT), maxLength=255)]
+Password = Annotated[
+    Secret,
+    rule(
+        "8 to 80 printable ASCII characters without space, ; and ^",
+        lambda secret: PASSWORD.fullmatch(secret.reveal()) is not None,
+        pattern=r"^[!-:<-\]_-~]{8,80}$",
+        writeOnly=True,
+    ),
+]
+
+
+class NewExtension(Asked, frozen=True, kw_only=True):
+    """A phone account to make; without a password one is generated, without a username it is the number."""
+
+    extension: Number
+    username: Number | None = None
+    password: Password | None = None
+    name: Text | None = None
+    detail: Text | None = None
+    direct: bool | None = None
+
+
+class NewExtensionOfCustomer(NewExtension, frozen=True, kw_only=True):
+    """The same from a peer, who says whose it is."""
+
+    customer_id: Identity
+
+
+class ChangeExtension(Asked, frozen=True, kw_only=True):
+    """What is to become different; absent and null fields stay as they are."""
+
+    name: Text | None = None
+    detail: Text | None = None
+    password: Password | None = None
+    password_regenerate: bool | None = None
+    direct: bool | None = None
+    direct_regenerate: bool | None = None
+
+    @staticmethod
+    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
+        if values.get("password_regenerate") and "password" in values:
+            yield Fault("password_regenerate", "must not be true together with a password")
+
+
+class OfCustomer(Asked, frozen=True, kw_only=True):
+    """A request about one customer."""
+
+    customer_id: Identity
+
+
+class ExtensionFilters(Asked, frozen=True, kw_only=True):
+    """Which extensions a peer wants: equality, ANDed."""
+
+    id: Identity | None = None
+    customer_id: Identity | None = None
+    name: str | None = None
+    endpoint_id: str | None = None
+    aor_id: str | None = None
+    auth_id: str | None = None
+    extension: str | None = None
+    domain_name: str | None = None
+    realm: str | None = None
+    username: str | None = None
+    deleted: bool | None = None
+
+    @staticmethod
+    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
+        if not values.keys() & {"id", "customer_id"}:
+            yield Fault("customer_id", "is required, or id")
+
+
+class ExtensionOverRpc(msgspec.Struct, frozen=True):
+    """An extension as peers see it (registrar 4)."""
+
+    id: UUID
+    customer_id: UUID
+    name: str
+    detail: str
+    endpoint_id: str
+    aor_id: str
+    auth_id: str
+    extension: str
+    domain_name: str
+    realm: str
+    username: str
+    password: str
+    direct_id: UUID
+    direct_hash: str
+    tm_create: datetime
+    tm_update: datetime | None
+    tm_delete: datetime | None
+
+
+class ExtensionNews(msgspec.Struct, frozen=True):
+    """An extension in an event: without any secret."""
+
+    id: UUID
+    customer_id: UUID
+    name: str
+    detail: str
+    extension: str
+    domain_name: str
+    realm: str
+    username: str
+    direct_hash: str
+    direct_uri: str
+    tm_create: datetime
+    tm_update: datetime | None
+    tm_delete: datetime | None
+
+
+class RegistrarManagerExtension(msgspec.Struct, frozen=True):
+    """An extension as customers see it (registrar 18.3); `password` is clear only in the answer that set it."""
+
+    id: UUID
+    customer_id: UUID
+    name: str
+    detail: str
+    extension: str
+    domain_name: str
+    realm: str
+    username: str
+    password: str
+    direct_hash: str
+    direct_uri: str
+    tm_create: datetime
+    tm_update: datetime | None
+    tm_delete: datetime | None
+
+
+def over_rpc(of: Provisioned) -> ExtensionOverRpc:
+    extension = of.extension
+    return ExtensionOverRpc(
+        **_common(extension),
+        endpoint_id=extension.endpoint_id,
+        aor_id=extension.endpoint_id,
+        auth_id=extension.endpoint_id,
+        password=of.secret.reveal() if of.secret else "",
+        direct_id=extension.direct.id if extension.direct else NIL,
+    )
+
+
+def news(extension: Extension, domain: str) -> ExtensionNews:
+    return ExtensionNews(**_common(extension), direct_uri=direct_uri(extension.direct_hash, domain))
+
+
+def public(of: Provisioned, domain: str) -> RegistrarManagerExtension:
+    return RegistrarManagerExtension(
+        **_common(of.extension),
+        direct_uri=direct_uri(of.extension.direct_hash, domain),
+        password=of.secret.reveal() if of.secret else "",
+    )
+
+
+def _common(extension: Extension) -> dict[str, Any]:
+    names = (
+        "id",
+        "customer_id",
+        "name",
+        "detail",
+        "realm",
+        "username",
+        "direct_hash",
+        "tm_create",
+        "tm_update",
+        "tm_delete",
+    )
+    shared = {name: getattr(extension, name) for name in names}
+    return {**shared, "extension": extension.number, "domain_name": extension.label}
+
+
+def change_from_peer(data: Mapping[str, object], empty: str) -> ChangeExtension:
+    """The change that a PUT over RPC asks for.
+
+    Go's api-manager always sends a password, empty when there is none; `empty` says what that does (keep, refuse).
+    """
+    if empty == "keep" and data.get("password") == "":
+        data = {name: value for name, value in data.items() if name != "password"}
+    return read(ChangeExtension, data)
+
+
+def filters_from_peer(data: Mapping[str, object]) -> ExtensionFilters:
+    """The filters of a list; a null one is a mistake, not an absent one (registrar 5.1)."""
+    known = ExtensionFilters.__struct_fields__
+    nulls = {name: msgspec.UNSET for name, value in data.items() if value is None and name in known}
+    return read(ExtensionFilters, {**data, **nulls})

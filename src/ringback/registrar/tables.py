@@ -1,0 +1,103 @@
+"""The registrar's own tables (registrar 13.1)."""
+
+from typing import Final
+
+from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, func, text
+
+from ringback.kit.columns import Id, Time
+from ringback.kit.db import OWN
+
+metadata = MetaData(schema=OWN)
+IF_LIVE: Final = text("tm_delete IS NULL")
+
+extensions = Table(
+    "registrar_extensions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id),
+    Column("name", String(255)),
+    Column("detail", String(255)),
+    Column("endpoint_id", String(255)),
+    Column("aor_id", String(255)),
+    Column("auth_id", String(255)),
+    Column("extension", String(255)),
+    Column("domain_name", String(255)),
+    Column("realm", String(255)),
+    Column("username", String(255)),
+    Column("password", String(255)),
+    Column("ha1", CHAR(32)),
+    Column("ha1_sha256", CHAR(64)),
+    Column("tm_create", Time),
+    Column("tm_update", Time),
+    Column("tm_delete", Time),
+    Index("idx_registrar_extensions_page", "customer_id", "tm_create", "id"),
+    Index("idx_registrar_extensions_endpoint", "endpoint_id"),
+    Index("idx_registrar_extensions_realm", "realm"),
+)
+for _rule, _column in (("number", extensions.c.extension), ("username", extensions.c.username)):
+    Index(
+        f"ux_registrar_extensions_{_rule}",
+        extensions.c.customer_id,
+        func.lower(_column),
+        unique=True,
+        sqlite_where=IF_LIVE,
+        postgresql_where=IF_LIVE,
+    )
+
+directs = Table(
+    "registrar_directs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id),
+    Column("extension_id", Id),
+    Column("hash", String(255)),
+    Column("tm_create", Time),
+    Column("tm_update", Time),
+    Column("tm_delete", Time),
+    Index("idx_registrar_directs_hash", "hash", unique=True),
+    Index("idx_registrar_directs_customer_id", "customer_id"),
+)
+Index(
+    "ux_registrar_directs_extension",
+    directs.c.extension_id,
+    unique=True,
+    sqlite_where=IF_LIVE,
+    postgresql_where=IF_LIVE,
+)
+
+direct_hashes = Table(
+    "registrar_direct_hashes",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("direct_id", Id),
+    Column("tm_create", Time),
+    Column("tm_revoke", Time),
+)
+
+customer_domains = Table(
+    "registrar_customer_domains",
+    metadata,
+    Column("customer_id", Id, primary_key=True),
+    Column("domain_label", String(64), nullable=False),
+    Column("realm", String(255), nullable=False),
+    Column("tm_create", Time),
+    Column("tm_update", Time),
+    Index("ux_registrar_customer_domains_domain_label", "domain_label", unique=True),
+    Index("ux_registrar_customer_domains_realm", "realm", unique=True),
+)
+
+customers = Table(
+    "registrar_customers",
+    metadata,
+    Column("customer_id", Id, primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("tm_create", Time),
+    Column("tm_update", Time),
+)
+
+meta = Table(
+    "registrar_meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", String(255), nullable=False),
+)

@@ -1,0 +1,177 @@
+"""`ringback up`: everything in one process, until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from sqlalchemy import URL
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ringback import first_start
+from ringback.app import Ringback, assemble
+from ringback.kit.errors import CannotStart
+from ringback.kit.lock import only_one
+from ringback.migrations import commands
+from ringback.registrar.meta import require_storage
+from ringback.settings import Settings, host_and_port
+from ringback.transports import local
+
+SOCKET: Final = "rpc.sock"
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What somebody who starts it wants to read; `keys` is `None` where the operator has taken the file away."""
+
+    url: str
+    metrics_url: str
+    keys: first_start.Keys | None
+    first: bool
+
+
+async def up(settings: Settings, tell: Callable[[Started], None]) -> None:
+    """Start, tell, and run until SIGTERM, SIGINT or SIGHUP; then finish what is in hand and return."""
+    stop = asyncio.Event()
+    for signum in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with running(settings) as started:
+        tell(started)
+        await stop.wait()
+        log.info("stopping", action="stop")
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Started]:
+    """The whole product on its ports and on the socket in its home, while inside."""
+    home = make_home(settings.ringback_home)
+    with only_one(home / "lock", "Ringback is running on this home"):
+        make_schema(settings.database_file)
+        ringback = assemble(settings)
+        try:
+            async with _serving(ringback, home) as started:
+                yield started
+        finally:
+            ringback.database.close()
+
+
+@contextlib.asynccontextmanager
+async def _serving(ringback: Ringback, home: Path) -> AsyncIterator[Started]:
+    settings = ringback.settings
+    await ringback.work.write(lambda uow: require_storage(uow, settings.secret_storage))
+    with (
+        listening("rest_listen_address", settings.rest_listen_address) as rest,
+        listening("prometheus_listen_address", settings.prometheus_listen_address) as metrics,
+    ):
+        keys, first = await first_start.ensure(ringback.work, home, url_of(rest))
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(_in_background(ringback.relay.run()))
+            await stack.enter_async_context(_in_background(ringback.reconciler.run(settings.reconcile_interval)))
+            for at, app in ((metrics, Pages(ringback.site.metrics_pages())), (rest, ringback.gateway)):
+                await stack.enter_async_context(_http(app, at, settings.drain_timeout))
+            await stack.enter_async_context(local.serving(home / SOCKET, ringback.rpc.serve, settings.drain_timeout))
+            log.info("started", action="start", rest=url_of(rest), metrics=url_of(metrics))
+            yield Started(url_of(rest), url_of(metrics), keys, first)
+
+
+def make_home(home: Path) -> Path:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CannotStart(f"{home} cannot be used: {error.strerror}") from None
+    return home
+
+
+def make_schema(file: Path) -> None:
+    """Bring the SQLite file up to date; the embedded default upgrades itself."""
+    url = URL.create("sqlite", database=str(file))
+    for database in commands.DATABASES:
+        if not commands.is_current(database, url):
+            commands.upgrade(database, url)
+
+
+@contextlib.contextmanager
+def listening(setting: str, address: str) -> Iterator[socket.socket]:
+    """A listening socket at `host:port`; `CannotStart` names the setting and what is in the way."""
+    host, port = host_and_port(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+        opened.listen(1024)
+    except OSError as error:
+        opened.close()
+        raise CannotStart(f"{setting}: {address} cannot be used: {(error.strerror or str(error)).lower()}") from None
+    with opened:
+        yield opened
+
+
+def url_of(opened: socket.socket) -> str:
+    host, port = opened.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class Pages:
+    """An ASGI application of nothing but pages by path."""
+
+    def __init__(self, pages: Mapping[str, Any]) -> None:
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            page = self._pages.get(scope["path"])
+            response: Response = await page(Request(scope, receive)) if page else Response(status_code=404)
+            await response(scope, receive, send)
+
+
+class Http(uvicorn.Server):
+    """A uvicorn server that leaves the signals to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _http(app: ASGIApp, at: socket.socket, drain: float) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=int(drain),
+    )
+    server = Http(config)
+    task = asyncio.create_task(server.serve([at]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextlib.asynccontextmanager
+async def _in_background(work: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

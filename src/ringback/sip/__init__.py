@@ -1,0 +1,1 @@
+"""What SIP servers read: the only room that says `ps_`."""

@@ -1,0 +1,147 @@
+"""An endpoint as Asterisk's rows: put, dropped, compared; and the contacts that Asterisk wrote."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, Literal
+
+from sqlalchemy import Table, bindparam, delete, insert, select, update
+
+from ringback.kit.db import Row, Session, Statement
+from ringback.sip.digest import Ha1
+from ringback.sip.tables import MANAGED, metadata, ps_contacts
+
+AsteriskDigest = Literal["md5_cred", "password_digest"]
+
+MAX_CONTACTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What Asterisk must know of a phone account; `id` names endpoint, AOR and auth alike."""
+
+    id: str
+    username: str
+    realm: str
+    ha1: Ha1
+
+
+def auth_columns(endpoint: Endpoint, form: AsteriskDigest) -> dict[str, str | None]:
+    """The secret columns of `ps_auths` in digest mode (registrar 13.3); unused ones are NULL, which '' is not."""
+    columns: dict[str, str | None] = dict.fromkeys(MANAGED["ps_auths"])
+    columns |= {"username": endpoint.username, "realm": endpoint.realm, "auth_type": "md5"}
+    if form == "md5_cred":
+        return columns | {"md5_cred": endpoint.ha1.md5}
+    return columns | {
+        "password_digest": f"MD5:{endpoint.ha1.md5},SHA-256:{endpoint.ha1.sha256}",
+        "supported_algorithms_uas": "SHA-256,MD5",
+        "supported_algorithms_uac": "SHA-256,MD5",
+    }
+
+
+def rows_of(endpoint: Endpoint, form: AsteriskDigest) -> dict[str, dict[str, Any]]:
+    """Table → our columns of its row: the whole truth about what Asterisk is told."""
+    return {
+        "ps_aors": {"max_contacts": MAX_CONTACTS, "remove_existing": "yes"},
+        "ps_auths": auth_columns(endpoint, form),
+        "ps_endpoints": {"aors": endpoint.id, "auth": endpoint.id},
+    }
+
+
+class Asterisk:
+    """Writes and reads Asterisk's tables in the session of the unit of work.
+
+    `endpoint_defaults` are further columns of `ps_endpoints`, set when a row is made and the operator's from then on.
+    """
+
+    def __init__(self, session: Session, form: AsteriskDigest, endpoint_defaults: Mapping[str, str]) -> None:
+        self._session = session
+        self._form = form
+        self._extra = {"ps_endpoints": dict(endpoint_defaults)}
+
+    async def put(self, endpoint: Endpoint) -> None:
+        """Make the rows say this, whether they are there or not. Unmanaged columns of existing rows stay."""
+        for table, ours in rows_of(endpoint, self._form).items():
+            new = {"id": endpoint.id, **self._extra.get(table, {}), **ours}
+            if not await self._session.insert_if_new(adding(table, tuple(new)), **new):
+                await self._session.run(CHANGE[table], row_id=endpoint.id, **ours)
+
+    async def drop(self, id: str) -> None:
+        """Remove the endpoint; a contact left behind would ring a phone that is gone, so contacts go too."""
+        for table in reversed(MANAGED):
+            await self._session.run(DROP[table], row_id=id)
+        await self.purge(id)
+
+    async def purge(self, id: str) -> None:
+        """Forget where the phone is; with valid credentials it may register again."""
+        await self._session.run(PURGE, endpoint=id)
+
+    async def contacts(self, id: str, now: datetime) -> list[Row]:
+        """The rows of `ps_contacts` that have not expired, as they stand."""
+        return await self._session.all(CONTACTS, endpoint=id, now=int(now.timestamp()))
+
+    async def online(self, suffix: str, now: datetime) -> int:
+        """How many of our endpoints have a live contact."""
+        return len(await self._session.all(ONLINE, suffix=like_suffix(suffix), now=int(now.timestamp())))
+
+    async def owned(self, table: str, suffix: str, after: str, limit: int) -> list[Row]:
+        """Up to `limit` rows of ours (their id ends in `suffix`), by id, behind `after`."""
+        return await self._session.all(OWNED[table], after=after, suffix=like_suffix(suffix), size=limit)
+
+    async def stray_contacts(self, suffix: str) -> list[str]:
+        """Endpoint names of ours that contacts speak of and that no endpoint row has."""
+        return [row["endpoint"] for row in await self._session.all(STRAY, suffix=like_suffix(suffix))]
+
+
+def differs(row: Row, table: str, endpoint: Endpoint, form: AsteriskDigest) -> bool:
+    """Whether a managed column of the row is not what it should be."""
+    return any(row[name] != value for name, value in rows_of(endpoint, form)[table].items())
+
+
+def like_suffix(suffix: str) -> str:
+    escaped = suffix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}"
+
+
+def table_of(name: str) -> Table:
+    return metadata.tables[f"{metadata.schema}.{name}"]
+
+
+@cache
+def adding(table: str, columns: tuple[str, ...]) -> Statement:
+    return Statement(insert(table_of(table)), *columns)
+
+
+CHANGE: Final = {
+    name: Statement(update(table_of(name)).where(table_of(name).c.id == bindparam("row_id")), *columns)
+    for name, columns in MANAGED.items()
+}
+DROP: Final = {
+    name: Statement(delete(table_of(name)).where(table_of(name).c.id == bindparam("row_id"))) for name in MANAGED
+}
+OWNED: Final = {
+    name: Statement(
+        select(table_of(name).c.id, *(table_of(name).c[column] for column in MANAGED[name]))
+        .where(table_of(name).c.id > bindparam("after"), table_of(name).c.id.like(bindparam("suffix"), escape="\\"))
+        .order_by(table_of(name).c.id)
+        .limit(bindparam("size"))
+    )
+    for name in MANAGED
+}
+LIVE = ps_contacts.c.expiration_time > bindparam("now")
+PURGE = Statement(delete(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")))
+CONTACTS = Statement(
+    select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint"), LIVE).order_by(ps_contacts.c.id)
+)
+ONLINE = Statement(
+    select(ps_contacts.c.endpoint).where(LIVE, ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\")).distinct()
+)
+STRAY = Statement(
+    select(ps_contacts.c.endpoint)
+    .where(
+        ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\"),
+        ps_contacts.c.endpoint.not_in(select(table_of("ps_endpoints").c.id)),
+    )
+    .distinct()
+)

@@ -1,0 +1,261 @@
+"""The configuration files that Asterisk gets: realtime over the SQLite file by ODBC, phones, direct addresses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ringback.sip.dialplan import EXTENSIONS_CONF
+
+PUBLIC_DOMAIN = "direct.invalid"  # RFC 2606: nobody owns it; it only ties the public port to its endpoint
+
+REALTIME_TABLES: Mapping[str, str] = {
+    "endpoint": "ps_endpoints",
+    "auth": "ps_auths",
+    "aor": "ps_aors",
+    "contact": "ps_contacts",
+}
+
+DRIVERS = ("res_odbc_transaction.so", "res_odbc.so", "res_config_odbc.so")
+MODULES = (
+    "res_sorcery_config.so",
+    "res_sorcery_realtime.so",
+    "res_sorcery_memory.so",
+    "res_sorcery_astdb.so",
+    "res_timing_timerfd.so",
+    "res_pjproject.so",
+    "res_pjsip.so",
+    "res_pjsip_session.so",
+    "res_pjsip_pubsub.so",  # chan_pjsip does not load without it; no package is offered, SUBSCRIBE gets 489
+    "res_pjsip_authenticator_digest.so",
+    "res_pjsip_endpoint_identifier_anonymous.so",
+    "res_pjsip_endpoint_identifier_user.so",
+    "res_pjsip_registrar.so",
+    "res_pjsip_path.so",
+    "res_pjsip_nat.so",
+    "res_pjsip_caller_id.so",
+    "res_pjsip_dtmf_info.so",
+    "res_pjsip_rfc3326.so",
+    "res_pjsip_logger.so",
+    "res_pjsip_sdp_rtp.so",
+    "res_rtp_asterisk.so",
+    "res_srtp.so",
+    "chan_pjsip.so",
+    "bridge_simple.so",
+    "bridge_native_rtp.so",
+    "codec_ulaw.so",
+    "codec_alaw.so",
+    "codec_g722.so",
+    "codec_resample.so",
+    "pbx_config.so",
+    "app_dial.so",
+    "func_channel.so",
+    "func_cut.so",
+    "func_logic.so",
+    "func_pjsip_aor.so",
+    "func_realtime.so",
+    "func_strings.so",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """Where Asterisk finds and leaves its files; the defaults are Debian's, all absolute."""
+
+    etc: str = "/etc/asterisk"
+    modules: str = "/usr/lib/x86_64-linux-gnu/asterisk/modules"
+    data: str = "/usr/share/asterisk"
+    var: str = "/var/lib/asterisk"
+    run: str = "/run/asterisk"
+    log: str = "/var/log/asterisk"
+    spool: str = "/var/spool/asterisk"
+
+
+@dataclass(frozen=True, slots=True)
+class AsteriskOptions:
+    """What differs between two Asterisks that read Ringback's tables.
+
+    `sip_port` is where phones register (UDP and TCP), `public_port` where anybody may call a direct
+    address (UDP and TCP, never challenged; 0 = no such port). `rtp_ports` are the first and the last UDP
+    port for audio. `default_realm` is what an unknown phone is challenged with (empty: `domain_name_extension`).
+    `system_name` goes into `ps_contacts.reg_server`: one for each Asterisk that shares the tables.
+    `odbc_driver` is a name from odbcinst.ini or the full path of libsqlite3odbc.so.
+    """
+
+    database: str
+    bind: str = "0.0.0.0"
+    sip_port: int = 5060
+    public_port: int = 5062
+    rtp_ports: tuple[int, int] = (10000, 20000)
+    domain_name_extension: str = "registrar.localhost"
+    domain_name_sip: str = "sip.localhost"
+    default_realm: str = ""
+    system_name: str = "asterisk"
+    odbc_driver: str = "SQLite3"
+    directories: Directories = field(default_factory=Directories)
+
+
+def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
+    """All files of Asterisk's configuration folder: file name → text, for Asterisk 16 to 22."""
+    return {
+        "asterisk.conf": _asterisk(options),
+        "modules.conf": _modules(),
+        "logger.conf": LOGGER_CONF,
+        "odbc.ini": _odbc_ini(options),
+        "res_odbc.conf": RES_ODBC_CONF,
+        "extconfig.conf": _extconfig(),
+        "sorcery.conf": _sorcery(),
+        "pjsip.conf": _pjsip(options),
+        "rtp.conf": _rtp(options),
+        "extensions.conf": EXTENSIONS_CONF,
+        **UNUSED,
+    }
+
+
+UNUSED: Mapping[str, str] = {
+    # Parts of Asterisk's core that cannot be left out: each logs an error at start without its file.
+    "acl.conf": "; No named access lists.\n",
+    "ccss.conf": "; No call completion.\n[general]\n",
+    "cdr.conf": "; No call records.\n[general]\nenable=no\n",
+    "cel.conf": "; No channel events.\n[general]\nenable=no\n",
+    "features.conf": "; No transfers, parking or pickup by keypad.\n[general]\n",
+    "indications.conf": (
+        "; Tones that Asterisk makes itself: none is played by this dialplan.\n"
+        "[general]\ncountry=us\n\n[us]\ndescription=North America\nringcadence=2000,4000\ndial=350+440\n"
+    ),
+    "manager.conf": "; No AMI.\n[general]\nenabled=no\n",
+    "pjproject.conf": "; Log levels of the SIP library: as they are.\n",
+    "stasis.conf": "; Message bus: as it is.\n",
+    "udptl.conf": "; No fax.\n[general]\n",
+}
+
+
+def _asterisk(options: AsteriskOptions) -> str:
+    where = options.directories
+    return f"""\
+; Where Asterisk's files are. Written by `ringback sip asterisk-config`.
+[directories]
+astetcdir => {where.etc}
+astmoddir => {where.modules}
+astdatadir => {where.data}
+astagidir => {where.data}/agi-bin
+astvarlibdir => {where.var}
+astdbdir => {where.var}
+astkeydir => {where.var}
+astspooldir => {where.spool}
+astrundir => {where.run}
+astlogdir => {where.log}
+
+[options]
+; Its name in ps_contacts.reg_server.
+systemname = {options.system_name}
+"""
+
+
+def _modules() -> str:
+    lines = [
+        "; Only what is named is loaded: nothing answers that nobody asked for.",
+        "[modules]",
+        "autoload=no",
+        "; The database driver must be there before anything that is read from it.",
+        *(f"preload={name}" for name in DRIVERS),
+        *(f"load={name}" for name in MODULES),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+LOGGER_CONF = """\
+[general]
+dateformat=%F %T.%3q
+
+[logfiles]
+console => notice,warning,error
+messages => notice,warning,error
+"""
+
+
+RES_ODBC_CONF = """\
+; The database that odbc.ini calls [ringback].
+; ODBC, not res_config_sqlite3: that driver never deletes a row (a phone that unregistered goes on ringing
+; until its contact expires) and by default reads an old snapshot of the file.
+[ringback]
+enabled => yes
+dsn => ringback
+pre-connect => yes
+max_connections => 5
+"""
+
+
+def _odbc_ini(options: AsteriskOptions) -> str:
+    return f"""\
+; Not read by Asterisk itself: start it with ODBCINI=<this file>, or append this to /etc/odbc.ini.
+; Driver: a name from odbcinst.ini (Debian: package libsqliteodbc) or the full path of its library.
+[ringback]
+Driver = {options.odbc_driver}
+; The file that Ringback writes (in WAL mode: readers never wait).
+Database = {options.database}
+; Milliseconds to wait for another writer; on giving up Asterisk answers 200 and loses the contact.
+Timeout = 10000
+"""
+
+
+def _extconfig() -> str:
+    tables = [*REALTIME_TABLES.values(), "ringback_directs"]
+    lines = ["; table => driver,section of res_odbc.conf,table", "[settings]"]
+    lines += [f"{table} => odbc,ringback,{table}" for table in tables]
+    return "\n".join(lines) + "\n"
+
+
+def _sorcery() -> str:
+    lines = ["; SIP objects come from pjsip.conf (what never changes) and from Ringback's tables.", "[res_pjsip]"]
+    for kind, table in REALTIME_TABLES.items():
+        if kind != "contact":
+            lines.append(f"{kind}=config,pjsip.conf,criteria=type={kind}")
+        lines.append(f"{kind}=realtime,{table}")
+    return "\n".join(lines) + "\n"
+
+
+def _transports(options: AsteriskOptions) -> str:
+    def transport(name: str, protocol: str, port: int, extra: str = "") -> str:
+        return f"[{name}]\ntype=transport\nprotocol={protocol}\nbind={options.bind}:{port}\n{extra}\n"
+
+    text = transport("phones", "udp", options.sip_port) + transport("phones-tcp", "tcp", options.sip_port)
+    if options.public_port:
+        mark = f"domain={PUBLIC_DOMAIN}\n"
+        text += transport("public", "udp", options.public_port, mark)
+        text += transport("public-tcp", "tcp", options.public_port, mark)
+    return text
+
+
+def _pjsip(options: AsteriskOptions) -> str:
+    text = f"""\
+; Phones come from the database; here is only what they share.
+[global]
+type=global
+user_agent=Ringback
+; An unknown phone is challenged with this realm, a known one with its own. With one customer, set it
+; to that customer's realm: then nobody can tell which numbers exist.
+default_realm={options.default_realm or options.domain_name_extension}
+; anonymous comes first and matches on the public port only (see [anonymous@{PUBLIC_DOMAIN}]), so that
+; no From header is ever challenged there, and none tells which numbers exist.
+endpoint_identifier_order=anonymous,username
+
+"""
+    text += _transports(options)
+    if options.public_port:
+        text += f"""\
+; Whoever calls the public port, without credentials: may ring direct addresses, nothing else.
+; Point sip:…@{options.domain_name_sip} here (SRV _sip._udp, or port {options.public_port}).
+[anonymous@{PUBLIC_DOMAIN}]
+type=endpoint
+context=direct
+allow=!all,ulaw,alaw,g722
+direct_media=no
+rtp_symmetric=yes
+force_rport=yes
+rewrite_contact=yes
+"""
+    return text
+
+
+def _rtp(options: AsteriskOptions) -> str:
+    first, last = options.rtp_ports
+    return f"[general]\nrtpstart={first}\nrtpend={last}\nicesupport=no\n"

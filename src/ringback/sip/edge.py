@@ -1,0 +1,90 @@
+"""`registrar_sip_auths`: the credentials that the SIP edge (Kamailio) reads from our own database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, delete, insert, select, update
+
+from ringback.kit.columns import Id, Json, Time
+from ringback.kit.db import OWN, Row, Session, Statement
+from ringback.sip.digest import Ha1
+
+metadata = MetaData(schema=OWN)
+sip_auths = Table(
+    "registrar_sip_auths",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("reference_type", String(255)),
+    Column("auth_types", Json),
+    Column("realm", String(255)),
+    Column("username", String(255)),
+    Column("password", String(255)),
+    Column("allowed_ips", Json),
+    Column("ha1", CHAR(32)),
+    Column("ha1_sha256", CHAR(64)),
+    Column("tm_create", Time),
+    Column("tm_update", Time),
+    Index("ux_registrar_sip_auths_credential", "realm", "username", unique=True),
+)
+
+MANAGED: Final = ("reference_type", "auth_types", "realm", "username", "password", "allowed_ips", "ha1", "ha1_sha256")
+ADD = Statement(insert(sip_auths), "id", *MANAGED, "tm_create")
+CHANGE = Statement(update(sip_auths).where(sip_auths.c.id == bindparam("row_id")), *MANAGED, "tm_update")
+DROP = Statement(delete(sip_auths).where(sip_auths.c.id == bindparam("row_id")))
+DROP_OTHERS = Statement(
+    delete(sip_auths).where(
+        sip_auths.c.realm == bindparam("of_realm"),
+        sip_auths.c.username == bindparam("of_username"),
+        sip_auths.c.id != bindparam("row_id"),
+    )
+)
+AFTER = Statement(
+    select(sip_auths).where(sip_auths.c.id > bindparam("after")).order_by(sip_auths.c.id).limit(bindparam("size"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What the edge must know of one extension or trunk; `id` is that object's."""
+
+    id: UUID
+    reference_type: str
+    realm: str
+    username: str
+    ha1: Ha1
+
+    def columns(self) -> dict[str, Any]:
+        """Our columns of the row. The clear password is NULL: an edge would take '' for an empty password."""
+        return {
+            "reference_type": self.reference_type,
+            "auth_types": ["basic"],
+            "realm": self.realm,
+            "username": self.username,
+            "password": None,
+            "allowed_ips": [],
+            "ha1": self.ha1.md5,
+            "ha1_sha256": self.ha1.sha256,
+        }
+
+
+async def put(session: Session, credential: Credential, now: datetime) -> None:
+    """Make the row say this. A stale row of somebody gone with the same credential must not block it."""
+    ours = credential.columns()
+    await session.run(DROP_OTHERS, of_realm=credential.realm, of_username=credential.username, row_id=credential.id)
+    if not await session.insert_if_new(ADD, id=credential.id, tm_create=now, **ours):
+        await session.run(CHANGE, row_id=credential.id, tm_update=now, **ours)
+
+
+async def drop(session: Session, id: UUID) -> None:
+    await session.run(DROP, row_id=id)
+
+
+async def after(session: Session, id: UUID, limit: int) -> list[Row]:
+    """Up to `limit` rows behind `id`, by id."""
+    return await session.all(AFTER, after=id, size=limit)
+
+
+def differs(row: Row, credential: Credential) -> bool:
+    return any(row[name] != value for name, value in credential.columns().items())

@@ -1,0 +1,39 @@
+"""Fixtures for every test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringback.server import make_schema
+from tests.world import World
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with the schema of today, made by the migrations."""
+    path = tmp_path_factory.mktemp("template") / "ringback.db"
+    make_schema(path)
+    return path
+
+
+@pytest.fixture
+def make_world(template: Path, tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Worlds with settings of one's own."""
+    made: list[World] = []
+
+    def make(**settings: Any) -> World:
+        home = tmp_path / f"home{len(made)}"
+        home.mkdir()
+        made.append(World(template, home, **settings))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+async def world(make_world: Callable[..., World]) -> World:
+    return make_world()

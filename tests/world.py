@@ -1,0 +1,166 @@
+"""A whole Ringback over a SQLite file of its own, with time, randomness and failures in the test's hands."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+
+from ringback.app import Ringback, assemble
+from ringback.customers.keys import service as keys
+from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
+from ringback.kit.db import Statement
+from ringback.kit.events import Bus
+from ringback.registrar.directs.model import new_hash
+from ringback.registrar.realms import service as realms
+from ringback.registrar.realms.model import Status
+from ringback.settings import load
+
+START = datetime(2026, 2, 11, 9, 30, 0, 123456, tzinfo=UTC)
+PASSWORD = "Sample-Pass-0001"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply envelope, as a peer would read it."""
+
+    status_code: int
+    data_type: str
+    data: Any
+    raw: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        return str(self.data["reason"])
+
+    @property
+    def faulty(self) -> list[str]:
+        """The names of the faulty fields."""
+        return [detail["field"] for detail in self.data.get("details", [])]
+
+
+class World:
+    """What a test sees and turns. Time moves a second at each request unless `frozen`."""
+
+    def __init__(self, template: Path, home: Path, **settings: Any) -> None:
+        self.home = home
+        self.now = START
+        self.ticks = 0.0
+        self.frozen = False
+        self.hashes: list[str] = []
+        self.statements: list[Statement] = []
+        self.before_statement: Callable[[Statement], None] = lambda statement: None
+        self.bus: Bus | None = None
+        self.settings = load({"ringback_home": home, **settings})
+        shutil.copy(template, self.settings.database_file)
+        self.ringback = self.start()
+        self.customer = uuid4()
+
+    def start(self) -> Ringback:
+        """A (further) process over the same file."""
+        return assemble(
+            self.settings,
+            bus=self.bus,
+            clock=self._clock,
+            ticks=lambda: self.ticks,
+            hashes=lambda size: self.hashes.pop(0) if self.hashes else new_hash(size),
+            watch=self._watch,
+        )
+
+    def _clock(self) -> datetime:
+        if not self.frozen:
+            self.now += timedelta(seconds=1)
+        return self.now
+
+    def _watch(self, statement: Statement) -> None:
+        self.statements.append(statement)
+        self.before_statement(statement)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+        self.ticks += seconds
+
+    async def rpc(self, method: str, uri: str, data: Any = None, **envelope: Any) -> Reply:
+        """One request envelope to the running service."""
+        sent = {"uri": uri, "method": method, "publisher": "test", "data_type": "application/json", **envelope}
+        if data is not None:
+            sent["data"] = data
+        raw = msgspec.json.decode(await self.ringback.rpc.serve(msgspec.json.encode(sent)))
+        return Reply(raw["status_code"], raw["data_type"], raw.get("data"), raw)
+
+    async def create(self, number: str = "1001", **more: Any) -> dict[str, Any]:
+        """An extension of this world's customer, as RPC shows it."""
+        reply = await self.rpc("POST", "/v1/extensions", self.asked(number, **more))
+        assert reply.status_code == 200, reply
+        return dict(reply.data)
+
+    def asked(self, number: str = "1001", **more: Any) -> dict[str, Any]:
+        return {"customer_id": str(self.customer), "extension": number, "password": PASSWORD, **more}
+
+    async def set_status(self, status: Status, customer: UUID | None = None) -> None:
+        await self.ringback.work.write(lambda uow: realms.set_status(uow, customer or self.customer, status))
+
+    async def key(self, customer: UUID | None) -> str:
+        """A new access key of the customer, or of the operator."""
+        token = new_token()
+        role = ADMIN if customer else OPERATOR
+        await self.ringback.work.write(lambda uow: keys.keep(uow, token, customer, "test", role))
+        return token.reveal()
+
+    async def http(self, key: str | None = None) -> httpx.AsyncClient:
+        """A client of REST with a key of this world's customer."""
+        token = key or await self.key(self.customer)
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.ringback.gateway),
+            base_url="http://ringback",
+            headers={"authorization": f"Bearer {token}"},
+        )
+
+    def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
+        """What is in the file, seen by somebody else."""
+        with sqlite3.connect(self.settings.database_file, isolation_level=None) as other:
+            other.row_factory = sqlite3.Row
+            rows = [dict(row) for row in other.execute(text, values)]
+        other.close()
+        return rows
+
+    def everything(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of every table."""
+        tables = self.sql(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        )
+        return {table["name"]: self.sql(f"SELECT * FROM {table['name']} ORDER BY 1") for table in tables}
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """(type, payload) of all news so far, in order."""
+        rows = self.sql("SELECT event_type, payload FROM registrar_outbox ORDER BY id")
+        return [(row["event_type"], msgspec.json.decode(row["payload"])) for row in rows]
+
+    def register(self, endpoint: str, *, expires_in: int = 600, id: str | None = None, **columns: Any) -> str:
+        """Write a contact as Asterisk's SQLite driver does; its id."""
+        number = endpoint.partition("@")[0]
+        id = id or f"{endpoint};@{uuid4().hex}"
+        row = {
+            "id": id,
+            "uri": f"sip:{number}@192.0.2.44:5062^3Btransport=tcp",
+            "expiration_time": int(self.now.timestamp()) + expires_in,
+            "user_agent": "Phone/2.1",
+            "reg_server": "ast-1",
+            "via_addr": "192.0.2.44",
+            "via_port": 5062,
+            "call_id": "f81d4fae",
+            "endpoint": endpoint,
+            **columns,
+        }
+        self.sql(f"INSERT INTO ps_contacts ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values())
+        return id
+
+    def close(self) -> None:
+        self.ringback.database.close()
