@@ -1,1 +1,204 @@
 """The commands `ringback …` and `registrar-control …`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+import typer
+import uvloop
+from sqlalchemy import URL
+
+from ringback import __version__, server, terminal
+from ringback.app import Ringback, assemble
+from ringback.banner import banner
+from ringback.kit import outbox
+from ringback.kit.errors import CannotStart
+from ringback.kit.events import Message
+from ringback.kit.rpc import Request
+from ringback.migrations import commands
+from ringback.registrar.directs import cli as directs
+from ringback.registrar.extensions import cli as extensions
+from ringback.settings import Settings
+from ringback.terminal import AsForm, Form, new_app, with_settings
+from ringback.transports import local
+
+POLL = 0.1
+"""Seconds between two looks for news of other processes."""
+
+registrar = new_app("Extensions and direct addresses, on the databases themselves.")
+registrar.add_typer(extensions.app, name="extension")
+registrar.add_typer(directs.app, name="direct")
+
+app = new_app("Ringback: the control plane behind SIP registrars.")
+database = new_app("The schema of the databases.")
+sip = new_app("What SIP servers need.")
+app.add_typer(registrar, name="registrar-control")
+app.add_typer(database, name="db")
+app.add_typer(sip, name="sip")
+
+Name = Annotated[str | None, typer.Option("--database", help="bin (our own) or asterisk; both when not named")]
+Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead of running them")]
+
+
+def main() -> NoReturn:
+    terminal.run(app)
+
+
+def registrar_control() -> NoReturn:
+    terminal.run(registrar)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    """The control plane behind SIP registrars."""
+    if version:
+        terminal.say(f"ringback {__version__}")
+
+
+@app.command()
+@with_settings
+def up(settings: Settings) -> None:
+    """Run everything in one process, until SIGTERM or Ctrl-C."""
+    uvloop.run(server.up(settings, lambda started: terminal.say(banner(started, settings))))
+
+
+@app.command()
+@with_settings
+def rpc(
+    settings: Settings,
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT or DELETE")],
+    uri: Annotated[str, typer.Argument(help="for example /v1/extensions")],
+    data: Annotated[str | None, typer.Option("--data", help="a JSON document", metavar="JSON")] = None,
+) -> None:
+    """Send one RPC envelope, to the running server or in process, and print the reply envelope."""
+    request: dict[str, Any] = {"uri": uri, "method": method.upper(), "publisher": "ringback"}
+    if data is not None:
+        try:
+            request |= {"data_type": "application/json", "data": msgspec.json.decode(data)}
+        except msgspec.DecodeError as error:
+            terminal.stop(f"--data is not JSON: {error}", terminal.USAGE)
+    answer = asyncio.run(_ask(settings, msgspec.json.encode(request)))
+    reply = msgspec.json.decode(answer)
+    terminal.show_json(reply)
+    if reply["status_code"] >= 300:
+        status = (reply.get("data") or {}).get("status", "INVALID_ARGUMENT")
+        raise typer.Exit(terminal.EXIT_CODES.get(status, terminal.FAILED))
+
+
+async def _ask(settings: Settings, envelope: bytes) -> bytes:
+    if answer := await local.ask(settings.ringback_home / server.SOCKET, envelope):
+        return answer
+    server.require_schema(settings.database_file)
+    ringback = assemble(settings)
+    try:
+        return await ringback.rpc.serve(envelope)
+    finally:
+        ringback.database.close()
+
+
+@app.command()
+@with_settings
+def events(
+    settings: Settings,
+    follow: Annotated[bool, typer.Option("--follow", help="print what happens from now on, as it happens")] = False,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Print the events of the last 24 hours, or with --follow those to come."""
+    server.require_schema(settings.database_file)
+    try:
+        asyncio.run(_events(settings, follow=follow, format=format))
+    except KeyboardInterrupt:
+        return
+
+
+async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
+    ringback = assemble(settings)
+    try:
+        last = await ringback.work.read(lambda uow: outbox.last_id(uow.session)) if follow else 0
+        while True:
+            messages = await _since(ringback, last)
+            for message in messages:
+                last = message.id
+                terminal.say(_line(message, format))
+            sys.stdout.flush()
+            if not messages and not follow:
+                return
+            if not messages:
+                await asyncio.sleep(POLL)
+    finally:
+        ringback.database.close()
+
+
+async def _since(ringback: Ringback, last: int) -> list[Message]:
+    return await ringback.work.read(lambda uow: outbox.since(uow.session, last))
+
+
+def _line(message: Message, format: Form) -> str:
+    if format is Form.JSON:
+        return msgspec.json.encode({"message_id": message.id, **message.envelope()}).decode()
+    when = message.tm_create.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{when}  {message.type:<26} {msgspec.json.encode(message.data).decode()}"
+
+
+@database.command()
+@with_settings
+def upgrade(
+    settings: Settings,
+    revision: Annotated[str, typer.Argument(help="up to which revision")] = "head",
+    database: Name = None,
+    sql: Sql = False,
+) -> None:
+    """Bring the schema up to date; nothing happens where it is."""
+    server.make_home(settings.database_file.parent)
+    for name in _databases(database):
+        commands.upgrade(name, _url(settings), revision, sql=sql)
+        if not sql:
+            terminal.say(f"{name}: {commands.current(name, _url(settings))}")
+
+
+@database.command()
+@with_settings
+def downgrade(
+    settings: Settings,
+    revision: Annotated[str, typer.Argument(help="down to which revision; `base` is nothing at all, -1 one step")],
+    database: Name = None,
+    sql: Sql = False,
+) -> None:
+    """Take schema changes back, and the data in them."""
+    for name in reversed(_databases(database)):
+        commands.downgrade(name, _url(settings), revision, sql=sql)
+        if not sql:
+            terminal.say(f"{name}: {commands.current(name, _url(settings)) or 'empty'}")
+
+
+@database.command()
+@with_settings
+def current(settings: Settings, database: Name = None) -> None:
+    """Show which revision the schema is at."""
+    for name in _databases(database):
+        state = "up to date" if commands.is_current(name, _url(settings)) else "run 'ringback db upgrade'"
+        terminal.say(f"{name}: {commands.current(name, _url(settings)) or 'empty'} ({state})")
+
+
+@database.command()
+@with_settings
+def history(settings: Settings, database: Name = None) -> None:
+    """List the revisions, oldest first."""
+    for name in _databases(database):
+        for revision, doc in commands.history(name, _url(settings)):
+            terminal.say(f"{name}: {revision}: {doc}")
+
+
+def _databases(name: str | None) -> tuple[commands.Name, ...]:
+    if name is None:
+        return commands.DATABASES
+    found = [known for known in commands.DATABASES if known == name]
+    if not found:
+        raise CannotStart(f"--database: there is no {name}; it must be bin or asterisk")
+    return (found[0],)
+
+
+def _url(settings: Settings) -> URL:
+    return URL.create("sqlite", database=str(settings.database_file))

@@ -87,13 +87,22 @@ async def _serving(ringback: Ringback, home: Path) -> AsyncIterator[Started]:
 
 def make_home(home: Path) -> Path:
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True, mode=0o750)
         probe = home / ".probe"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise CannotStart(f"{home} cannot be used: {error.strerror}") from None
     return home
+
+
+def require_schema(file: Path) -> None:
+    """`CannotStart` with the command to run, unless the database is there and up to date."""
+    url = URL.create("sqlite", database=str(file))
+    if not file.exists():
+        raise CannotStart(f"there is no database at {file} yet: 'ringback up' or 'ringback db upgrade' makes it")
+    if not all(commands.is_current(database, url) for database in commands.DATABASES):
+        raise CannotStart(f"the schema of {file} is not this version's: run 'ringback db upgrade'")
 
 
 def make_schema(file: Path) -> None:

@@ -163,7 +163,7 @@ def _one_sqlite_file(own: URL, asterisk: URL) -> Path:
 
 
 def endpoint_columns(text: str) -> Mapping[str, str]:
-    """`allow=ulaw|alaw,direct_media=no` → columns; `|` in a value stands for a comma. `ValueError` says what is wrong."""
+    """`allow=ulaw|alaw,direct_media=no` → columns; `|` in a value stands for a comma. Else `ValueError`."""
     columns: dict[str, str] = {}
     for item in filter(None, text.split(",")):
         name, equals, value = item.partition("=")

@@ -132,5 +132,5 @@ def unique_rules(*metadatas: MetaData) -> Iterator[tuple[str, frozenset[str], st
 
 
 def rule_name(table: str, index: str) -> str:
-    """`ux_registrar_extensions_number` → `number`."""
+    """`ux_shelves_number` of the table `shelves` → `number`."""
     return re.sub(rf"^(ux|idx)_{re.escape(table)}_", "", index)

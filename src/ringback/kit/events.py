@@ -14,7 +14,7 @@ class Event:
     """Something that became true. `data` is its public payload, without secrets.
 
     `object_id` is the thing that changed: events of one object stay in order. `subscription_id` is what a listener
-    would subscribe to (for a phone's contact that is its extension).
+    would subscribe to (often the object itself).
     """
 
     publisher: str

@@ -88,7 +88,7 @@ def _match(route: Route[F], path: str) -> Found[F] | None:
 
 
 def key(segment: str) -> str:
-    """`<extension-id>` → `extension_id`."""
+    """`<some-id>` → `some_id`."""
     return segment.strip("<>").replace("-", "_")
 
 

@@ -1,0 +1,189 @@
+"""`registrar-control extension …`."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from ringback import terminal
+from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.pages import Page, cursor_of, size_of
+from ringback.kit.reading import Asked, Identity
+from ringback.registrar.contacts import service as contacts
+from ringback.registrar.contacts import wire as contacts_wire
+from ringback.registrar.extensions import service, wire
+from ringback.registrar.extensions.model import Extension, Provisioned
+from ringback.registrar.work import Seen, Uow
+from ringback.settings import Settings
+from ringback.terminal import AsForm, Form, asked, do, need, with_settings
+
+app = terminal.new_app("Phone accounts that a customer can register.")
+
+Id = Annotated[str | None, typer.Option("--id", help="the extension's id", metavar="UUID")]
+Customer = Annotated[
+    str | None, typer.Option("--customer_id", help="whose; embedded: the customer of keys.json", metavar="UUID")
+]
+Username = Annotated[str | None, typer.Option("--username", help="SIP user name of the digest")]
+Number = Annotated[str | None, typer.Option("--extension_number", help="the number, unique for the customer")]
+Password = Annotated[str | None, typer.Option("--password", help="8 to 80 characters")]
+Name = Annotated[str | None, typer.Option("--name", help="what people call it")]
+Detail = Annotated[str | None, typer.Option("--detail", help="anything else")]
+Direct = Annotated[bool, typer.Option("--direct", help="with a direct address at once")]
+Domain = Annotated[str | None, typer.Option("--domain", help="label of the realm")]
+Limit = Annotated[str, typer.Option("--limit", help="how many, 1 to 100")]
+Token = Annotated[str, typer.Option("--token", help="where the page starts, as the page before it said")]
+Generate = Annotated[bool, typer.Option("--generate_password", help="make a new password and show it once")]
+Force = Annotated[bool, typer.Option("--force", help="do not ask")]
+
+LISTED = ("id", "extension", "name", "username", "realm", "direct_hash", "tm_create")
+
+
+class One(Asked, frozen=True, kw_only=True):
+    """Which extension."""
+
+    id: Identity
+
+
+@app.command()
+@with_settings
+def create(
+    settings: Settings,
+    customer_id: Customer = None,
+    extension_number: Number = None,
+    username: Username = None,
+    password: Password = None,
+    name: Name = None,
+    detail: Detail = None,
+    direct: Direct = False,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Create an extension; without a password one is made and shown once."""
+    customer = need(terminal.customer_id(settings, customer_id), "customer_id", "Customer id")
+    number = need(extension_number or username, "extension_number", "Extension number")
+    if password is None and terminal.is_terminal():
+        password = terminal.new_password("Password (empty: make one)")
+    made = asked(
+        wire.NewExtensionOfCustomer,
+        customer_id=customer,
+        extension=number,
+        username=username,
+        password=password,
+        name=name,
+        detail=detail,
+        direct=direct,
+    )
+    show(do(settings, lambda uow: service.create(uow, made.customer_id, made), writes=True), format, "Created")
+
+
+@app.command()
+@with_settings
+def get(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -> None:
+    """Show an extension, whether its phone is registered, and where."""
+    which = one(id)
+
+    async def look(uow: Uow) -> tuple[Provisioned, Seen, Any]:
+        found = await service.get(uow, which)
+        return found, await contacts.of_endpoint(uow, found.extension.endpoint_id), uow.now
+
+    found, seen, now = do(settings, look)
+    if format is Form.JSON:
+        here = [contacts_wire.over_rpc(contact) for contact in seen.contacts]
+        more = {"registered": bool(here), "as_of": seen.as_of, "contacts": here}
+        terminal.show_json({**msgspec.structs.asdict(wire.over_rpc(found)), **more})
+        return
+    show(found, format, "Extension")
+    terminal.say("registered" if seen.contacts else "not registered")
+    if seen.contacts:
+        rows = [msgspec.structs.asdict(contacts_wire.public(contact, now)) for contact in seen.contacts]
+        terminal.show_rows(rows, ("uri", "user_agent", "via_addr", "via_port", "expires_in"), "Contacts")
+
+
+@app.command("list")
+@with_settings
+def find(
+    settings: Settings,
+    customer_id: Customer = None,
+    username: Username = None,
+    extension_number: Number = None,
+    domain: Domain = None,
+    limit: Limit = "100",
+    token: Token = "",
+    format: AsForm = Form.TABLE,
+) -> None:
+    """List a customer's extensions, newest first."""
+    customer = need(terminal.customer_id(settings, customer_id), "customer_id", "Customer id")
+    filters = asked(
+        wire.ExtensionFilters, customer_id=customer, username=username, extension=extension_number, domain_name=domain
+    )
+    wanted = {name: value for name, value in msgspec.structs.asdict(filters).items() if value is not None}
+    try:
+        size = size_of(limit)
+    except ValidationFailed as failure:
+        raise ValidationFailed(Fault("limit", failure.faults[0].description)) from None
+    cursor = cursor_of(token)
+
+    async def look(uow: Uow) -> Page[Extension]:
+        return await service.page(uow, wanted, cursor, size, deleted=False)
+
+    page = do(settings, look)
+    shown = [wire.over_rpc(Provisioned(extension)) for extension in page.items]
+    if format is Form.JSON:
+        terminal.show_json(shown)
+    else:
+        terminal.show_rows([msgspec.structs.asdict(item) for item in shown], LISTED, "Extensions")
+    if page.next:
+        terminal.hint(f"more: --token {page.next_token}")
+
+
+@app.command()
+@with_settings
+def update(
+    settings: Settings,
+    id: Id = None,
+    name: Name = None,
+    detail: Detail = None,
+    password: Password = None,
+    generate_password: Generate = False,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Change an extension; what is not named stays as it is."""
+    which = one(id)
+    if all(value is None for value in (name, detail, password)) and not generate_password:
+        raise ValidationFailed(Fault("name", "is required, or --detail, --password or --generate_password"))
+    change = asked(
+        wire.ChangeExtension, name=name, detail=detail, password=password, password_regenerate=generate_password or None
+    )
+    show(do(settings, lambda uow: service.change(uow, which, change), writes=True), format, "Changed")
+
+
+@app.command()
+@with_settings
+def delete(settings: Settings, id: Id = None, force: Force = False, format: AsForm = Form.TABLE) -> None:
+    """Delete an extension: its phone can register no more, its number is free again."""
+    which = one(id)
+    if not force:
+        current = do(settings, lambda uow: service.get(uow, which))
+        if terminal.is_terminal():
+            show(current, Form.TABLE, "To be deleted", on_stderr=True)
+        terminal.confirm("Delete it?", force=force)
+    show(do(settings, lambda uow: service.delete(uow, which), writes=True), format, "Deleted")
+
+
+def one(id: str | None) -> Any:
+    """The id of the flag, or of a question."""
+    return asked(One, id=need(id, "id", "Extension id")).id
+
+
+def show(of: Provisioned, format: Form, title: str, *, on_stderr: bool = False) -> None:
+    """An extension as the RPC object or as a table; a password that this command set is shown this once."""
+    shown = wire.over_rpc(of)
+    if format is Form.JSON:
+        terminal.show_json(shown)
+        return
+    fields = {name: value for name, value in msgspec.structs.asdict(shown).items() if name not in HIDDEN}
+    terminal.show_fields(fields, f"{title}: {of.extension.endpoint_id}", on_stderr=on_stderr)
+    terminal.show_secret(of.secret)
+
+
+HIDDEN = ("password", "aor_id", "auth_id", "direct_id")
+"""Columns that say nothing more to people."""

@@ -1,0 +1,243 @@
+"""How commands talk to people: settings as flags, prompts, tables, JSON, exit codes."""
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn, ParamSpec, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ringback import first_start
+from ringback.app import assemble
+from ringback.kit import log
+from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
+from ringback.kit.reading import Asked, read
+from ringback.kit.secret import Secret
+from ringback.registrar.directs.model import IN_LOGS
+from ringback.registrar.events import PUBLISHER
+from ringback.registrar.work import Uow
+from ringback.server import require_schema
+from ringback.settings import Settings, knobs, load
+
+P = ParamSpec("P")
+T = TypeVar("T")
+A = TypeVar("A", bound=Asked)
+
+DONE, FAILED, USAGE, NOT_FOUND, CONFLICT = range(5)
+EXIT_CODES: Final = {
+    "INVALID_ARGUMENT": USAGE,
+    "NOT_FOUND": NOT_FOUND,
+    "ALREADY_EXISTS": CONFLICT,
+    "FAILED_PRECONDITION": CONFLICT,
+}
+PIPE_WIDTH: Final = 200
+"""Columns of a table that no terminal shows."""
+
+
+class Form(StrEnum):
+    """How a command answers."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+AsForm = Annotated[Form, typer.Option("--format", help="table for people, json for programs")]
+
+
+def new_app(help: str) -> typer.Typer:
+    """A group of commands; flags have underscores, and their hyphenated spelling is the same flag."""
+    return typer.Typer(
+        help=help,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"token_normalize_func": lambda token: token.replace("-", "_"), "max_content_width": 110},
+    )
+
+
+def with_settings(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command every setting as a flag; it gets them read, as its first argument."""
+    names = [knob.name for knob in knobs()]
+
+    @wraps(command)
+    def wrapped(**given: Any) -> T:
+        flags = {name: given.pop(name) for name in names}
+        settings = load(flags, given.pop("config"))
+        log.set_up(PUBLISHER, settings.log_level, settings.log_format, IN_LOGS)
+        return command(settings, **given)
+
+    own = list(inspect.signature(command).parameters.values())[1:]
+    parameters = [*own, *_setting_parameters()]
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {item.name: item.annotation for item in parameters}
+    return wrapped
+
+
+def _setting_parameters() -> list[inspect.Parameter]:
+    panel = "Settings: flag, then environment variable, then file, then default"
+    config = typer.Option("--config", help="TOML file of settings", rich_help_panel=panel)
+    found = [_parameter("config", Annotated[Path | None, config])]
+    for knob in knobs():
+        text = f"{knob.meaning} ({knob.variable}; default: {knob.default or 'none'})"
+        option = typer.Option(knob.flag, help=text, rich_help_panel=panel, metavar="TEXT")
+        found.append(_parameter(knob.name, Annotated[str | None, option]))
+    return found
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def settings_last(arguments: Sequence[str]) -> list[str]:
+    """The same command line with the settings (and `--format`) behind the command, where they are read."""
+    flags = {knob.flag for knob in knobs()} | {"--config", "--format"}
+    front: list[str] = []
+    back: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, equals, _ = word.partition("=")
+        if name.replace("-", "_").replace("__", "--", 1) in flags:
+            back += [word] if equals or not rest else [word, rest.pop(0)]
+        else:
+            front.append(word)
+    return front + back if front else back
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run the command line; every failure is one line on stderr and an exit code."""
+    try:
+        app(args=settings_last(sys.argv[1:]))
+    except CannotStart as error:
+        stop(str(error), USAGE)
+    except Failure as failure:
+        stop(told(failure), EXIT_CODES.get(failure.status, FAILED))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(DONE)
+
+
+def stop(line: str, code: int) -> NoReturn:
+    print(f"ringback: {line}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
+
+
+FLAGS: Final = {"extension": "extension_number", "password_regenerate": "generate_password"}
+"""Fields whose flag has another name."""
+
+
+def told(failure: Failure) -> str:
+    """The sentence and the faulty flags, in one line."""
+    faults = [f"--{FLAGS.get(fault.field, fault.field)} {fault.description}" for fault in failure.faults]
+    return " ".join([failure.sentence, "; ".join(faults)]).strip()
+
+
+def do(settings: Settings, verb: Callable[[Uow], Awaitable[T]], *, writes: bool = False) -> T:
+    """Run one verb on the databases, with the same code as the server's; no server needs to run."""
+
+    async def once() -> T:
+        require_schema(settings.database_file)
+        ringback = assemble(settings)
+        try:
+            return await (ringback.work.write(verb) if writes else ringback.work.read(verb))
+        finally:
+            ringback.database.close()
+
+    return asyncio.run(once())
+
+
+def asked(shape: type[A], **flags: object) -> A:
+    """A request from flags, by the rules that RPC and REST follow; all faulty flags at once."""
+    return read(shape, {name: value for name, value in flags.items() if value is not None})
+
+
+def customer_id(settings: Settings, given: str | None) -> str | None:
+    """The customer that a flag names; without one, the one that the embedded default made."""
+    if given is None and (kept := first_start.read(settings.ringback_home)):
+        return str(kept.customer_id)
+    return given
+
+
+def is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def need(value: str | None, flag: str, question: str) -> str:
+    """A required flag: asked for on a terminal, else a usage error."""
+    if value is not None:
+        return value
+    if not is_terminal():
+        raise ValidationFailed(Fault(flag, "is required"))
+    return str(typer.prompt(question, err=True))
+
+
+def new_password(question: str) -> str | None:
+    """A password typed twice, unseen; nothing typed is none."""
+    typed = typer.prompt(question, default="", hide_input=True, confirmation_prompt=True, show_default=False, err=True)
+    return str(typed) or None
+
+
+def confirm(question: str, *, force: bool) -> None:
+    """Go on only with a yes, or with `--force`."""
+    if force:
+        return
+    if not is_terminal():
+        raise ValidationFailed(Fault("force", "is required without a terminal"))
+    if not typer.confirm(question, err=True):
+        stop("nothing was changed", FAILED)
+
+
+def show_json(data: object) -> None:
+    """One JSON document on stdout, and nothing else."""
+    print(msgspec.json.format(msgspec.json.encode(data)).decode())  # noqa: T201
+
+
+def show_fields(fields: Mapping[str, object], title: str, *, on_stderr: bool = False) -> None:
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in fields.items():
+        table.add_row(name, _cell(value))
+    (Console(stderr=True) if on_stderr else console()).print(table)
+
+
+def show_rows(rows: Iterable[Mapping[str, object]], columns: Sequence[str], title: str) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    console().print(table)
+
+
+def show_secret(secret: Secret | None) -> None:
+    """A clear password, the one time it is shown."""
+    if secret:
+        say(f"password: {secret.reveal()}   (shown this once)")
+
+
+def console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+
+
+def say(line: str) -> None:
+    """A line of the answer."""
+    print(line)  # noqa: T201
+
+
+def hint(line: str) -> None:
+    """Something beside the answer, on stderr."""
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return "" if value is None else str(value)
