@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,6 +25,20 @@ from ringback.settings import load
 
 START = datetime(2026, 2, 11, 9, 30, 0, 123456, tzinfo=UTC)
 PASSWORD = "Sample-Pass-0001"
+CODES = {
+    "INVALID_ARGUMENT": 400,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "FAILED_PRECONDITION": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAVAILABLE": 503,
+    "INTERNAL": 500,
+}
+"""The closed set of statuses that the registrar itself may answer over RPC, and the code of each."""
+
+
+class Broken(Exception):
+    """A statement that a test made fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,20 @@ class Reply:
     @property
     def reason(self) -> str:
         return str(self.data["reason"])
+
+    @property
+    def refusal(self) -> tuple[int, str]:
+        """(code, reason) of a typed error, after a look at its whole form (registrar 3.2)."""
+        assert self.raw.keys() == {"status_code", "data_type", "data"}, self.raw
+        assert self.data_type == "voipbin_error", self.raw
+        assert self.data.keys() - {"details"} == {"status", "reason", "domain", "message"}, self.raw
+        assert self.data["domain"] == "registrar-manager"
+        assert self.status_code == CODES[self.data["status"]], self.raw
+        assert self.data["message"].endswith(".")
+        details = self.data.get("details", [{"field": "", "description": ""}])
+        assert details
+        assert all(detail.keys() == {"field", "description"} for detail in details)
+        return self.status_code, self.reason
 
     @property
     def faulty(self) -> list[str]:
@@ -82,6 +111,17 @@ class World:
         self.statements.append(statement)
         self.before_statement(statement)
 
+    def fail_at(self, number: int, error: BaseException | None = None) -> None:
+        """Let the statement of that number fail, the next one being 0; then all goes well again."""
+        numbers = count()
+
+        def before(statement: Statement) -> None:
+            if next(numbers) == number:
+                self.before_statement = lambda statement: None
+                raise error or Broken(repr(statement))
+
+        self.before_statement = before
+
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)
@@ -92,7 +132,11 @@ class World:
         sent = {"uri": uri, "method": method, "publisher": "test", "data_type": "application/json", **envelope}
         if data is not None:
             sent["data"] = data
-        raw = msgspec.json.decode(await self.ringback.rpc.serve(msgspec.json.encode(sent)))
+        return await self.serve(msgspec.json.encode(sent))
+
+    async def serve(self, envelope: bytes) -> Reply:
+        """The same for bytes that may be anything."""
+        raw = msgspec.json.decode(await self.ringback.rpc.serve(envelope))
         return Reply(raw["status_code"], raw["data_type"], raw.get("data"), raw)
 
     async def create(self, number: str = "1001", **more: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
@@ -91,23 +91,23 @@ class Service(Generic[U]):
     async def answer(self, request: Request) -> Reply:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request.request_id or new_request_id()):
-            path = urlsplit(request.uri).path
+            path, _, query = request.uri.partition("?")
             found = self._routes.find(request.method, path)
             known = found if isinstance(found, Found) and not found.faults else None
-            answer = await self._guarded(request, found)
+            answer = await self._guarded(request, query, found)
             pattern = known.route.pattern if known else "notfound"
             milliseconds = (time.perf_counter() - started) * 1000
             self._observe(pattern, request.method if known else "", milliseconds)
             log.debug("answered", action=f"{request.method} {pattern}", status=answer.status_code, ms=milliseconds)
             return answer
 
-    async def _guarded(self, request: Request, found: Found[Answer] | WrongMethod | None) -> Reply:
+    async def _guarded(self, request: Request, query: str, found: Found[Answer] | WrongMethod | None) -> Reply:
         try:
             if isinstance(found, WrongMethod):
                 return Reply(405)
             if found is None or found.faults:
                 raise RouteNotFound
-            return await self._run(request, found)
+            return await self._run(request, query, found)
         except Failure as failure:
             return refusal(failure, self.domain)
         except Exception as error:
@@ -118,11 +118,11 @@ class Service(Generic[U]):
             )
             return refusal(Internal(), self.domain)
 
-    async def _run(self, request: Request, found: Found[Answer]) -> Reply:
+    async def _run(self, request: Request, query: str, found: Found[Answer]) -> Reply:
         data = object_of(b"" if bytes(request.data) == b"null" else request.data)
-        query = dict(parse_qsl(urlsplit(request.uri).query, keep_blank_values=True))
+        asked = dict(parse_qsl(query, keep_blank_values=True))
         do = self._work.read if request.method == "GET" else self._work.write
-        return await do(lambda uow: found.route.answer(Call(uow, found.path, query, data, request.publisher)))
+        return await do(lambda uow: found.route.answer(Call(uow, found.path, asked, data, request.publisher)))
 
 
 class InvalidEnvelope(Failure):
