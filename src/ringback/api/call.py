@@ -25,9 +25,14 @@ class PreconditionFailed(FailedPrecondition):
     code, reason = 412, "PRECONDITION_FAILED"
 
 
+def is_object(shape: type[msgspec.Struct]) -> bool:
+    """Whether it is a thing with an identity, not a list of things: those carry an ETag."""
+    return "id" in shape.__struct_fields__
+
+
 def etag(data: msgspec.Struct) -> str:
     """A strong entity tag of an object as everybody may see it: a password shown once does not count."""
-    if hasattr(data, "password"):
+    if "password" in data.__struct_fields__:
         data = msgspec.structs.replace(data, password="")
     return f'"{sha256(msgspec.json.encode(data)).hexdigest()[:32]}"'
 
@@ -53,12 +58,11 @@ class Call(Generic[U]):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. `location` is where a new object lives; `tagged` objects carry an ETag."""
+    """What goes back. `location` is where a new object lives."""
 
     data: msgspec.Struct
     status: int = 200
     location: str | None = None
-    tagged: bool = True
 
 
 Route = Callable[[Call[Any]], Awaitable[Answer]]

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import jwt
+from jwt.types import Options
 
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import OPERATOR, PREFIX
@@ -17,6 +18,9 @@ from ringback.registrar.work import Uow
 
 MAY_MANAGE: Final = 0x20 | 0x40 | 0x01
 """Bits of a VoIPbin agent's permission: customer admin, customer manager, project admin."""
+HMAC: Final = ("HS256", "HS384", "HS512")
+UNCHECKED: Final[Options] = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+"""We compare the times ourselves, with the clock of the request."""
 
 
 class InvalidCredentials(Unauthenticated):
@@ -44,22 +48,28 @@ class Caller:
     customer_id: UUID | None
 
 
-async def customer_of(uow: Uow, authorization: str | None, named: str | None) -> UUID:
+def customer_of(caller: Caller, named: str | None) -> UUID:
     """The customer that a request is for. Only the operator may name one, and must."""
-    caller = await who(uow, authorization)
     if caller.customer_id is None:
         return _named(named)
     if named is not None:
-        raise ValidationFailed(customer_id="may be named by the platform operator only")
-    if await realms.is_deleted(uow, caller.customer_id):
-        raise InvalidCredentials
-    if await realms.is_frozen(uow, caller.customer_id):
-        raise AccountFrozen
+        raise PermissionDenied(customer_id="may be named by the platform's operator only")
     return caller.customer_id
 
 
 async def who(uow: Uow, authorization: str | None) -> Caller:
-    """The holder of a `Bearer` credential: an access key of ours, or an agent's token of VoIPbin."""
+    """The holder of a `Bearer` credential, unless it is a customer who is frozen or deleted."""
+    caller = await _holder(uow, authorization)
+    if caller.customer_id is not None:
+        if await realms.is_deleted(uow, caller.customer_id):
+            raise InvalidCredentials
+        if await realms.is_frozen(uow, caller.customer_id):
+            raise AccountFrozen
+    return caller
+
+
+async def _holder(uow: Uow, authorization: str | None) -> Caller:
+    """Whose access key it is, or whose agent's token of VoIPbin."""
     if not authorization:
         raise Unauthenticated
     scheme, _, token = authorization.partition(" ")
@@ -67,23 +77,23 @@ async def who(uow: Uow, authorization: str | None) -> Caller:
         raise InvalidCredentials
     token = token.strip()
     if not token.startswith(PREFIX):
-        return agent(token, uow)
+        return _agent(token, uow)
     key = await keys.holder(uow, token)
     if key is None or (key.customer_id is None and OPERATOR not in key.roles):
         raise InvalidCredentials
     return Caller(key.customer_id)
 
 
-def agent(token: str, uow: Uow) -> Caller:
+def _agent(token: str, uow: Uow) -> Caller:
     """The customer of a VoIPbin agent's token (registrar 18.1), if `jwt_key` is set and the agent may manage."""
     if uow.settings.jwt_key is None:
         raise InvalidCredentials
     try:
-        claims = jwt.decode(token, uow.settings.jwt_key.get_secret_value(), algorithms=["HS256", "HS384", "HS512"])
-        expired = "expire" in claims and datetime.fromisoformat(claims["expire"]) <= uow.now
-    except (jwt.InvalidTokenError, ValueError, TypeError):
+        claims = jwt.decode(token, uow.settings.jwt_key.get_secret_value(), algorithms=HMAC, options=UNCHECKED)
+        is_valid = _is_valid(claims, uow.now)
+    except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
         raise InvalidCredentials from None
-    if expired:
+    if not is_valid:
         raise InvalidCredentials
     if claims.get("type") == "direct":
         raise DirectAccessNotSupported
@@ -92,26 +102,41 @@ def agent(token: str, uow: Uow) -> Caller:
     return _agent_caller(claims.get("agent"))
 
 
+def _is_valid(claims: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a token is for now: `expire` as a time string, `exp` and `nbf` in seconds; one of the ends is needed."""
+    ends = [float(claims["exp"])] if "exp" in claims else []
+    if "expire" in claims:
+        expire = datetime.fromisoformat(claims["expire"])
+        ends.append((expire if expire.tzinfo else expire.replace(tzinfo=UTC)).timestamp())
+    return bool(ends) and float(claims.get("nbf", 0)) <= now.timestamp() < min(ends)
+
+
 def _agent_caller(claimed: object) -> Caller:
     if not isinstance(claimed, Mapping):
         raise InvalidCredentials
     found: Mapping[str, Any] = claimed
-    permission = found.get("permission")
-    if not isinstance(permission, int) or not permission & MAY_MANAGE:
-        raise PermissionDenied
     try:
-        return Caller(parse_id(str(found.get("customer_id"))))
+        customer_id = _id(str(found.get("customer_id")))
     except ValueError:
         raise InvalidCredentials from None
+    permission = found.get("permission")
+    if type(permission) is not int or not permission & MAY_MANAGE:
+        raise PermissionDenied
+    return Caller(customer_id)
 
 
 def _named(text: str | None) -> UUID:
     if text is None:
         raise ValidationFailed(customer_id="is required with the operator's key")
     try:
-        id = parse_id(text)
+        return _id(text)
     except ValueError:
-        id = UUID(int=0)
+        raise ValidationFailed(customer_id="must be a UUID, not nil") from None
+
+
+def _id(text: str) -> UUID:
+    """A UUID that is not nil, or `ValueError`."""
+    id = parse_id(text)
     if id.int == 0:
-        raise ValidationFailed(customer_id="must be a UUID, not nil")
+        raise ValueError(text)
     return id

@@ -1,11 +1,25 @@
-"""Examples of requests and answers: shown in the description, executed by a test."""
+"""Texts and examples of the API's description: shown at /docs, executed by a test."""
 
 from typing import Any, Final
 
-import msgspec
+ABOUT: Final = """\
+Extensions, direct addresses and contacts of SIP phones.
 
-EXAMPLES: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
-    ("POST", "/v1.0/extensions"): {
+**Keys.** Send `Authorization: Bearer rb_…`. A customer's key reaches that customer's objects and no others; the
+platform operator's key names the customer with `?customer_id=`.
+
+**Passwords** are shown once, in the answer that set them, and are `""` ever after.
+
+**Lists** are newest first. Send `next_page_token` of one page as `page_token` to get the next; it is `""` on the last.
+
+**Errors** have one envelope: `reason` is for programs and stays, `details` names every faulty field of the request.
+
+**Changes.** `PUT` and `PATCH` do the same: fields that are absent or null stay as they are. Every object has an `ETag`
+for `If-Match` (412 when somebody was faster) and `If-None-Match`.
+"""
+
+EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "create_extension": {
         "the least": {"extension": "1001"},
         "with everything": {
             "extension": "1002",
@@ -16,19 +30,23 @@ EXAMPLES: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
             "direct": True,
         },
     },
-    ("PUT", "/v1.0/extensions/<extension-id>"): {
+    "put_extension": {
         "a new name": {"name": "Reception"},
         "a new password, made for you": {"password_regenerate": True},
     },
-    ("PATCH", "/v1.0/extensions/<extension-id>"): {
+    "patch_extension": {
         "a direct address": {"direct": True},
         "a password of your own": {"password": "Sample-Pass-0003"},
     },
 }
+"""Operation → title → body."""
 
+PATH: Final = {"extension_id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21"}
+CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
+MADE: Final = "2026-02-11T09:30:00.123456Z"
 EXTENSION: Final[dict[str, Any]] = {
-    "id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21",
-    "customer_id": "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713",
+    "id": PATH["extension_id"],
+    "customer_id": CUSTOMER,
     "name": "Front desk",
     "detail": "",
     "extension": "1001",
@@ -38,10 +56,11 @@ EXTENSION: Final[dict[str, Any]] = {
     "password": "",
     "direct_hash": "7c09e1b4d2f8",
     "direct_uri": "sip:direct.7c09e1b4d2f8@sip.example.com",
-    "tm_create": "2026-02-11T09:30:00.123456Z",
+    "tm_create": MADE,
     "tm_update": None,
     "tm_delete": None,
 }
+NEWS: Final[dict[str, Any]] = {name: value for name, value in EXTENSION.items() if name != "password"}
 CONTACT: Final[dict[str, Any]] = {
     "id": "5f2b7c0e9a1d4c3b8e6f7a0b1c2d3e4f",
     "uri": "sip:1001@192.0.2.44:5062;transport=tcp",
@@ -60,8 +79,19 @@ ANSWERS: Final[dict[str, Any]] = {
     "ExtensionPage": {"result": [EXTENSION], "next_page_token": ""},
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
 }
+"""Shape → an answer."""
 
-
-def example_of(shape: type[msgspec.Struct]) -> Any:
-    """An answer of that shape, or nothing."""
-    return ANSWERS.get(shape.__name__)
+EVENTS: Final[dict[str, Any]] = {
+    "ExtensionNews": NEWS,
+    "DirectNews": {
+        "id": "0d4f6a55-7b0e-4f0c-b7a1-62f0a9f4e6d8",
+        "customer_id": CUSTOMER,
+        "extension_id": PATH["extension_id"],
+        "hash": EXTENSION["direct_hash"],
+        "tm_create": MADE,
+        "tm_update": None,
+        "tm_delete": None,
+        "direct_uri": EXTENSION["direct_uri"],
+    },
+}
+"""Shape → the data of an event."""

@@ -1,6 +1,7 @@
 """HTTP in, HTTP out: finds the route, asks who is there, reads the request, and shows every failure alike."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -9,17 +10,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ringback.api.call import Answer, Call, Nothing, Route, etag
-from ringback.api.caller import customer_of
-from ringback.kit.errors import Failure, Fault, Internal, InvalidArgument, RouteNotFound, ValidationFailed
+from ringback.api import request as asked
+from ringback.api.call import Answer, Call, Route, etag, is_object
+from ringback.api.caller import Caller, customer_of, who
+from ringback.kit.errors import Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
 from ringback.kit.log import request_id_of
-from ringback.kit.reading import object_of, read
-from ringback.kit.routing import Routes, WrongMethod
+from ringback.kit.routing import Found, Routes, WrongMethod
 from ringback.kit.uow import Work
 from ringback.registrar.work import Uow
 
-LARGEST_BODY: Final = 1 << 20
-JSON: Final = "application/json"
+Page = Callable[[Request], Awaitable[Response]]
+READING: Final = ("GET", "HEAD")
 
 log = structlog.get_logger()
 
@@ -35,23 +36,15 @@ class MethodNotAllowed(InvalidArgument):
 
     code, reason = 405, "METHOD_NOT_ALLOWED"
 
-
-class BodyTooLarge(InvalidArgument):
-    """The body is larger than 1 MiB."""
-
-    code, reason = 413, "BODY_TOO_LARGE"
-
-
-class NotJson(InvalidArgument):
-    """The body must be sent as application/json."""
-
-    code, reason = 415, "UNSUPPORTED_MEDIA_TYPE"
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__()
+        self.allowed = sorted({*allowed, "HEAD"} if "GET" in allowed else allowed)
 
 
 class Gateway:
     """An ASGI application over a table of routes; `site` answers what needs no key (pages, health)."""
 
-    def __init__(self, routes: Routes[Route], work: Work[Uow], site: Mapping[str, Any]) -> None:
+    def __init__(self, routes: Routes[Route], work: Work[Uow], site: Mapping[str, Page]) -> None:
         self._routes = routes
         self._work = work
         self._site = site
@@ -59,14 +52,17 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        started = time.perf_counter()
         request = Request(scope, receive)
         request_id = request_id_of(request.headers.get("x-request-id"))
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id, action=f"{request.method} notfound"):
             response = await self._guarded(request, request_id)
             response.headers["x-request-id"] = request_id
-            response.headers["cache-control"] = "no-store"
+            response.headers.setdefault("cache-control", "no-store")
+            response.headers["x-content-type-options"] = "nosniff"
             if request.method == "HEAD":
                 response.body = b""
+            log.info("answered", status=response.status_code, ms=round((time.perf_counter() - started) * 1000, 1))
             await response(scope, receive, send)
 
     async def _guarded(self, request: Request, request_id: str) -> Response:
@@ -77,85 +73,63 @@ class Gateway:
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
-            log.error("failed", action=f"{request.method} {request.url.path}", exc_info=error)
+            log.error("failed", exc_info=error)
             return refusal(Internal(), request_id)
 
     async def _answer(self, request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        if page := self._site.get(request.url.path):
+        method = "GET" if request.method in READING else request.method
+        path = asked.path_of(request.scope)
+        if page := self._site.get(path):
+            structlog.contextvars.bind_contextvars(action=f"{request.method} {path}")
             if method != "GET":
-                raise NotAllowed("GET", "HEAD")
-            shown: Response = await page(request)
-            return shown
-        found = self._routes.find(method, request.url.path)
-        if isinstance(found, WrongMethod):
-            raise NotAllowed(*found.allowed)
+                raise MethodNotAllowed(READING)
+            return await page(request)
+        found = self._routes.find(method, path)
         if found is None:
             raise RouteNotFound
-        raw = await _bounded_body(request)
-        query = dict(request.query_params)
-        named, authorization = query.pop("customer_id", None), request.headers.get("authorization")
-        customer_id = await self._work.read(lambda uow: customer_of(uow, authorization, named))
-        if found.faults:
-            raise InvalidId(*found.faults)
-        asked, filters = _read(found.route.about, raw, request.headers.get("content-type", ""), query)
-        if_match = request.headers.get("if-match")
+        if isinstance(found, WrongMethod):
+            raise MethodNotAllowed(found.allowed)
+        structlog.contextvars.bind_contextvars(action=f"{request.method} {found.route.pattern}")
+        authorization = request.headers.get("authorization")
+        caller = await self._work.read(lambda uow: who(uow, authorization))
+        run = await _read(request, found, caller)
         do = self._work.read if method == "GET" else self._work.write
-        return _response(
-            await do(lambda uow: found.route.answer(Call(uow, customer_id, found.path, filters, asked, if_match)))
-        )
+        return _response(request, await do(run))
 
 
-class NotAllowed(MethodNotAllowed):
-    """The method is not allowed here."""
-
-    def __init__(self, *allowed: str) -> None:
-        super().__init__()
-        self.allowed = allowed
-
-
-def _read(about: Mapping[str, Any], raw: bytes, content_type: str, query: Mapping[str, str]) -> tuple[Any, Any]:
-    """Body and query in the shapes that the route declares, with the faults of both."""
-    if raw and content_type.partition(";")[0].strip().lower() != JSON:
-        raise NotJson
-    read_ones: list[Any] = []
-    faults: list[Fault] = []
-    given: tuple[tuple[Any, Mapping[str, object]], ...] = (
-        (about.get("body", Nothing), object_of(raw)),
-        (about.get("query", Nothing), query),
-    )
-    for shape, values in given:
-        try:
-            read_ones.append(read(shape, values, refuse_unknown=True))
-        except ValidationFailed as failure:
-            faults += failure.faults
-    if faults:
-        raise ValidationFailed(*(_hinted(fault) for fault in faults))
-    return read_ones[0], read_ones[1]
+async def _read(request: Request, found: Found[Route], caller: Caller) -> Callable[[Uow], Awaitable[Answer]]:
+    """The verb that was asked for, ready to run; or every fault of path, query and body at once."""
+    about = found.route.about
+    faults = asked.Faults()
+    raw = await asked.body_of(request)
+    query = faults.of(lambda: asked.query_of(request.scope)) or {}
+    named = query.pop("customer_id", None)
+    customer_id = faults.of(lambda: customer_of(caller, named))
+    filters = faults.of(lambda: asked.read_query(about.get("query"), query))
+    body = faults.of(lambda: asked.read_body(about.get("body"), raw))
+    if found.faults:
+        raise InvalidId(*found.faults, *faults.found)
+    if customer_id is None or faults.found:
+        raise ValidationFailed(*faults.found)
+    if_match = request.headers.get("if-match")
+    return lambda uow: found.route.answer(Call(uow, customer_id, found.path, filters, body, if_match))
 
 
-def _hinted(fault: Fault) -> Fault:
-    hints = {"page": "use page_token", "limit": "use page_size"}
-    hint = hints.get(fault.field)
-    return Fault(fault.field, f"{fault.description}: {hint}") if hint else fault
-
-
-async def _bounded_body(request: Request) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise BodyTooLarge
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _response(answer: Answer) -> Response:
-    headers = {"etag": etag(answer.data)} if answer.tagged else {}
+def _response(request: Request, answer: Answer) -> Response:
+    headers: dict[str, str] = {}
+    if is_object(type(answer.data)):
+        headers["etag"] = etag(answer.data)
+        if request.method in READING and _is_known(request, headers["etag"]):
+            return Response(status_code=304, headers=headers)
     if answer.location:
         headers["location"] = answer.location
-    return Response(msgspec.json.encode(answer.data), answer.status, headers, JSON)
+    return Response(msgspec.json.encode(answer.data), answer.status, headers, asked.JSON)
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    """Whether the caller has that very state already (RFC 9110 13.1.2, a weak comparison)."""
+    known = [text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")]
+    return tag in known or known == ["*"]
 
 
 def refusal(failure: Failure, request_id: str) -> Response:
@@ -168,7 +142,7 @@ def refusal(failure: Failure, request_id: str) -> Response:
     }
     if details := failure.detail_objects():
         error["details"] = details
-    headers = {"allow": ", ".join(failure.allowed)} if isinstance(failure, NotAllowed) else {}
+    headers = {"allow": ", ".join(failure.allowed)} if isinstance(failure, MethodNotAllowed) else {}
     if failure.code == 401:
         headers["www-authenticate"] = "Bearer"
-    return Response(msgspec.json.encode({"error": error}), failure.code, headers, JSON)
+    return Response(msgspec.json.encode({"error": error}), failure.code, headers, asked.JSON)

@@ -1,12 +1,15 @@
 """The API's description in OpenAPI 3.1, made from the routes and the shapes they declare."""
 
+import re
+import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from ringback import __version__
-from ringback.api.call import Nothing, Route
-from ringback.api.examples import EXAMPLES, example_of
+from ringback.api.call import Nothing, Route, is_object
+from ringback.api.examples import ABOUT, ANSWERS, EVENTS, EXAMPLES, PATH
 from ringback.kit.reading import fields_of
 from ringback.kit.routing import Route as Entry
 from ringback.kit.routing import Routes, key
@@ -15,11 +18,25 @@ from ringback.registrar.directs.wire import DirectNews
 from ringback.registrar.extensions.wire import ExtensionNews
 
 REF: Final = "#/components/schemas/{name}"
+JSON: Final = "application/json"
+READ_ONLY: Final = ("id", "customer_id", "direct_hash", "direct_uri", "tm_create", "tm_update", "tm_delete")
+"""Fields of an object that no request sets."""
 WEBHOOKS: Final[dict[str, type[msgspec.Struct]]] = {
     **{f"extension_{action}": ExtensionNews for action in ("created", "updated", "deleted")},
     **{f"extension_direct_{action}": DirectNews for action in ("created", "updated", "deleted")},
 }
 """Event type → payload."""
+REFUSALS: Final = {
+    400: "The request is wrong; every faulty field is named.",
+    401: "There is no valid access key.",
+    403: "The account is frozen, or the key may not do this.",
+    404: "There is no such thing here.",
+    409: "It exists already, or the state of things does not allow this.",
+    412: "The object is not what `If-Match` says.",
+    413: "The body is larger than 1 MiB.",
+    415: "The body is not sent as application/json.",
+    503: "The database does not answer.",
+}
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -47,14 +64,6 @@ class Error(msgspec.Struct, frozen=True):
 
 def description(routes: Routes[Route]) -> dict[str, Any]:
     """The whole document."""
-    shapes = {
-        about[kind] for route in routes for about in (route.about,) for kind in ("body", "answers") if kind in about
-    }
-    _, components = msgspec.json.schema_components(
-        [*sorted(shapes, key=lambda shape: str(shape.__name__)), Error, ExtensionNews, DirectNews],
-        schema_hook=_hook,
-        ref_template=REF,
-    )
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(_path(route.pattern), {})[route.method.lower()] = _operation(route)
@@ -63,24 +72,74 @@ def description(routes: Routes[Route]) -> dict[str, Any]:
         "info": {
             "title": "Ringback",
             "version": __version__,
-            "description": "Extensions, direct addresses and contacts of SIP phones.",
+            "description": ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "security": [{"accessKey": []}],
+        "tags": [{"name": "extensions", "description": "Phones that can register, and where they are."}],
         "paths": paths,
         "webhooks": {name: _webhook(name, shape) for name, shape in WEBHOOKS.items()},
         "components": {
-            "schemas": components,
-            "securitySchemes": {
-                "accessKey": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "An access key: rb_ and 43 characters.",
-                }
-            },
+            "schemas": _schemas(routes),
+            "responses": {_refusal_name(code): _refusal(code) for code in REFUSALS},
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "securitySchemes": {"accessKey": {"type": "http", "scheme": "bearer", "description": KEYS}},
         },
     }
+
+
+KEYS: Final = "An access key: `rb_` and 43 characters."
+REQUEST_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+PARAMETERS: Final[dict[str, Any]] = {
+    "customer_id": {
+        "name": "customer_id",
+        "in": "query",
+        "description": "Which customer: required with the platform operator's key, refused with a customer's.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "if_none_match": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` of what you have: 304 if it is still so.",
+        "schema": {"type": "string"},
+    },
+}
+HEADERS: Final[dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "The request's own id if it sent a usable one, else a new one; our logs have it too.",
+        "schema": REQUEST_ID,
+    },
+    "ETag": {"description": "Names this state of the object.", "schema": {"type": "string"}},
+    "Location": {"description": "Where the new object lives.", "schema": {"type": "string"}},
+}
+
+
+def _schemas(routes: Routes[Route]) -> dict[str, Any]:
+    """All shapes by name. Bodies refuse unknown fields, and say by `limits` what their fields alone cannot."""
+    shapes = {route.about[kind] for route in routes for kind in ("body", "answers") if kind in route.about}
+    wanted = [*sorted(shapes, key=lambda shape: str(shape.__name__)), Error, ExtensionNews, DirectNews]
+    _, schemas = msgspec.json.schema_components(wanted, schema_hook=_hook, ref_template=REF)
+    for schema in schemas.values():
+        schema["description"] = _words(schema["description"])
+    for route in routes:
+        if "body" in route.about:
+            schema = schemas[route.about["body"].__name__]
+            schema["additionalProperties"] = False
+            _merge(schema, route.about.get("limits", {}))
+        for name, field in schemas[route.about["answers"].__name__]["properties"].items():
+            if is_object(route.about["answers"]) and name in READ_ONLY:
+                field["readOnly"] = True
+    return dict(schemas)
+
+
+def _merge(schema: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, Mapping) and isinstance(schema.get(name), dict):
+            _merge(schema[name], value)
+        else:
+            schema[name] = value
 
 
 def _hook(kind: type) -> dict[str, Any]:
@@ -95,80 +154,129 @@ def _path(pattern: str) -> str:
 
 def _operation(route: Entry[Route]) -> dict[str, Any]:
     about = route.about
-    name = route.answer.__name__
+    sentence, _, more = (route.answer.__doc__ or "").strip().partition("\n")
     operation: dict[str, Any] = {
-        "operationId": f"{route.method.lower()}_{name}",
-        "summary": (route.answer.__doc__ or "").strip().splitlines()[0],
+        "operationId": about["name"],
+        "summary": sentence.rstrip("."),
+        "description": " ".join(more.split()),
         "tags": [route.pattern.split("/")[2]],
         "parameters": _parameters(route),
-        "responses": {str(about.get("status", 200)): _success(route), **_errors(route)},
+        "responses": {str(about.get("status", 200)): _success(route), **_refusals(route)},
     }
+    if _checks_state(route):
+        operation["description"] += " Send the object's `ETag` as `If-Match` to act on that state of it only."
     if "body" in about:
         required = any(field.required for field in fields_of(about["body"]))
-        content: dict[str, Any] = {"schema": _ref(about["body"])}
-        if examples := EXAMPLES.get((route.method, route.pattern)):
-            content["examples"] = {title: {"value": value} for title, value in examples.items()}
-        operation["requestBody"] = {"required": required, "content": {"application/json": content}}
-    return operation
+        examples = {title: {"value": value} for title, value in EXAMPLES[about["name"]].items()}
+        content = {JSON: {"schema": _ref(about["body"]), "examples": examples}}
+        operation["requestBody"] = {"required": required, "content": content}
+    return {name: value.strip() if name == "description" else value for name, value in operation.items() if value}
+
+
+def _checks_state(route: Entry[Route]) -> bool:
+    return route.method != "GET" and "<" in route.pattern
 
 
 def _parameters(route: Entry[Route]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": key(part), "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        {
+            "name": key(part),
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "format": "uuid"},
+            "example": PATH[key(part)],
+        }
         for part in route.segments
         if part.startswith("<")
     ]
     shape = route.about.get("query", Nothing)
     _, components = msgspec.json.schema_components([shape], schema_hook=_hook)
-    for name, property in components[shape.__name__].get("properties", {}).items():
-        plain = next((choice for choice in property.get("anyOf", [property]) if choice.get("type") != "null"), property)
-        found.append({"name": name, "in": "query", "schema": {k: v for k, v in plain.items() if k != "default"}})
-    found.append(
-        {
-            "name": "customer_id",
-            "in": "query",
-            "description": "which customer; with the operator's key only, and required there",
-            "schema": {"type": "string", "format": "uuid"},
-        }
-    )
-    return found
+    for name, field in components[shape.__name__].get("properties", {}).items():
+        found.append({"name": name, "in": "query", **_plain(field)})
+    if route.method == "GET" and is_object(route.about["answers"]):
+        found.append({"$ref": "#/components/parameters/if_none_match"})
+    return [*found, {"$ref": "#/components/parameters/customer_id"}]
+
+
+def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
+    """A field of a query as a parameter: it may be left out, but it is never null."""
+    choice = next((choice for choice in field.get("anyOf", ()) if choice.get("type") != "null"), field)
+    schema = {
+        name: value for name, value in choice.items() if name != "description" and (name, value) != ("default", None)
+    }
+    return {"schema": schema, **({"description": choice["description"]} if "description" in choice else {})}
 
 
 def _success(route: Entry[Route]) -> dict[str, Any]:
     shape = route.about["answers"]
-    content: dict[str, Any] = {"schema": _ref(shape)}
-    if (example := example_of(shape)) is not None:
-        content["example"] = example
-    return {"description": (shape.__doc__ or "").strip(), "content": {"application/json": content}}
+    headers = [
+        "X-Request-Id",
+        *(["ETag"] if is_object(shape) else []),
+        *(["Location"] if "status" in route.about else []),
+    ]
+    return {
+        "description": _words(shape.__doc__),
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {JSON: {"schema": _ref(shape), "example": ANSWERS[shape.__name__]}},
+    }
 
 
-def _errors(route: Entry[Route]) -> dict[str, Any]:
-    codes = {"400": "The request is wrong; every faulty field is named.", "401": "No valid access key."}
-    codes |= {"403": "The account is frozen.", "503": "The database does not answer."}
+def _refusals(route: Entry[Route]) -> dict[str, Any]:
+    codes = {400, 401, 403, 503}
     if "<" in route.pattern:
-        codes["404"] = "There is no such thing here."
-    if route.method != "GET":
-        codes |= {
-            "409": "The state of things does not allow this.",
-            "412": "The object is not what If-Match says.",
-            "413": "The body is larger than 1 MiB.",
-            "415": "The body is not sent as application/json.",
-        }
-    content = {"application/json": {"schema": _ref(Error)}}
-    return {code: {"description": text, "content": content} for code, text in sorted(codes.items())}
+        codes |= {404}
+    if _checks_state(route):
+        codes |= {412}
+    if route.method in ("POST", "PUT", "PATCH"):
+        codes |= {409, 413, 415}
+    found: dict[str, Any] = {
+        str(code): {"$ref": f"#/components/responses/{_refusal_name(code)}"} for code in sorted(codes)
+    }
+    if route.method == "GET" and is_object(route.about["answers"]):
+        found["304"] = {"description": "You have this state of the object already."}
+    return dict(sorted(found.items()))
+
+
+def _refusal_name(code: int) -> str:
+    return f"Refusal{code}"
+
+
+def _refusal(code: int) -> dict[str, Any]:
+    return {
+        "description": REFUSALS[code],
+        "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+        "content": {JSON: {"schema": _ref(Error)}},
+    }
 
 
 def _webhook(name: str, shape: type[msgspec.Struct]) -> dict[str, Any]:
-    summary = (shape.__doc__ or "").strip()
+    content = {"schema": _ref(shape), "example": EVENTS[shape.__name__]}
     return {
         "post": {
             "operationId": name,
-            "summary": summary,
-            "requestBody": {"content": {"application/json": {"schema": _ref(shape)}}},
+            "summary": f"`data` of the event {name}",
+            "description": _words(shape.__doc__),
+            "requestBody": {"content": {JSON: content}},
             "responses": {"200": {"description": "Taken."}},
         }
     }
 
 
+def _words(text: str | None) -> str:
+    """A docstring for customers: without the places of our contracts."""
+    return re.sub(r" \((?:registrar|router) [0-9.]+\)", "", text or "").strip()
+
+
 def _ref(shape: type[msgspec.Struct]) -> dict[str, str]:
     return {"$ref": REF.format(name=shape.__name__)}
+
+
+def pretty(document: Mapping[str, Any]) -> bytes:
+    """The document as it is committed: `python -m ringback.api.openapi > docs/openapi.json`."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+if __name__ == "__main__":
+    from ringback.app import REST
+
+    sys.stdout.buffer.write(pretty(description(REST)))

@@ -5,7 +5,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -19,7 +19,20 @@ LARGEST: Final = 100
 TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z")
 FULL_SIZE: Final = f"a whole number from 1 to {LARGEST}"
 
-PageSize = Annotated[str, msgspec.Meta(pattern=r"\A([1-9][0-9]?|100)\Z", description=FULL_SIZE, examples=["20"])]
+SIZE: Final = re.compile(r"[1-9][0-9]?|100")
+
+PageSize = Annotated[
+    int,
+    msgspec.Meta(ge=1, le=LARGEST, description=FULL_SIZE, examples=[20], extra_json_schema={"default": LARGEST}),
+]
+PageToken = Annotated[
+    str,
+    msgspec.Meta(
+        description="`next_page_token` of the page before, empty for the first page; a timestamp is taken as well",
+        extra_json_schema={"pattern": "^(A[A-Za-v][A-Za-z0-9_-]{30})?$"},
+    ),
+]
+"""The pattern is that of our own tokens up to the year 8815."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +63,18 @@ class Page(Generic[T]):
 
 
 def cursor_of(token: str | None) -> Cursor | None:
-    """The place that a token names: ours, or a timestamp as VoIPbin's; `InvalidPageToken` otherwise."""
+    """The place that a token names: ours, or a timestamp as VoIPbin's; `InvalidPageToken` otherwise.
+
+    A timestamp finer than ours is rounded up, since rows of the microsecond it lies in are older than it.
+    """
     if not token:
         return None
     try:
         if TIMESTAMP.fullmatch(token):
             seconds, _, fraction = token.rstrip("Z").partition(".")
-            micros = int(fraction[:6].ljust(6, "0")) if fraction else 0
-            return Cursor(datetime.fromisoformat(seconds).replace(microsecond=micros, tzinfo=UTC))
+            nanos = int(fraction.ljust(9, "0"))
+            up = timedelta(microseconds=-(-nanos // 1000))
+            return Cursor(datetime.fromisoformat(seconds).replace(tzinfo=UTC) + up)
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         if len(raw) != 24:
             raise ValueError(token)
@@ -71,6 +88,6 @@ def size_of(text: str | None) -> int:
     """1 to 100, 100 when absent; `ValidationFailed` otherwise."""
     if text is None:
         return LARGEST
-    if not re.fullmatch(r"[1-9][0-9]{0,2}", text) or int(text) > LARGEST:
+    if not SIZE.fullmatch(text):
         raise ValidationFailed(Fault("page_size", f"must be {FULL_SIZE}"))
     return int(text)

@@ -36,10 +36,11 @@ Identity = Annotated[UUID, rule("a UUID, not nil", not_nil)]
 
 
 class Field(msgspec.Struct, frozen=True):
-    """How one field is read: its type without null, what it must be in words, the rule beyond its type."""
+    """How one field is read: its type without null, the same without its rules, what it must be in words."""
 
     name: str
     type: Any
+    bare: Any
     description: str
     holds: Callable[[Any], bool] | None
     required: bool
@@ -82,6 +83,7 @@ def _field(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
     return Field(
         name=info.encode_name,
         type=hint,
+        bare=bare,
         description="must be " + (described[-1] if described else SHAPES.get(bare, "right")),
         holds=holds[-1] if holds else None,
         required=info.required,

@@ -78,6 +78,8 @@ def _match(route: Route[F], path: str) -> Found[F] | None:
             if name != raw:
                 return None
         elif name.endswith("-id>"):
+            if not raw:
+                return None
             try:
                 values[key(name)] = parse_id(unquote(raw))
             except ValueError:

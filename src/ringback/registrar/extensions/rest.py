@@ -1,12 +1,12 @@
 """Extensions for customers: `/v1.0/extensions`."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 
 from ringback.api.call import Answer, Call, Route
-from ringback.kit.pages import PageSize, cursor_of, size_of
+from ringback.kit.pages import LARGEST, PageSize, PageToken, cursor_of
 from ringback.kit.reading import Asked
 from ringback.kit.routing import Routes
 from ringback.registrar.contacts import service as contacts
@@ -16,21 +16,50 @@ from ringback.registrar.extensions.model import Provisioned
 from ringback.registrar.work import Uow
 
 routes: Routes[Route] = Routes()
-ROOT = "/v1.0/extensions"
+ROOT: Final = "/v1.0/extensions"
+ONE: Final = f"{ROOT}/<extension-id>"
 
-YesNo = Annotated[str, msgspec.Meta(pattern=r"\A(true|false)\Z", description="true or false")]
+NO_CONTROLS: Final = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+TEXTS: Final[dict[str, Any]] = {"properties": {"name": NO_CONTROLS, "detail": NO_CONTROLS}}
+CHANGES: Final[dict[str, Any]] = {
+    **TEXTS,
+    "not": {
+        "anyOf": [
+            {
+                "required": ["password", "password_regenerate"],
+                "properties": {"password": {"type": "string"}, "password_regenerate": {"const": True}},
+            },
+            {
+                "required": ["direct", "direct_regenerate"],
+                "properties": {"direct": {"const": False}, "direct_regenerate": {"const": True}},
+            },
+        ]
+    },
+}
+"""What the description says of a body beyond its fields: the same rules that the reader and the service follow."""
+
+CHANGE: Final[dict[str, Any]] = {
+    "body": wire.ChangeExtension,
+    "limits": CHANGES,
+    "answers": wire.RegistrarManagerExtension,
+}
+
+
+Exactly = Annotated[str, msgspec.Meta(description="only those with exactly this")]
 
 
 class ListExtensions(Asked, frozen=True, kw_only=True):
     """Which extensions, and which page of them."""
 
-    page_size: PageSize | None = None
-    page_token: str | None = None
-    name: str | None = None
-    extension: str | None = None
-    username: str | None = None
-    domain_name: str | None = None
-    deleted: YesNo | None = None
+    page_size: PageSize = LARGEST
+    page_token: PageToken | None = None
+    name: Exactly | None = None
+    extension: Exactly | None = None
+    username: Exactly | None = None
+    domain_name: Exactly | None = None
+    deleted: Annotated[bool, msgspec.Meta(description="true or false: those that are no more, or those that live")] = (
+        False
+    )
 
 
 class ExtensionPage(msgspec.Struct, frozen=True):
@@ -40,14 +69,22 @@ class ExtensionPage(msgspec.Struct, frozen=True):
     next_page_token: str
 
 
-@routes.on("POST", ROOT, body=wire.NewExtension, answers=wire.RegistrarManagerExtension, status=201)
+@routes.on(
+    "POST",
+    ROOT,
+    name="create_extension",
+    body=wire.NewExtension,
+    limits=TEXTS,
+    answers=wire.RegistrarManagerExtension,
+    status=201,
+)
 async def create(call: Call[Uow]) -> Answer:
     """Create an extension: a phone that can register at once."""
     made = _shown(call, await service.create(call.uow, call.customer_id, call.body))
     return Answer(made, 201, f"{ROOT}/{made.id}")
 
 
-@routes.on("GET", ROOT, query=ListExtensions, answers=ExtensionPage)
+@routes.on("GET", ROOT, name="list_extensions", query=ListExtensions, answers=ExtensionPage)
 async def find(call: Call[Uow]) -> Answer:
     """List extensions, newest first."""
     asked: ListExtensions = call.query
@@ -57,35 +94,40 @@ async def find(call: Call[Uow]) -> Answer:
         call.uow,
         {**wanted, "customer_id": call.customer_id},
         cursor_of(asked.page_token),
-        size_of(asked.page_size),
-        deleted=asked.deleted == "true",
+        asked.page_size,
+        deleted=asked.deleted,
     )
     found = [_shown(call, Provisioned(extension)) for extension in page.items]
-    return Answer(ExtensionPage(found, page.next_token), tagged=False)
+    return Answer(ExtensionPage(found, page.next_token))
 
 
-@routes.on("GET", f"{ROOT}/<extension-id>", answers=wire.RegistrarManagerExtension)
+@routes.on("GET", ONE, name="get_extension", answers=wire.RegistrarManagerExtension)
 async def get(call: Call[Uow]) -> Answer:
     """Read an extension."""
     return Answer(_shown(call, await service.get(call.uow, _id(call), of=call.customer_id)))
 
 
-@routes.on("PUT", f"{ROOT}/<extension-id>", body=wire.ChangeExtension, answers=wire.RegistrarManagerExtension)
-@routes.on("PATCH", f"{ROOT}/<extension-id>", body=wire.ChangeExtension, answers=wire.RegistrarManagerExtension)
+@routes.on("PUT", ONE, name="put_extension", **CHANGE)
+@routes.on("PATCH", ONE, name="patch_extension", **CHANGE)
 async def change(call: Call[Uow]) -> Answer:
     """Change an extension: absent and null fields stay as they are."""
     await _require_match(call)
     return Answer(_shown(call, await service.change(call.uow, _id(call), call.body, of=call.customer_id)))
 
 
-@routes.on("DELETE", f"{ROOT}/<extension-id>", answers=wire.RegistrarManagerExtension)
+@routes.on("DELETE", ONE, name="delete_extension", answers=wire.RegistrarManagerExtension)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete an extension: its password and its direct address stop working at once."""
     await _require_match(call)
     return Answer(_shown(call, await service.delete(call.uow, _id(call), of=call.customer_id)))
 
 
-@routes.on("POST", f"{ROOT}/<extension-id>/direct-hash-regenerate", answers=wire.RegistrarManagerExtension)
+@routes.on(
+    "POST",
+    f"{ONE}/direct-hash-regenerate",
+    name="regenerate_extension_direct_hash",
+    answers=wire.RegistrarManagerExtension,
+)
 async def regenerate(call: Call[Uow]) -> Answer:
     """Give the extension's direct address a new hash; the old one is refused from then on."""
     await _require_match(call)
@@ -93,12 +135,12 @@ async def regenerate(call: Call[Uow]) -> Answer:
     return Answer(_shown(call, await service.change(call.uow, _id(call), asked, of=call.customer_id)))
 
 
-@routes.on("GET", f"{ROOT}/<extension-id>/contacts", answers=contacts_wire.Contacts)
+@routes.on("GET", f"{ONE}/contacts", name="list_extension_contacts", answers=contacts_wire.Contacts)
 async def where(call: Call[Uow]) -> Answer:
     """Where the phone is right now."""
     extension = (await service.get(call.uow, _id(call), of=call.customer_id)).extension
     seen = await contacts.of_endpoint(call.uow, extension.endpoint_id)
-    return Answer(contacts_wire.whole(seen, call.uow.now), tagged=False)
+    return Answer(contacts_wire.whole(seen, call.uow.now))
 
 
 async def _require_match(call: Call[Uow]) -> None:

@@ -1,0 +1,127 @@
+"""What an HTTP request says: its path, its query and its body, with the faults of all three."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, quote
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from ringback.api.call import Nothing
+from ringback.kit.errors import Fault, InvalidArgument, ValidationFailed
+from ringback.kit.reading import fields_of, object_of, read
+
+T = TypeVar("T")
+
+LARGEST_BODY: Final = 1 << 20
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+"""The media type of RFC 7396, which some clients send with a PATCH."""
+NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+HINTS: Final = {"page": "use page_token", "limit": "use page_size"}
+
+
+class BodyTooLarge(InvalidArgument):
+    """The body is larger than 1 MiB."""
+
+    code, reason = 413, "BODY_TOO_LARGE"
+
+
+class NotJson(InvalidArgument):
+    """The body must be sent as application/json in UTF-8."""
+
+    code, reason = 415, "UNSUPPORTED_MEDIA_TYPE"
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong with a request so far."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    def of(self, reading: Callable[[], T]) -> T | None:
+        """What could be read, or its faults noted down."""
+        try:
+            return reading()
+        except ValidationFailed as failure:
+            self.found += failure.faults
+            return None
+
+
+def path_of(scope: Scope) -> str:
+    """The path as it was sent, percent-encoded: the table of routes decodes each segment once."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw.decode("latin-1") if raw else quote(scope["path"])
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """The query, form-encoded (`+` is a space); a name given twice and bytes that are not UTF-8 are faults."""
+    text = scope["query_string"].decode("utf-8", "surrogateescape")
+    values: dict[str, str] = {}
+    faults: list[Fault] = []
+    for name, value in parse_qsl(text, keep_blank_values=True, errors="surrogateescape"):
+        if not (_is_text(name) and _is_text(value)):
+            faults.append(Fault(name.encode(errors="replace").decode(), "must be UTF-8"))
+        elif name in values:
+            faults.append(Fault(name, "is given more than once"))
+        values[name] = value
+    if faults:
+        raise ValidationFailed(*faults)
+    return values
+
+
+def read_query(shape: Any, values: Mapping[str, str]) -> Any:
+    """The query in the shape that the route declares; names that other APIs use get a hint."""
+    shape = shape or Nothing
+    kinds = {field.name: field.bare for field in fields_of(shape)}
+    typed = {name: _typed(kinds.get(name), text) for name, text in values.items()}
+    try:
+        return read(shape, typed, refuse_unknown=True)
+    except ValidationFailed as failure:
+        raise ValidationFailed(*(_hinted(fault) for fault in failure.faults)) from None
+
+
+async def body_of(request: Request) -> bytes:
+    """The whole body, of at most 1 MiB; a larger one is refused before it is read to its end."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > LARGEST_BODY:
+            raise BodyTooLarge
+        parts.append(part)
+    raw = b"".join(parts)
+    if raw and not _is_json(request):
+        raise NotJson
+    return raw
+
+
+def read_body(shape: Any, raw: bytes) -> Any:
+    """The body in the shape that the route declares."""
+    return read(shape or Nothing, object_of(raw), refuse_unknown=True)
+
+
+def _typed(kind: Any, text: str) -> object:
+    """What a text in a query means where a number or a flag is wanted; what it cannot mean stays text."""
+    if kind is bool and text in ("true", "false"):
+        return text == "true"
+    return int(text) if kind is int and NUMBER.fullmatch(text) else text
+
+
+def _is_json(request: Request) -> bool:
+    kind, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+    charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")}
+    kinds = (JSON, MERGE_PATCH) if request.method == "PATCH" else (JSON,)
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    return kind in kinds and charsets <= {"utf-8"} and coding == "identity"
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _hinted(fault: Fault) -> Fault:
+    hint = HINTS.get(fault.field)
+    return Fault(fault.field, f"{fault.description}: {hint}") if hint else fault

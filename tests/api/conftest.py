@@ -1,0 +1,30 @@
+"""Fixtures of the REST tests: a client with a customer's key, one with the operator's."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.world import World
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """REST with a key of the world's customer."""
+    async with await world.http() as client:
+        yield client
+
+
+@pytest.fixture
+async def operator(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """REST with the platform operator's key."""
+    async with await world.http(await world.key(None)) as client:
+        yield client
+
+
+@pytest.fixture
+async def nobody(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """REST without any key."""
+    async with await world.http() as client:
+        del client.headers["authorization"]
+        yield client
