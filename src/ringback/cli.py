@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -16,7 +16,6 @@ from ringback.banner import banner
 from ringback.kit import outbox
 from ringback.kit.errors import CannotStart
 from ringback.kit.events import Message
-from ringback.kit.rpc import Request
 from ringback.migrations import commands
 from ringback.registrar.directs import cli as directs
 from ringback.registrar.extensions import cli as extensions
@@ -42,12 +41,12 @@ Name = Annotated[str | None, typer.Option("--database", help="bin (our own) or a
 Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead of running them")]
 
 
-def main() -> NoReturn:
-    terminal.run(app)
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    terminal.run(app, sys.argv[1:] if arguments is None else arguments)
 
 
-def registrar_control() -> NoReturn:
-    terminal.run(registrar)
+def registrar_control(arguments: Sequence[str] | None = None) -> NoReturn:
+    terminal.run(registrar, sys.argv[1:] if arguments is None else arguments)
 
 
 @app.callback(invoke_without_command=True)

@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,10 @@ from sqlalchemy import URL
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.errors import CannotStart
 from ringback.sip.names import fits, is_domain, sip_domain
+from ringback.sip.tables import MANAGED, ps_endpoints
+
+OPERATORS: Final = frozenset(ps_endpoints.columns.keys()) - {"id", *MANAGED["ps_endpoints"]}
+"""Columns of an endpoint that are not ours to keep."""
 
 
 def _domain(text: str) -> str:
@@ -169,6 +173,8 @@ def endpoint_columns(text: str) -> Mapping[str, str]:
         name, equals, value = item.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise ValueError("must be column=value,column=value")
+        if name.strip() not in OPERATORS:
+            raise ValueError(f"{name.strip()} is not a column of ps_endpoints that may be set")
         columns[name.strip()] = value.strip().replace("|", ",")
     return columns
 

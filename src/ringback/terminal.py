@@ -113,10 +113,10 @@ def settings_last(arguments: Sequence[str]) -> list[str]:
     return front + back if front else back
 
 
-def run(app: typer.Typer) -> NoReturn:
+def run(app: typer.Typer, arguments: Sequence[str]) -> NoReturn:
     """Run the command line; every failure is one line on stderr and an exit code."""
     try:
-        app(args=settings_last(sys.argv[1:]))
+        app(args=settings_last(arguments))
     except CannotStart as error:
         stop(str(error), USAGE)
     except Failure as failure:

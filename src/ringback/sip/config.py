@@ -50,7 +50,6 @@ MODULES = (
     "func_channel.so",
     "func_cut.so",
     "func_logic.so",
-    "func_pjsip_aor.so",
     "func_realtime.so",
     "func_strings.so",
 )
@@ -73,11 +72,11 @@ class Directories:
 class AsteriskOptions:
     """What differs between two Asterisks that read Ringback's tables.
 
-    `sip_port` is where phones register (UDP and TCP), `public_port` where anybody may call a direct
-    address (UDP and TCP, never challenged; 0 = no such port). `rtp_ports` are the first and the last UDP
-    port for audio. `default_realm` is what an unknown phone is challenged with (empty: `domain_name_extension`).
-    `system_name` goes into `ps_contacts.reg_server`: one for each Asterisk that shares the tables.
-    `odbc_driver` is a name from odbcinst.ini or the full path of libsqlite3odbc.so.
+    `database` is the absolute path of the SQLite file. `sip_port` is where phones register (UDP and TCP),
+    `public_port` where anybody may call a direct address (UDP and TCP, never challenged; 0 = no such port).
+    `rtp_ports` are the first and the last UDP port for audio. `default_realm` is what an unknown phone is challenged
+    with (empty: `domain_name_extension`). `system_name` goes into `ps_contacts.reg_server`: one for each Asterisk that
+    shares the tables. `odbc_driver` is a name from odbcinst.ini or the full path of libsqlite3odbc.so.
     """
 
     database: str
@@ -190,7 +189,8 @@ def _odbc_ini(options: AsteriskOptions) -> str:
 ; Driver: a name from odbcinst.ini (Debian: package libsqliteodbc) or the full path of its library.
 [ringback]
 Driver = {options.odbc_driver}
-; The file that Ringback writes (in WAL mode: readers never wait).
+; The file that Ringback writes (in WAL mode: readers never wait). Asterisk's user must be able to write
+; to the file and to its folder: contacts are stored there.
 Database = {options.database}
 ; Milliseconds to wait for another writer; on giving up Asterisk answers 200 and loses the contact.
 Timeout = 10000

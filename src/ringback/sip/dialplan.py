@@ -8,10 +8,17 @@ writeprotect=yes
 ; A registered phone. It rings its own customer's extensions, and any direct address.
 [default]
 exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Goto(direct,${EXTEN},1)
-; The domain is that of the endpoint that has proved its password: no call leaves its customer.
-exten => _[0-9A-Za-z+_.]!,1,Set(TARGET=${FILTER(0-9A-Za-z+_.\-,${EXTEN})}@${CUT(CHANNEL(endpoint),@,2)})
+exten => _[0-9A-Za-z+_.]!,1,Set(NUMBER=${EXTEN})
+ same => n,Goto(number,s,1) ; a context of its own: here "h" is a number, there it is not run on hangup
+
+; NUMBER of the caller's own customer. The domain is that of the endpoint that has proved its password:
+; no call leaves its customer.
+[number]
+exten => s,1,Set(PLAIN=${FILTER(0-9A-Za-z+_.\-,${NUMBER})})
+ same => n,GotoIf($[${LEN(${PLAIN})} != ${LEN(${NUMBER})}]?unknown)
+ same => n,Set(TARGET=${PLAIN}@${CUT(CHANNEL(endpoint),@,2)})
  same => n,GotoIf($["${REALTIME_FIELD(ps_endpoints,id,${TARGET},id)}" = "${TARGET}"]?ring,s,1)
- same => n,Hangup(1) ; 404
+ same => n(unknown),Hangup(1) ; 404
 
 ; Anybody, registered or not: sip:direct.<hash>@..., in any letter case. The view has live hashes only.
 [direct]
@@ -23,15 +30,16 @@ exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(HASH=${FILTER(0-9a-f,${TOLOWER(${EX
 
 ; All contacts of TARGET at once, 60 s.
 [ring]
-exten => s,1,Set(CONTACTS=${PJSIP_AOR(${TARGET},contact)})
- same => n,GotoIf($["${CONTACTS}" = ""]?absent)
- same => n,Set(RING=${PJSIP_DIAL_CONTACTS(${TARGET})})
-; A contact is the phone's own text. One with "&" or "," in it could ring another customer's phone:
-; then only the first contact is rung, by a string that has no contact in it.
- same => n,GotoIf($[${FIELDQTY(RING,&)} != ${FIELDQTY(CONTACTS,\,)} | ${FIELDQTY(RING,\,)} > 1]?first)
+exten => s,1,Set(RING=${PJSIP_DIAL_CONTACTS(${TARGET})})
+ same => n,GotoIf($["${RING}" = ""]?absent)
+; A contact is the phone's own text: with "&" or "," in it, it could ring another customer's phone. So each "&"
+; must begin a contact of TARGET; else only one contact is rung, by a string that holds none of that text.
+ same => n,Set(REST=&${RING})
+ same => n,Set(REST=${STRREPLACE(REST,&PJSIP/${TARGET}/)})
+ same => n,GotoIf($[${FIELDQTY(REST,&)} > 1 | ${FIELDQTY(REST,\,)} > 1]?one)
  same => n,Dial(${RING},60)
  same => n,Hangup(${HANGUPCAUSE})
- same => n(first),Dial(PJSIP/${TARGET},60)
+ same => n(one),Dial(PJSIP/${TARGET},60)
  same => n,Hangup(${HANGUPCAUSE})
  same => n(absent),Hangup(20) ; 480
 """

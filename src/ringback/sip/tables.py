@@ -1,4 +1,4 @@
-"""Asterisk's realtime tables, as far as we read, write or create them."""
+"""Asterisk's realtime tables in the form that SQLite gets: no number may be NULL, and operators' columns are there."""
 
 from typing import Final
 
@@ -8,27 +8,60 @@ from ringback.kit.db import ASTERISK
 
 metadata = MetaData(schema=ASTERISK)
 
+
+def yes_no(name: str, default: str = "no") -> Column[str]:
+    return Column(name, String(5), nullable=False, server_default=default)
+
+
+def number(name: str, default: int) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=str(default))
+
+
 ps_endpoints = Table(
     "ps_endpoints",
     metadata,
     Column("id", String(255), primary_key=True),
+    Column("transport", String(40)),
     Column("aors", String(2048)),
     Column("auth", String(255)),
+    Column("context", String(40), nullable=False, server_default="default"),
     Column("allow", String(200), nullable=False, server_default="ulaw,alaw,g722"),
-    Column("direct_media", String(5), nullable=False, server_default="no"),
+    yes_no("direct_media"),
+    Column("dtmf_mode", String(10), nullable=False, server_default="rfc4733"),
+    yes_no("force_rport", "yes"),
+    *(yes_no(name) for name in ("rewrite_contact", "rtp_symmetric", "ice_support", "trust_id_inbound", "send_pai")),
+    Column("media_encryption", String(10), nullable=False, server_default="no"),
+    Column("timers", String(10), nullable=False, server_default="yes"),
+    Column("moh_suggest", String(40), nullable=False, server_default="default"),
+    number("device_state_busy_at", 0),
+    number("rtp_timeout", 0),
+    *(Column(name, String(40)) for name in ("callerid", "mailboxes", "from_user", "from_domain", "language")),
+    *(Column(name, String(40)) for name in ("call_group", "pickup_group", "named_call_group", "named_pickup_group")),
+    *(Column(name, String(40)) for name in ("message_context", "subscribe_context", "tone_zone", "acl")),
+    Column("accountcode", String(80)),
+    *(Column(name, String(255)) for name in ("outbound_proxy", "set_var", "deny", "permit")),
 )
 ps_aors = Table(
     "ps_aors",
     metadata,
     Column("id", String(255), primary_key=True),
-    Column("max_contacts", Integer, nullable=False, server_default="0"),
-    Column("remove_existing", String(5), nullable=False, server_default="no"),
+    number("max_contacts", 0),
+    yes_no("remove_existing"),
+    yes_no("remove_unavailable"),
+    number("minimum_expiration", 60),
+    number("default_expiration", 3600),
+    number("maximum_expiration", 7200),
+    number("qualify_frequency", 0),
+    Column("qualify_timeout", Float, nullable=False, server_default="3.0"),
+    yes_no("authenticate_qualify"),
+    yes_no("support_path"),
+    *(Column(name, String(255)) for name in ("outbound_proxy", "mailboxes", "voicemail_extension")),
 )
 ps_auths = Table(
     "ps_auths",
     metadata,
     Column("id", String(255), primary_key=True),
-    Column("auth_type", String(20)),
+    Column("auth_type", String(20), nullable=False, server_default="userpass"),
     Column("username", String(40)),
     Column("realm", String(255)),
     Column("password", String(80)),
@@ -36,25 +69,21 @@ ps_auths = Table(
     Column("password_digest", String(1024)),
     Column("supported_algorithms_uas", String(1024)),
     Column("supported_algorithms_uac", String(1024)),
+    number("nonce_lifetime", 32),
 )
 ps_contacts = Table(
     "ps_contacts",
     metadata,
     Column("id", String(255), primary_key=True),
     Column("uri", String(511)),
-    Column("expiration_time", BigInteger),
-    Column("qualify_frequency", Integer),
-    Column("outbound_proxy", String(255)),
+    Column("expiration_time", BigInteger, nullable=False, server_default="0"),
+    number("qualify_frequency", 0),
+    Column("qualify_timeout", Float, nullable=False, server_default="3.0"),
+    *(yes_no(name) for name in ("authenticate_qualify", "prune_on_boot", "qualify_2xx_only")),
+    *(Column(name, String(255)) for name in ("outbound_proxy", "user_agent", "endpoint", "reg_server", "call_id")),
     Column("path", Text),
-    Column("user_agent", String(255)),
-    Column("qualify_timeout", Float),
-    Column("reg_server", String(255)),
-    Column("authenticate_qualify", String(5)),
     Column("via_addr", String(40)),
-    Column("via_port", Integer),
-    Column("call_id", String(255)),
-    Column("endpoint", String(255)),
-    Column("prune_on_boot", String(5)),
+    number("via_port", 0),
     Index("idx_ps_contacts_endpoint", "endpoint"),
 )
 

@@ -14,7 +14,9 @@ from ringback.sip.asterisk import Endpoint
 from ringback.sip.digest import Ha1
 from ringback.sip.edge import Credential
 
-NUMBER: Final = re.compile(r"[A-Za-z0-9_.+-]{1,40}")
+USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,40}")
+NUMBER: Final = re.compile(r"(?!anonymous\Z|direct\.)[A-Za-z0-9_.+-]{1,40}", re.IGNORECASE)
+"""To Asterisk `anonymous@<realm>` is everybody of that realm, and `direct.` begins a direct address."""
 PASSWORD: Final = re.compile(r"[!-:<-\]_-~]{8,80}")
 """Printable ASCII without space; `;` and `^` are escapes to Asterisk's realtime."""
 TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,255}")

@@ -11,7 +11,7 @@ import msgspec
 from ringback.kit.errors import Fault
 from ringback.kit.reading import Asked, Identity, read, rule
 from ringback.kit.secret import Secret
-from ringback.registrar.extensions.model import NUMBER, PASSWORD, TEXT, Extension, Provisioned
+from ringback.registrar.extensions.model import NUMBER, PASSWORD, TEXT, USERNAME, Extension, Provisioned
 from ringback.sip.names import direct_uri
 
 NIL = UUID(int=0)
@@ -23,7 +23,16 @@ def _all(pattern: Pattern[str]) -> Callable[[str], bool]:
 
 Number = Annotated[
     str,
-    rule("1 to 40 of A-Z, a-z, 0-9, _ . + and -", _all(NUMBER), pattern="^[A-Za-z0-9_.+-]{1,40}$", examples=["1001"]),
+    rule(
+        "1 to 40 of A-Z, a-z, 0-9, _ . + and -; not anonymous, not direct.…",
+        _all(NUMBER),
+        pattern="^(?![Aa][Nn][Oo][Nn][Yy][Mm][Oo][Uu][Ss]$)(?![Dd][Ii][Rr][Ee][Cc][Tt]\\.)[A-Za-z0-9_.+-]{1,40}$",
+        examples=["1001"],
+    ),
+]
+Username = Annotated[
+    str,
+    rule("1 to 40 of A-Z, a-z, 0-9, _ . + and -", _all(USERNAME), pattern="^[A-Za-z0-9_.+-]{1,40}$", examples=["1001"]),
 ]
 Text = Annotated[str, rule("at most 255 characters, no control characters", _all(TEXT), maxLength=255)]
 Password = Annotated[
@@ -41,7 +50,7 @@ class NewExtension(Asked, frozen=True, kw_only=True):
     """A phone account to make; without a password one is generated, without a username it is the number."""
 
     extension: Number
-    username: Number | None = None
+    username: Username | None = None
     password: Password | None = None
     name: Text | None = None
     detail: Text | None = None

@@ -3,52 +3,101 @@
 from alembic import op
 from sqlalchemy import BigInteger, Column, Float, Integer, String, Text
 
-DIGESTS = ("password_digest", "supported_algorithms_uas", "supported_algorithms_uac")
-YES_NO = ("authenticate_qualify", "prune_on_boot", "qualify_2xx_only")
-
 revision = "ps_tables_create_table"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 
+def yes_no(name: str, default: str = "no") -> Column[str]:
+    return Column(name, String(5), nullable=False, server_default=default)
+
+
+def number(name: str, default: int) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=str(default))
+
+
 def upgrade() -> None:
+    _endpoints()
+    _aors()
+    _auths()
+    _contacts()
+
+
+def _endpoints() -> None:
     op.create_table(
         "ps_endpoints",
         Column("id", String(255), primary_key=True),
+        Column("transport", String(40)),
         Column("aors", String(2048)),
         Column("auth", String(255)),
+        Column("context", String(40), nullable=False, server_default="default"),
         Column("allow", String(200), nullable=False, server_default="ulaw,alaw,g722"),
-        Column("direct_media", String(5), nullable=False, server_default="no"),
+        yes_no("direct_media"),
+        Column("dtmf_mode", String(10), nullable=False, server_default="rfc4733"),
+        yes_no("force_rport", "yes"),
+        *(yes_no(name) for name in ("rewrite_contact", "rtp_symmetric", "ice_support", "trust_id_inbound", "send_pai")),
+        Column("media_encryption", String(10), nullable=False, server_default="no"),
+        Column("timers", String(10), nullable=False, server_default="yes"),
+        Column("moh_suggest", String(40), nullable=False, server_default="default"),
+        number("device_state_busy_at", 0),
+        number("rtp_timeout", 0),
+        *(Column(name, String(40)) for name in ("callerid", "mailboxes", "from_user", "from_domain", "language")),
+        *(Column(name, String(40)) for name in ("call_group", "pickup_group", "named_call_group")),
+        *(Column(name, String(40)) for name in ("named_pickup_group", "message_context", "subscribe_context")),
+        *(Column(name, String(40)) for name in ("tone_zone", "acl")),
+        Column("accountcode", String(80)),
+        *(Column(name, String(255)) for name in ("outbound_proxy", "set_var", "deny", "permit")),
     )
+
+
+def _aors() -> None:
     op.create_table(
         "ps_aors",
         Column("id", String(255), primary_key=True),
-        Column("max_contacts", Integer, nullable=False, server_default="0"),
-        Column("remove_existing", String(5), nullable=False, server_default="no"),
+        number("max_contacts", 0),
+        yes_no("remove_existing"),
+        yes_no("remove_unavailable"),
+        number("minimum_expiration", 60),
+        number("default_expiration", 3600),
+        number("maximum_expiration", 7200),
+        number("qualify_frequency", 0),
+        Column("qualify_timeout", Float, nullable=False, server_default="3.0"),
+        yes_no("authenticate_qualify"),
+        yes_no("support_path"),
+        *(Column(name, String(255)) for name in ("outbound_proxy", "mailboxes", "voicemail_extension")),
     )
+
+
+def _auths() -> None:
     op.create_table(
         "ps_auths",
         Column("id", String(255), primary_key=True),
-        Column("auth_type", String(20)),
+        Column("auth_type", String(20), nullable=False, server_default="userpass"),
         Column("username", String(40)),
         Column("realm", String(255)),
         Column("password", String(80)),
         Column("md5_cred", String(40)),
-        *(Column(f"{name}", String(1024)) for name in DIGESTS),
+        Column("password_digest", String(1024)),
+        Column("supported_algorithms_uas", String(1024)),
+        Column("supported_algorithms_uac", String(1024)),
+        number("nonce_lifetime", 32),
     )
+
+
+def _contacts() -> None:
     op.create_table(
         "ps_contacts",
         Column("id", String(255), primary_key=True),
         Column("uri", String(511)),
         Column("expiration_time", BigInteger, nullable=False, server_default="0"),
-        Column("qualify_frequency", Integer, nullable=False, server_default="0"),
+        number("qualify_frequency", 0),
         Column("qualify_timeout", Float, nullable=False, server_default="3.0"),
-        *(Column(name, String(5), nullable=False, server_default="no") for name in YES_NO),
+        *(yes_no(name) for name in ("authenticate_qualify", "prune_on_boot", "qualify_2xx_only")),
         *(Column(name, String(255)) for name in ("outbound_proxy", "user_agent", "endpoint", "reg_server", "call_id")),
         Column("path", Text),
         Column("via_addr", String(40)),
-        Column("via_port", Integer, nullable=False, server_default="0"),
+        number("via_port", 0),
     )
     op.create_index("idx_ps_contacts_endpoint", "ps_contacts", ["endpoint"])
 

@@ -1,0 +1,165 @@
+"""Runs an Asterisk of our own on loopback: started, asked, stopped, and nothing left behind."""
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ringback.demo.install import Program, obtain
+from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
+
+__all__ = ["Asterisk", "AsteriskFailed", "Program", "obtain"]
+
+BOOT_SECONDS = 30.0
+STOP_SECONDS = 5.0
+SOCKET_FOLDER_BYTES = 90  # the path of a Unix socket, here <folder>/asterisk.ctl, must be under 108
+
+
+class AsteriskFailed(Exception):
+    """Asterisk did not start, or did not answer; the text has the last lines of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    work: Path
+    run: Path
+
+    def directories(self, program: Program) -> Directories:
+        return Directories(
+            etc=str(self.work / "etc"),
+            modules=program.modules,
+            data=program.data,
+            var=str(self.work / "var"),
+            run=str(self.run),
+            log=str(self.work / "log"),
+            spool=str(self.work / "spool"),
+        )
+
+    @classmethod
+    def create(cls, work: Path) -> Self:
+        for name in ("etc", "var/keys", "log", "spool", "run"):
+            (work / name).mkdir(parents=True, exist_ok=True)
+        run = work / "run"
+        if len(bytes(run)) > SOCKET_FOLDER_BYTES:
+            run = Path(tempfile.mkdtemp(prefix="ringback-"))
+        return cls(work, run)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.run, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+class Asterisk:
+    """A running Asterisk. Use `await Asterisk.start(program, options, folder)`, and `stop()` or `async with`."""
+
+    def __init__(self, program: Program, options: AsteriskOptions, folders: _Folders) -> None:
+        self.program = program
+        self.options = options
+        self._folders = folders
+        self._process: asyncio.subprocess.Process | None = None
+
+    @classmethod
+    async def start(cls, program: Program, options: AsteriskOptions, folder: Path) -> Self:
+        """Write the configuration into `folder` (made here, removed by `stop`), start, wait until fully booted.
+
+        The directories and the ODBC driver of `options` are set here. Raises AsteriskFailed."""
+        folders = _Folders.create(folder.absolute())
+        options = replace(options, directories=folders.directories(program), odbc_driver=program.odbc_driver)
+        for name, text in asterisk_files(options).items():
+            (folders.work / "etc" / name).write_text(text)
+        self = cls(program, options, folders)
+        try:
+            await self._start()
+            await asyncio.wait_for(self._booted(), BOOT_SECONDS)
+        except TimeoutError:
+            lines = self.problems()
+            await self.stop()
+            raise AsteriskFailed(f"not booted after {BOOT_SECONDS:g} s: {' | '.join(lines[-3:])}") from None
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        command = [*self.program.command, "-f", "-C", self._conf]
+        if guard := shutil.which("setpriv"):
+            command = [guard, "--pdeathsig", "TERM", *command]  # it does not outlive us, not even after kill -9
+        with (self._folders.work / "log" / "console").open("wb") as console:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                cwd=self._folders.work,
+                env={**os.environ, "ODBCINI": str(self._folders.work / "etc" / "odbc.ini")},
+                start_new_session=True,  # Ctrl-C is ours to handle
+            )
+
+    async def _booted(self) -> None:
+        while True:
+            if self._process is None or self._process.returncode is not None:
+                raise AsteriskFailed(f"it ended at once: {' | '.join(self.problems()[-3:])}")
+            try:
+                if "fully booted" in await self.command("core waitfullybooted"):
+                    break
+            except AsteriskFailed:
+                await asyncio.sleep(0.02)  # its control socket is not there yet
+        if lost := [line for line in self.problems() if "could not be started" in line]:
+            raise AsteriskFailed(lost[0])
+
+    @property
+    def _conf(self) -> str:
+        return str(self._folders.work / "etc" / "asterisk.conf")
+
+    @property
+    def pid(self) -> int:
+        """The process id, for as long as it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def command(self, text: str) -> str:
+        """What Asterisk's console answers to one command. Raises AsteriskFailed when it cannot be reached."""
+        process = await asyncio.create_subprocess_exec(
+            *self.program.command, "-C", self._conf, "-rx", text,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, error = await process.communicate()
+        if process.returncode:
+            raise AsteriskFailed((error or out).decode(errors="replace").strip()[-300:])
+        return out.decode(errors="replace")
+
+    def problems(self) -> list[str]:
+        """The warnings and errors that Asterisk has logged so far, oldest first; its last words if it has no log."""
+        log = self._folders.work / "log" / "messages"
+        if not log.exists():  # newer ones add .log
+            log = log.with_name("messages.log")
+        if log.exists():
+            lines = log.read_text(errors="replace").splitlines()
+            return [line for line in lines if re.search(r"\b(WARNING|ERROR)\[", line)]
+        console = self._folders.work / "log" / "console"
+        return console.read_text(errors="replace").splitlines()[-5:] if console.exists() else []
+
+    async def stop(self) -> None:
+        """End it (SIGTERM, after five seconds SIGKILL) and remove its folders; may be called twice."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        self._folders.remove()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()

@@ -1,0 +1,83 @@
+"""The command line on a terminal: a real pseudo-terminal, a real process."""
+
+import contextlib
+import os
+import pty
+import select
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+PASSWORD = "Sample-Pass-0001"
+LONGEST = 10.0
+
+
+class Talk:
+    """A process on a terminal of its own."""
+
+    def __init__(self, *words: str) -> None:
+        code = "import sys; from ringback.cli import registrar_control; registrar_control(sys.argv[1:])"
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execv(sys.executable, [sys.executable, "-c", code, *words])
+        self.seen = ""
+
+    def until(self, text: str) -> None:
+        """Read on until the text is there."""
+        while text not in self.seen:
+            assert select.select([self.terminal], [], [], LONGEST)[0], f"waited for {text!r}, saw {self.seen!r}"
+            self.seen += os.read(self.terminal, 4096).decode()
+
+    def type(self, text: str) -> None:
+        os.write(self.terminal, f"{text}\n".encode())
+
+    def type_unseen(self, text: str) -> None:
+        """Type once the terminal has stopped to echo; whatever is typed before that is thrown away."""
+        last = time.monotonic() + LONGEST
+        while termios.tcgetattr(self.terminal)[3] & termios.ECHO:
+            assert time.monotonic() < last, "the terminal still echoes"
+            os.sched_yield()
+        self.type(text)
+
+    def end(self) -> int:
+        """The exit code, after the rest was read."""
+        with contextlib.suppress(OSError):
+            while select.select([self.terminal], [], [], LONGEST)[0]:
+                self.seen += os.read(self.terminal, 4096).decode()
+        os.close(self.terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.mark.contract("registrar R-78")
+def test_a_password_is_asked_for_twice_and_not_shown(shell: Shell, tmp_path: Path) -> None:
+    home = ("--ringback_home", str(shell.home))
+    talk = Talk("extension", "create", "--customer_id", shell.customer, *home)
+    talk.until("Extension number")
+    talk.type("1001")
+    talk.until("Password")
+    talk.type_unseen(PASSWORD)
+    talk.until("epeat")
+    talk.type_unseen(PASSWORD)
+    talk.until("shown this once")
+
+    assert talk.end() == 0
+    assert talk.seen.count(PASSWORD) == 1
+    (row,) = shell.sql("SELECT ha1 FROM registrar_extensions")
+    assert row["ha1"] is not None
+
+
+@pytest.mark.contract("registrar R-78")
+def test_delete_shows_the_phone_and_a_no_keeps_it(shell: Shell) -> None:
+    made = shell.create("1001", "--name", "Front desk")
+    talk = Talk("extension", "delete", "--id", made["id"], "--ringback_home", str(shell.home))
+    talk.until("Delete it?")
+    talk.type("n")
+
+    assert talk.end() == 1
+    assert "Front desk" in talk.seen
+    assert shell.sql("SELECT tm_delete FROM registrar_extensions") == [{"tm_delete": None}]
