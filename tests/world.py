@@ -2,7 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -86,6 +87,7 @@ class World:
         self.statements: list[Statement] = []
         self.before_statement: Callable[[Statement], None] = lambda statement: None
         self.bus: Bus | None = None
+        self._other: sqlite3.Connection | None = None
         self.settings = load({"ringback_home": home, **settings})
         shutil.copy(template, self.settings.database_file)
         self.ringback = self.start()
@@ -129,10 +131,12 @@ class World:
 
     async def rpc(self, method: str, uri: str, data: Any = None, **envelope: Any) -> Reply:
         """One request envelope to the running service."""
-        sent = {"uri": uri, "method": method, "publisher": "test", "data_type": "application/json", **envelope}
-        if data is not None:
-            sent["data"] = data
-        return await self.serve(msgspec.json.encode(sent))
+        return await self.serve(self.envelope(method, uri, data, **envelope))
+
+    def envelope(self, method: str, uri: str, data: Any = None, **more: Any) -> bytes:
+        """A request envelope as bytes."""
+        sent = {"uri": uri, "method": method, "publisher": "test", "data_type": "application/json", **more}
+        return msgspec.json.encode(sent if data is None else {**sent, "data": data})
 
     async def serve(self, envelope: bytes) -> Reply:
         """The same for bytes that may be anything."""
@@ -150,6 +154,10 @@ class World:
 
     async def set_status(self, status: Status, customer: UUID | None = None) -> None:
         await self.ringback.work.write(lambda uow: realms.set_status(uow, customer or self.customer, status))
+
+    async def label(self, label: str) -> None:
+        """Give this world's customer a realm label of their own."""
+        await self.ringback.work.write(lambda uow: realms.ensure(uow, self.customer, label))
 
     async def key(self, customer: UUID | None) -> str:
         """A new access key of the customer, or of the operator."""
@@ -169,18 +177,30 @@ class World:
 
     def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
         """What is in the file, seen by somebody else."""
-        with sqlite3.connect(self.settings.database_file, isolation_level=None) as other:
-            other.row_factory = sqlite3.Row
-            rows = [dict(row) for row in other.execute(text, values)]
-        other.close()
-        return rows
+        if self._other:
+            return [dict(row) for row in self._other.execute(text, values)]
+        with self.bulk():
+            return self.sql(text, *values)
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """Let somebody else do all `sql` within in one transaction."""
+        self._other = sqlite3.connect(self.settings.database_file, timeout=0)
+        self._other.row_factory = sqlite3.Row
+        try:
+            with self._other:
+                yield
+        finally:
+            self._other.close()
+            self._other = None
 
     def everything(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of every table."""
-        tables = self.sql(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
-        )
-        return {table["name"]: self.sql(f"SELECT * FROM {table['name']} ORDER BY 1") for table in tables}
+        with self.bulk():
+            tables = self.sql(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+            )
+            return {table["name"]: self.sql(f"SELECT * FROM {table['name']} ORDER BY 1") for table in tables}
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         """(type, payload) of all news so far, in order."""
@@ -208,3 +228,6 @@ class World:
 
     def close(self) -> None:
         self.ringback.database.close()
+
+
+MakeWorld = Callable[..., World]

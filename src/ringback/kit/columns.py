@@ -9,8 +9,6 @@ from sqlalchemy import BINARY, JSON, DateTime, Dialect, LargeBinary, Text
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
-
 
 class Id(TypeDecorator[UUID]):
     """A UUID: 16 big-endian bytes on SQLite, MySQL and MariaDB, `uuid` on PostgreSQL."""
@@ -48,7 +46,7 @@ class Time(TypeDecorator[datetime]):
         if value is None:
             return None
         utc = value.astimezone(UTC).replace(tzinfo=None)
-        return utc.strftime(TIME_FORMAT) if dialect.name == "sqlite" else utc
+        return utc.isoformat(" ", "microseconds") if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
