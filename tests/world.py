@@ -2,17 +2,18 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
 import msgspec
+from prometheus_client import generate_latest
 
 from ringback.app import Ringback, assemble
 from ringback.customers.keys import service as keys
@@ -23,6 +24,8 @@ from ringback.registrar.directs.model import new_hash
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.settings import load
+
+T = TypeVar("T")
 
 START = datetime(2026, 2, 11, 9, 30, 0, 123456, tzinfo=UTC)
 PASSWORD = "Sample-Pass-0001"
@@ -78,7 +81,8 @@ class Reply:
 class World:
     """What a test sees and turns. Time moves a second at each request unless `frozen`."""
 
-    def __init__(self, template: Path, home: Path, **settings: Any) -> None:
+    def __init__(self, template: Path, home: Path, *, database: Path | None = None, **settings: Any) -> None:
+        """`database` is another world's, to share; without it this one has its own."""
         self.home = home
         self.now = START
         self.ticks = 0.0
@@ -88,8 +92,12 @@ class World:
         self.before_statement: Callable[[Statement], None] = lambda statement: None
         self.bus: Bus | None = None
         self._other: sqlite3.Connection | None = None
+        if database:
+            dsns = ("database_dsn_bin", "database_dsn_asterisk")
+            settings |= dict.fromkeys(dsns, f"sqlite:///{database}")
         self.settings = load({"ringback_home": home, **settings})
-        shutil.copy(template, self.settings.database_file)
+        if not database:
+            shutil.copy(template, self.settings.database_file)
         self.ringback = self.start()
         self.customer = uuid4()
 
@@ -123,6 +131,30 @@ class World:
                 raise error or Broken(repr(statement))
 
         self.before_statement = before
+
+    def during(self, number: int, talk: Coroutine[Any, Any, Any]) -> None:
+        """Let somebody else say something before the statement of that number, the next one being 0."""
+        numbers = count()
+
+        def before(statement: Statement) -> None:
+            if next(numbers) == number:
+                self.before_statement = lambda statement: None
+                self.at_once(talk)
+
+        self.before_statement = before
+
+    @staticmethod
+    def at_once(talk: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine that waits for nothing, within one step of the loop."""
+        try:
+            talk.send(None)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        raise AssertionError("it waits for something")
+
+    def metrics(self) -> str:
+        """The page of the metrics."""
+        return generate_latest(self.ringback.memory.metrics.registry).decode()
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -225,6 +257,12 @@ class World:
         }
         self.sql(f"INSERT INTO ps_contacts ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values())
         return id
+
+    def allow_null(self) -> None:
+        """Let every column of `ps_contacts` be NULL, as in Asterisk's own schema."""
+        self.sql("ALTER TABLE ps_contacts RENAME TO strict")
+        self.sql("CREATE TABLE ps_contacts AS SELECT * FROM strict")
+        self.sql("DROP TABLE strict")
 
     def close(self) -> None:
         self.ringback.database.close()

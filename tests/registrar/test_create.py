@@ -21,6 +21,13 @@ KEYS = (
 )
 
 
+def bare(world: World, table: str) -> dict[str, Any]:
+    """A row of which nobody wrote more than its id."""
+    world.sql(f"INSERT INTO {table} (id) VALUES ('bare')")
+    (row,) = world.sql(f"DELETE FROM {table} WHERE id = 'bare' RETURNING *")
+    return row
+
+
 @pytest.mark.contract("registrar R-16, R-57")
 async def test_a_create_answers_all_keys_and_writes_exactly_these_columns(world: World) -> None:
     reply = await world.rpc("POST", "/v1/extensions", world.asked("1001", name="Front desk"))
@@ -49,12 +56,20 @@ async def test_a_create_answers_all_keys_and_writes_exactly_these_columns(world:
         "tm_delete": None,
     }
     tables = world.everything()
-    assert tables["ps_aors"] == [{"id": id, "max_contacts": 3, "remove_existing": "yes"}]
+    assert tables["ps_aors"] == [{**bare(world, "ps_aors"), "id": id, "max_contacts": 3, "remove_existing": "yes"}]
     assert tables["ps_endpoints"] == [
-        {"id": id, "aors": id, "auth": id, "allow": "ulaw,alaw,g722", "direct_media": "no"}
+        {
+            **bare(world, "ps_endpoints"),
+            "id": id,
+            "aors": id,
+            "auth": id,
+            "allow": "ulaw,alaw,g722",
+            "direct_media": "no",
+        }
     ]
     assert tables["ps_auths"] == [
         {
+            **bare(world, "ps_auths"),
             "id": id,
             "auth_type": "md5",
             "username": "1001",

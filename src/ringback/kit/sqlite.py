@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import structlog
 from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite
 
@@ -14,6 +15,8 @@ from ringback.kit.db import ASTERISK, OWN, Duplicate, Row, Statement, rule_name,
 from ringback.kit.errors import CannotStart, DatabaseUnavailable
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 SCHEMAS: Final = {OWN: "main", ASTERISK: "main"}
 PAUSE: Final = 0.004
@@ -76,11 +79,11 @@ class SqliteSession:
         self._begun = False
 
     async def run(self, statement: Statement, **values: object) -> int:
-        return (await self._execute(statement, values)).rowcount
+        return await self._execute(statement, values, lambda cursor: cursor.rowcount)
 
     async def insert_if_new(self, statement: Statement, **values: object) -> bool:
         try:
-            await self._execute(statement, values)
+            await self.run(statement, **values)
         except Duplicate:
             return False
         return True
@@ -90,13 +93,13 @@ class SqliteSession:
         return rows[0] if rows else None
 
     async def all(self, statement: Statement, **values: object) -> list[Row]:
-        cursor = await self._execute(statement, values)
         prepared = statement.prepared(self._database.dialect, SCHEMAS)
-        return [prepared.row(raw) for raw in cursor.fetchall()]
+        rows = await self._execute(statement, values, lambda cursor: cursor.fetchall())
+        return [prepared.row(raw) for raw in rows]
 
     async def commit(self) -> None:
         if self._begun:
-            self._call(lambda: self._connection.execute("COMMIT"))
+            await self._patiently(lambda: self._connection.execute("COMMIT"))
             self._end()
 
     async def rollback(self) -> None:
@@ -107,13 +110,13 @@ class SqliteSession:
             finally:
                 self._end()
 
-    async def _execute(self, statement: Statement, values: dict[str, object]) -> sqlite3.Cursor:
+    async def _execute(self, statement: Statement, values: dict[str, object], take: Callable[[sqlite3.Cursor], T]) -> T:
         prepared = statement.prepared(self._database.dialect, SCHEMAS)
         parameters = prepared.parameters(values)
         if self._writes and not self._begun:
             await self._begin()
         self._database.watch(statement)
-        return await self._patiently(lambda: self._connection.execute(prepared.sql, parameters))
+        return await self._patiently(lambda: take(self._connection.execute(prepared.sql, parameters)))
 
     async def _begin(self) -> None:
         try:
@@ -154,6 +157,7 @@ class SqliteSession:
             name = getattr(error, "sqlite_errorname", "")
             if name.startswith(BUSY) or isinstance(error, sqlite3.ProgrammingError):
                 raise
+            log.error("the database failed", action="database", error=name or type(error).__name__)
             raise DatabaseUnavailable from error
 
 
@@ -161,6 +165,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open the file in WAL mode, every commit on the disk before it counts; nothing waits inside the driver."""
     try:
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        connection.text_factory = _text
         _pragma(connection, "busy_timeout = 2000")
         _pragma(connection, "journal_mode = WAL")
         _pragma(connection, "synchronous = FULL")
@@ -168,6 +173,11 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise CannotStart(f"the database {path} cannot be used: {error}") from None
     return connection
+
+
+def _text(raw: bytes) -> str:
+    """A phone may have put any bytes into the columns that Asterisk writes."""
+    return raw.decode(errors="replace")
 
 
 def _pragma(connection: sqlite3.Connection, text: str) -> Any:

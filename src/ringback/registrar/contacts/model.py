@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
+
+LATEST: Final = 253_402_300_799
+"""The last second that has a date: 9999-12-31T23:59:59Z."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Contact:
 
     @property
     def expire_time(self) -> datetime:
-        return datetime.fromtimestamp(self.expiration_time, UTC)
+        return datetime.fromtimestamp(min(self.expiration_time, LATEST), UTC)
 
     @property
     def public_id(self) -> str:
@@ -50,7 +53,7 @@ class Contact:
         return sha256(self.id.encode()).hexdigest()[:32]
 
 
-KINDS = {"expiration_time": int, "qualify_frequency": int, "qualify_timeout": float, "via_port": int}
+KINDS: Final = {"expiration_time": int, "qualify_frequency": int, "qualify_timeout": float, "via_port": int}
 
 
 def from_row(row: Mapping[str, Any]) -> Contact:
@@ -60,7 +63,9 @@ def from_row(row: Mapping[str, Any]) -> Contact:
 def _value(name: str, raw: Any) -> Any:
     """SQLite keeps what Asterisk gave it, an empty string in a number's place included."""
     kind = KINDS.get(name, str)
+    if raw is None:
+        return kind()
     try:
         return kind(raw)
-    except (TypeError, ValueError):
+    except ValueError:
         return kind()

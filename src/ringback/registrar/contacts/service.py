@@ -27,7 +27,8 @@ async def of_endpoint(uow: Uow, id: str) -> Seen:
         contacts = [from_row(row) for row in await uow.sip.contacts(id, uow.now)]
         seen = Seen(tuple(contacts), uow.now)
         cache.fill(id, begun, seen, _believable(seen, uow.settings.contact_cache_ttl))
-    return Seen(tuple(contact for contact in seen.contacts if contact.expire_time > uow.now), seen.as_of)
+    now = uow.now.timestamp()
+    return Seen(tuple(contact for contact in seen.contacts if contact.expiration_time > now), seen.as_of)
 
 
 async def refresh(uow: Uow, customer_id: UUID, number: str) -> None:

@@ -5,7 +5,6 @@ import msgspec
 from ringback.kit.pages import cursor_of, size_of
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Call, Reply, reply
-from ringback.registrar.directs import service as directs
 from ringback.registrar.extensions import service, wire
 from ringback.registrar.extensions.model import Provisioned
 from ringback.registrar.work import Uow
@@ -72,8 +71,8 @@ async def get_by_number(call: Call[Uow]) -> Reply:
 @routes.on("GET", "/v1/extensions/by-direct-hash/<hash>")
 async def get_by_direct_hash(call: Call[Uow]) -> Reply:
     """The extension behind a direct address."""
-    direct = await directs.lookup(call.uow, call.path["hash"], call.query.get("source"), call.publisher)
-    return reply(wire.over_rpc(await service.get(call.uow, direct.extension_id)))
+    found = await service.get_by_direct(call.uow, call.path["hash"], call.query.get("source"), call.publisher)
+    return reply(wire.over_rpc(found))
 
 
 def _columns(filters: wire.ExtensionFilters) -> dict[str, object]:

@@ -11,7 +11,7 @@ from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
 from ringback.registrar.directs import events as direct_events
 from ringback.registrar.directs import service as directs
-from ringback.registrar.directs.model import Direct, DirectFlagsConflict, DirectNotEnabled
+from ringback.registrar.directs.model import Direct, DirectFlagsConflict, DirectNotEnabled, DirectNotFound
 from ringback.registrar.extensions import events, store
 from ringback.registrar.extensions.model import Extension, ExtensionNotFound, Provisioned
 from ringback.registrar.extensions.wire import ChangeExtension, NewExtension
@@ -99,6 +99,15 @@ async def get(uow: Uow, id: UUID, *, of: UUID | None = None) -> Provisioned:
 
 async def get_by_number(uow: Uow, customer_id: UUID, number: str) -> Provisioned:
     return Provisioned(_mine(await store.by_number(uow.session, customer_id, number), customer_id))
+
+
+async def get_by_direct(uow: Uow, text: str, source: str | None, publisher: str) -> Provisioned:
+    """The extension behind a direct address; one that was deleted meanwhile is a miss like any other."""
+    direct = await directs.lookup(uow, text, source, publisher)
+    extension = await store.live(uow.session, direct.extension_id)
+    if extension is None:
+        raise DirectNotFound
+    return Provisioned(extension)
 
 
 async def count(uow: Uow, customer_id: UUID) -> int:
