@@ -1,0 +1,79 @@
+"""The schema: made by migrations, taken back by them, and the same as the code believes."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, MetaData, create_engine, inspect, pool
+
+from ringback.kit.columns import Id
+from ringback.migrations import commands
+from ringback.schema import ASTERISK_TABLES, OWN_TABLES
+
+
+def url(path: Path) -> URL:
+    return URL.create("sqlite", database=str(path))
+
+
+def test_up_down_and_up_again_leaves_the_schema_as_it_was(tmp_path: Path) -> None:
+    at = url(tmp_path / "ringback.db")
+    engine = create_engine(at, poolclass=pool.NullPool)
+
+    def everything() -> set[str]:
+        found = inspect(engine)
+        return {*found.get_table_names(), *found.get_view_names()} - {"alembic_version_bin", "alembic_version_asterisk"}
+
+    for name in commands.DATABASES:
+        commands.upgrade(name, at)
+    first = everything()
+    for name in reversed(commands.DATABASES):
+        commands.downgrade(name, at, "base")
+        assert commands.current(name, at) is None
+    assert everything() == set()
+    for name in commands.DATABASES:
+        commands.upgrade(name, at)
+        assert commands.is_current(name, at)
+    assert everything() == first
+
+
+def shape_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every table's columns, and every index, as SQLite tells them."""
+    with sqlite3.connect(path) as file:
+        names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")]
+        tables = {name: sorted(row[1:] for row in file.execute(f"PRAGMA table_info({name})")) for name in names}
+        indexes = file.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql NOT NULL")
+        tables["indexes"] = sorted(tuple(" ".join(text.split()) for text in row) for row in indexes)
+    file.close()
+    return {name: rows for name, rows in tables.items() if not name.startswith("alembic_version")}
+
+
+def test_the_migrations_make_what_the_code_believes(template: Path, tmp_path: Path) -> None:
+    believed = MetaData()
+    for metadata in (*OWN_TABLES, *ASTERISK_TABLES):
+        for table in metadata.tables.values():
+            table.to_metadata(believed, schema=None)
+    engine = create_engine(url(tmp_path / "believed.db"), poolclass=pool.NullPool)
+    believed.create_all(engine)
+
+    assert shape_of(template) == shape_of(tmp_path / "believed.db")
+
+
+@pytest.mark.contract("registrar R-85")
+def test_every_uuid_column_has_the_one_uuid_type() -> None:
+    for metadata in OWN_TABLES:
+        for table in metadata.tables.values():
+            for column in table.columns:
+                is_id = column.name == "id" or column.name.endswith("_id")
+                named = column.name in ("endpoint_id", "aor_id", "auth_id")
+                counted = table.name == "registrar_outbox" and column.name == "id"
+                assert isinstance(column.type, Id) == (is_id and not named and not counted), (table.name, column.name)
+
+
+def test_each_revision_can_be_printed_as_sql(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in commands.DATABASES:
+        commands.upgrade(name, url(tmp_path / "none.db"), sql=True)
+    printed = capsys.readouterr().out
+
+    assert "CREATE TABLE registrar_extensions" in printed
+    assert "CREATE TABLE ps_contacts" in printed
+    assert not (tmp_path / "none.db").exists()
