@@ -363,7 +363,7 @@ async def test_a_stale_if_match_is_412_and_changes_nothing(
     place, tag = made.headers["location"], made.headers["etag"]
     now = (await http.patch(place, json={"name": "second"})).headers["etag"]
     before = world.everything()
-    body = {"json": {"name": "third"}} if method in ("PUT", "PATCH") else {}
+    body: dict[str, Any] = {"json": {"name": "third"}} if method in ("PUT", "PATCH") else {}
 
     for stale in (tag, f"W/{now}", now.strip('"'), '"x"', "", f'{tag}, "x"'):
         answer = await http.request(method, place + rest, headers={"if-match": stale}, **body)

@@ -20,8 +20,10 @@ JWT_KEY = "a-key-for-agents-of-at-least-sixty-four-bytes-as-hs512-asks-for-it"
 
 
 async def ask(http: httpx.AsyncClient, method: str, pattern: str, id: str, **more: Any) -> httpx.Response:
-    body = {"json": {"extension": "1009"} if pattern == ROOT else {}} if method in ("POST", "PUT", "PATCH") else {}
-    return await http.request(method, pattern.replace("<extension-id>", id), **body, **more)
+    body = {"extension": "1009"} if pattern == ROOT else {}
+    if method in ("POST", "PUT", "PATCH"):
+        more["json"] = body
+    return await http.request(method, pattern.replace("<extension-id>", id), **more)
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
@@ -152,7 +154,7 @@ async def test_a_key_works_until_it_expires(http: httpx.AsyncClient, world: Worl
 async def test_only_a_bearer_of_a_whole_key_is_let_in(world: World, credential: str) -> None:
     key = await world.key(world.customer)
     async with await world.http(key) as client:
-        answer = await client.get(ROOT, headers={"authorization": credential.format(key=key).encode()})
+        answer = await client.get(ROOT, headers={b"authorization": credential.format(key=key).encode()})
 
     assert refusal(answer) == (401, "INVALID_CREDENTIALS")
     assert key not in answer.text

@@ -1,0 +1,162 @@
+"""The description of the API: valid, committed, and true of what the gateway does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import jsonschema_rs
+import msgspec
+import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+
+from ringback.api.openapi import WEBHOOKS, description, pretty
+from ringback.app import REST
+from tests.world import World
+
+COMMITTED: Final = Path(__file__).parents[2] / "docs/openapi.json"
+DOCUMENT: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(description(REST)))
+SCHEMAS: Final[dict[str, Any]] = DOCUMENT["components"]["schemas"]
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def examples() -> Iterator[Any]:
+    """Every example of every operation; one without a body is the request without one."""
+    for method, path, operation in operations():
+        bodies = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
+        for title, example in (bodies or {"no body": {"value": None}}).items():
+            yield pytest.param(method, path, operation, example["value"], id=f"{operation['operationId']}: {title}")
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """What a `$ref` stands for."""
+    if "$ref" not in part:
+        return part
+    found = DOCUMENT
+    for name in part["$ref"].removeprefix("#/").split("/"):
+        found = found[name]
+    return found
+
+
+def conforms(data: object, schema: dict[str, Any]) -> None:
+    """`data` is what the schema says, formats included; an error says where it is not."""
+    whole = {**schema, "components": DOCUMENT["components"]}
+    jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(data)
+
+
+def test_the_description_is_valid_openapi_3_1() -> None:
+    assert DOCUMENT["openapi"] == "3.1.0"
+    assert [error.message for error in OPENAPI_31_VALIDATOR.iter_errors(DOCUMENT)] == []
+    for name, schema in SCHEMAS.items():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+        assert schema["description"], name
+
+
+def test_the_committed_description_is_that_of_the_code() -> None:
+    stale = "docs/openapi.json is stale: .venv/bin/python -m ringback.api.openapi > docs/openapi.json"
+    assert COMMITTED.read_bytes() == pretty(description(REST)), stale
+
+
+async def test_what_is_served_is_what_is_committed(nobody: httpx.AsyncClient) -> None:
+    assert (await nobody.get("/openapi.json")).json() == msgspec.json.decode(COMMITTED.read_bytes())
+
+
+def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> None:
+    names = [operation["operationId"] for _, _, operation in operations()]
+
+    assert names == [
+        "create_extension", "list_extensions", "get_extension", "patch_extension", "put_extension",
+        "delete_extension", "regenerate_extension_direct_hash", "list_extension_contacts",
+    ]  # fmt: skip
+    for method, path, operation in operations():
+        assert operation["summary"]
+        wanted = {"400", "401", "403", "503"} | ({"404"} if "{" in path else set())
+        wanted |= {"412"} if "{" in path and method != "GET" else set()
+        assert wanted <= operation["responses"].keys(), operation["operationId"]
+        for part in operation["responses"].values():
+            assert resolved(part)["description"]
+
+
+def test_every_parameter_is_described() -> None:
+    for _, path, operation in operations():
+        parameters = [resolved(parameter) for parameter in operation["parameters"]]
+        in_path = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
+        assert in_path == {part.strip("{}") for part in path.split("/") if part.startswith("{")}
+        for parameter in parameters:
+            assert parameter["schema"]["type"] in ("string", "integer", "boolean")
+            assert parameter.get("description") or parameter["in"] == "path", parameter
+
+
+def test_a_body_allows_no_unknown_field_and_an_object_says_what_is_read_only() -> None:
+    for name in ("NewExtension", "ChangeExtension"):
+        assert SCHEMAS[name]["additionalProperties"] is False
+    shown = SCHEMAS["RegistrarManagerExtension"]["properties"]
+    assert shown["direct_hash"]["readOnly"] is True
+    assert {name for name, field in shown.items() if field.get("readOnly")}.isdisjoint({"name", "detail", "password"})
+
+
+def test_every_example_of_an_answer_or_an_event_has_its_shape() -> None:
+    for _, _, operation in operations():
+        for part in operation["responses"].values():
+            for content in resolved(part).get("content", {}).values():
+                if "example" in content:
+                    conforms(content["example"], content["schema"])
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            for example in content["examples"].values():
+                conforms(example["value"], content["schema"])
+    for webhook in DOCUMENT["webhooks"].values():
+        content = webhook["post"]["requestBody"]["content"]["application/json"]
+        conforms(content["example"], content["schema"])
+
+
+@pytest.mark.parametrize(("method", "path", "operation", "body"), list(examples()))
+async def test_every_example_works_as_described(
+    http: httpx.AsyncClient, world: World, method: str, path: str, operation: dict[str, Any], body: Any
+) -> None:
+    made = await world.create("1000", direct=True)
+    world.register(made["endpoint_id"])
+    id = {"extension_id": made["id"]}
+    query = {
+        parameter["name"]: str(parameter["schema"]["examples"][0])
+        for parameter in map(resolved, operation["parameters"])
+        if parameter["in"] == "query" and "examples" in parameter["schema"]
+    }
+
+    more = {} if body is None else {"json": body}
+    answer = await http.request(method, path.format(**id), params=query, **more)
+
+    described = operation["responses"][str(answer.status_code)]
+    assert answer.is_success, answer.text
+    conforms(answer.json(), described["content"]["application/json"]["schema"])
+    for name in described["headers"]:
+        assert name.lower() in answer.headers, name
+
+
+async def test_every_event_is_described_and_has_that_shape(http: httpx.AsyncClient, world: World) -> None:
+    made = (await http.post("/v1.0/extensions", json={"extension": "1001", "direct": True})).json()
+    place = f"/v1.0/extensions/{made['id']}"
+    await http.post(f"{place}/direct-hash-regenerate")
+    await http.delete(place)
+
+    told = world.events()
+
+    assert {type for type, _ in told} == set(WEBHOOKS)
+    for type, data in told:
+        content = DOCUMENT["webhooks"][type]["post"]["requestBody"]["content"]["application/json"]
+        conforms(data, content["schema"])
+        assert list(data) == list(content["example"])
+
+
+async def test_errors_have_the_shape_that_is_described(http: httpx.AsyncClient, nobody: httpx.AsyncClient) -> None:
+    for answer in (
+        await http.post("/v1.0/extensions", json={}),
+        await http.get("/v1.0/extensions/1"),
+        await nobody.get("/v1.0/extensions"),
+        await http.delete("/v1.0/extensions"),
+    ):
+        conforms(answer.json(), {"$ref": "#/components/schemas/Error"})
