@@ -1,4 +1,4 @@
-"""Every table of the product, by database, and the one value that a start checks."""
+"""Every table of the product, by database."""
 
 from typing import Final
 

@@ -1,0 +1,93 @@
+"""The house as data: its modules, their first sentences, the map that is made of them.
+
+`.venv/bin/python -m tests.house > docs/map.md` rewrites the map.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "ringback"
+MAP = ROOT / "docs" / "map.md"
+
+INTRODUCTION = """\
+# The map
+
+Every room of the house and its one sentence: the first line of each module (`tests/house.py` writes this page,
+a test keeps it true).
+
+Where does a line belong? Asked in this order, the first yes wins:
+
+1. Does it name a queue, an HTTP header, a Redis key? → `transports/`, `api/`
+2. Does it say `ps_`, or know how Asterisk spells things? → `sip/`
+3. Does it say SELECT, INSERT, a column? → the slice's `store.py`
+4. Does it read a request or shape an answer? → the slice's `wire.py`, `rpc.py`, `rest.py`, `cli.py`
+5. Does it decide something about the noun? → `model.py` if it needs only the noun, `service.py` if it needs the world
+6. Would it be the same in a shop or a hospital? → `kit/`
+
+One request takes four files, always the same: the door (`kit/rpc.py` or `api/gateway.py`), the slice's `rpc.py` or
+`rest.py`, its `service.py`, its `store.py`. Underneath, never opened for a feature: `kit/uow.py`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One Python file of the house."""
+
+    path: Path
+    text: str
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        """`registrar/extensions/store.py`"""
+        return str(self.path.relative_to(SOURCE))
+
+    @property
+    def first_line(self) -> str:
+        return (ast.get_docstring(self.tree) or "").partition("\n")[0]
+
+    @property
+    def lines(self) -> int:
+        return len(self.text.splitlines())
+
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node
+
+    def names(self) -> Iterator[str]:
+        """What the module defines or binds."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield node.name
+            elif isinstance(node, ast.arg):
+                yield node.arg
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+
+
+def modules(under: Path = SOURCE) -> list[Module]:
+    found = sorted(under.rglob("*.py"), key=lambda path: (path.parent, path.name != "__init__.py", path.name))
+    return [Module(path, text, ast.parse(text)) for path in found for text in [path.read_text()]]
+
+
+def the_map() -> str:
+    """The page, whole."""
+    lines = [INTRODUCTION]
+    for module in modules():
+        folder, _, file = module.name.rpartition("/")
+        if folder.endswith("versions"):
+            continue
+        if file == "__init__.py":
+            lines.append(f"\n## {folder or 'ringback'}/\n\n{module.first_line}\n" if folder else "\n## ringback/\n")
+        else:
+            lines.append(f"- `{module.name}` {module.first_line}")
+    return "\n".join(lines).replace("\n\n\n", "\n\n").strip() + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(the_map())

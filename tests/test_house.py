@@ -1,0 +1,120 @@
+"""The rules of the house, as tests."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ringback.settings import knobs
+from tests.house import MAP, ROOT, Module, modules, the_map
+
+MODULES = modules()
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+FORBIDDEN_NAMES = re.compile(r"(^|_)(manager|handler|helper|util|utils|base)(_|$)", re.IGNORECASE)
+GLOSSARY = re.compile(r"extension|trunk|contact|(?<!in)direct(?!ory|ories)|customer|pipeline|endpoint", re.IGNORECASE)
+
+
+def every(*, but: str = "") -> pytest.MarkDecorator:
+    chosen = [module for module in MODULES if not (but and re.search(but, module.name))]
+    return pytest.mark.parametrize("module", chosen, ids=lambda module: module.name)
+
+
+@every()
+def test_a_module_opens_with_one_sentence(module: Module) -> None:
+    assert re.fullmatch(r"\S.*[.:!?]", module.first_line), module.first_line
+
+
+@every(but=r"/versions/")
+def test_a_module_stays_below_300_lines_and_a_function_below_40(module: Module) -> None:
+    long = [function.name for function in module.functions() if (function.end_lineno or 0) - function.lineno >= 40]
+
+    assert module.lines <= 300
+    assert long == []
+
+
+@every()
+def test_no_module_or_class_has_an_empty_name(module: Module) -> None:
+    classes = re.findall(r"^class (\w+)", module.text, re.MULTILINE)
+
+    assert not FORBIDDEN_NAMES.search(module.path.stem)
+    assert [name for name in classes if re.search(r"(Manager|Handler|Helper|Util|Base)$", name)] == []
+
+
+def test_the_floor_knows_no_noun_of_the_glossary() -> None:
+    named = {
+        (module.name, name) for module in MODULES if module.name.startswith("kit/") for name in module.names()
+        if GLOSSARY.search(name)
+    }  # fmt: skip
+
+    assert named == set()
+
+
+@every(but=r"^(sip|migrations|demo)/|^schema.py$|^settings.py$|^registrar/reconcile.py$")
+def test_only_the_sip_room_says_ps(module: Module) -> None:
+    code = re.sub(r'""".*?"""|#.*', "", module.text, flags=re.DOTALL)
+
+    assert not re.search(r"\bps_[a-z]+\b", code)
+
+
+def test_one_place_commits() -> None:
+    commits = [module.name for module in MODULES if re.search(r"\.commit\(\)", module.text)]
+
+    assert commits == ["kit/uow.py"]
+
+
+@every(but=r"^(cli|terminal)\.py$|^demo/|^migrations/")
+def test_sql_text_stands_in_a_store_or_on_the_floor(module: Module) -> None:
+    allowed = re.search(r"store\.py$|^kit/|^sip/|tables\.py$|meta\.py$", module.name)
+    imported = re.search(r"^from sqlalchemy import (.*)$", module.text, re.MULTILINE)
+    words = set(re.findall(r"\w+", imported[1])) if imported else set()
+
+    assert allowed or not words & {"select", "insert", "update", "delete", "text"}
+
+
+def test_the_map_is_current() -> None:
+    assert MAP.read_text() == the_map(), "rewrite it: .venv/bin/python -m tests.house > docs/map.md"
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tests_patch_nothing_and_sleep_nowhere(path: Path) -> None:
+    text = path.read_text()
+    if path.name == "test_house.py":
+        return
+
+    assert not re.search(r"unittest\.mock|mocker|monkeypatch\.setattr|time\.sleep\(|asyncio\.sleep\((?!0\))", text)
+
+
+def test_each_contract_that_a_test_names_is_in_our_contracts() -> None:
+    known = set(re.findall(r"^\| (R-\d+) \|", (ROOT / "docs/contracts/registrar.md").read_text(), re.MULTILINE))
+    named = {
+        number
+        for path in TESTS
+        for marker in re.findall(r"contract\(\s*((?:\"[^\"]*\",?\s*)+)\)", path.read_text())
+        for number in re.findall(r"R-\d+", marker)
+    }
+
+    assert named - known == set()
+    assert known - named == set(), "requirements that no test names"
+
+
+def test_the_project_stands_alone() -> None:
+    word = re.compile(r"\.\./shared|/work/|pypi\.org|deb\.debian\.org|files\.pythonhosted", re.IGNORECASE)
+    kinds = ("*.py", "*.md", "*.toml", "*.lock", "*.json", "Makefile", "*.html", "*.ini*")
+    files = [file for kind in kinds for file in ROOT.rglob(kind) if not {".venv", ".cache", "var"} & set(file.parts)]
+    found = [
+        str(file.relative_to(ROOT)) for file in files if file.name != "test_house.py" and word.search(file.read_text())
+    ]
+
+    assert found == []
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = sorted(int(file.name[:4]) for file in (ROOT / "docs/decisions").glob("*.md"))
+
+    assert all(after == before + 1 for before, after in pairwise([0, *numbers]))
+
+
+def test_every_setting_is_in_the_contract() -> None:
+    text = (ROOT / "docs/contracts/registrar.md").read_text()
+    assert [knob.name for knob in knobs() if knob.name not in text] == []

@@ -1,0 +1,104 @@
+"""The README's commands, run as they are written."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house import ROOT
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+MAKE = "make -o .venv/ready "
+"""The environment of the tests is the one that make would have made."""
+
+
+def commands_with(word: str) -> str:
+    """The one block that has it."""
+    (block,) = [block for block in BLOCKS if word in block]
+    return str(block)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """`make run` in a home of its own; what it said and where it listens."""
+    free = {"REST_LISTEN_ADDRESS": "127.0.0.1:0", "PROMETHEUS_LISTEN_ADDRESS": "127.0.0.1:0"}
+    environment = {**os.environ, **free, "RINGBACK_HOME": str(tmp_path / "var")}
+    assert "make run\n" in commands_with("git clone")
+    words = shlex.split(f"{MAKE}run")
+    with subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while "Ctrl-C stops it." not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        found = re.search(r"running at http://(\S+)", said)
+        assert found
+        yield {"said": said, "address": found[1], "home": environment["RINGBACK_HOME"]}
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=10)
+
+
+def test_the_readme_shows_what_a_first_start_prints(server: dict[str, str]) -> None:
+    shown = re.search(r"^```text\n(Ringback is running.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    assert shown
+
+    def plain(text: str) -> str:
+        text = re.sub(r"rb_[\w…-]+", "rb_", text.replace(server["address"], "127.0.0.1:8080"))
+        text = text.replace(server["home"], "var").replace(" --ringback_home var", "")
+        return re.sub(r"127.0.0.1:\d+", "127.0.0.1:", text).strip()
+
+    assert plain(server["said"]) == plain(shown[1])
+
+
+def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, str], tmp_path: Path) -> None:
+    block = commands_with("curl")
+    block = block.replace("127.0.0.1:8080", server["address"]).replace("var/", f"{server['home']}/")
+    block = block.replace("--out asterisk-config", f"--out {tmp_path / 'asterisk-config'}")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=ROOT,
+        env={**os.environ, "RINGBACK_HOME": server["home"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"extension":"1002"' in done.stdout
+    assert "Back office" in done.stdout
+    assert '"status_code": 200' in done.stdout
+    assert "extension_direct_created" in done.stdout
+    assert (tmp_path / "asterisk-config" / "pjsip.conf").exists()
+
+
+def test_the_lines_that_a_first_start_prints_paste_as_they_are(server: dict[str, str]) -> None:
+    lines = [line.strip() for line in server["said"].splitlines() if line.strip().startswith(("curl", ".venv/"))]
+    for line in lines:
+        done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "1001" in done.stdout
+
+    assert len(lines) == 2
+
+
+def test_every_command_of_the_readme_is_run_by_some_test() -> None:
+    known = {"git clone", "make run", "make demo", "make test", "curl"}
+
+    assert len(BLOCKS) == 4
+    assert all(any(word in block for word in known) for block in BLOCKS)
