@@ -116,6 +116,8 @@ async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
     ringback = assemble(settings)
     try:
         last = await ringback.work.read(lambda uow: outbox.last_id(uow.session)) if follow else 0
+        if follow:
+            terminal.hint("following; Ctrl-C ends it")
         while True:
             messages = await _since(ringback, last)
             for message in messages:

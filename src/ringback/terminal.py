@@ -234,7 +234,7 @@ def say(line: str) -> None:
 
 def hint(line: str) -> None:
     """Something beside the answer, on stderr."""
-    print(line, file=sys.stderr)  # noqa: T201
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _cell(value: object) -> str:

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import URL, create_engine, event, pool
 from sqlalchemy.exc import DatabaseError
 
@@ -38,7 +39,13 @@ def downgrade(database: Name, url: URL, revision: str, *, sql: bool = False) -> 
 
 def _online(database: Name, url: URL, do: Callable[[Config], None], *, sql: bool) -> None:
     """Run it on one connection, all of it or nothing: on SQLite too, where the driver would commit before each DDL."""
-    made = config(database, url)
+    try:
+        _do(config(database, url), url, do, sql=sql)
+    except CommandError as error:
+        raise CannotStart(f"{database}: {error}") from None
+
+
+def _do(made: Config, url: URL, do: Callable[[Config], None], *, sql: bool) -> None:
     if sql:
         do(made)
         return
