@@ -51,7 +51,7 @@ def test_the_migrations_make_what_the_code_believes(template: Path, tmp_path: Pa
     believed = MetaData()
     for metadata in (*OWN_TABLES, *ASTERISK_TABLES):
         for table in metadata.tables.values():
-            table.to_metadata(believed, schema=None)
+            table.to_metadata(believed, schema=None)  # type: ignore[arg-type]
     engine = create_engine(url(tmp_path / "believed.db"), poolclass=pool.NullPool)
     believed.create_all(engine)
 

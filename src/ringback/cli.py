@@ -123,7 +123,6 @@ async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
             for message in messages:
                 last = message.id
                 terminal.say(_line(message, format))
-            sys.stdout.flush()
             if not messages and not follow:
                 return
             if not messages:

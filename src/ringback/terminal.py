@@ -229,7 +229,7 @@ def console() -> Console:
 
 def say(line: str) -> None:
     """A line of the answer."""
-    print(line)  # noqa: T201
+    print(line, flush=True)  # noqa: T201
 
 
 def hint(line: str) -> None:

@@ -65,7 +65,8 @@ PENDING = Statement(
 )
 SENT = Statement(update(outbox).where(outbox.c.id == bindparam("sent_id")), "tm_publish")
 FAILED = Statement(update(outbox).where(outbox.c.id == bindparam("failed_id")).values(attempts=outbox.c.attempts + 1))
-PRUNE = Statement(delete(outbox).where(outbox.c.tm_publish < bindparam("before", type_=Time)))
+OLD = select(outbox.c.id).where(outbox.c.tm_publish < bindparam("before", type_=Time)).limit(1000)
+PRUNE = Statement(delete(outbox).where(outbox.c.id.in_(OLD)))
 
 log = structlog.get_logger()
 
@@ -143,7 +144,8 @@ class Relay:
                 while await self.publish_waiting():
                     pause = self._poll
                 if loop.time() >= prune_at:
-                    await self._work.write(_prune)
+                    while await self._work.write(_prune):
+                        await asyncio.sleep(0)
                     prune_at = loop.time() + PRUNE_EVERY
             except Exception as error:
                 pause = min(pause * 2, self._longest_pause)
@@ -186,5 +188,6 @@ async def _mark(uow: "UnitOfWork", sent: list[int], failed: int | None) -> None:
         await uow.session.run(FAILED, failed_id=failed)
 
 
-async def _prune(uow: "UnitOfWork") -> None:
-    await uow.session.run(PRUNE, before=uow.now - KEEP)
+async def _prune(uow: "UnitOfWork") -> int:
+    """Forget some events that were published long ago; how many."""
+    return await uow.session.run(PRUNE, before=uow.now - KEEP)
