@@ -37,7 +37,7 @@ check: $(READY) ## check format, lint, types and who may import whom
 	$(BIN)/lint-imports
 
 services: $(READY) ## install what the SIP tests and the demo need, and say what that is
-	@$(BIN)/python -m ringback.demo.asterisk
+	@$(BIN)/python -m ringback.demo
 
 lock: $(READY) ## rewrite the pinned requirements; UPGRADE=1 takes newer versions
 	$(BIN)/uv pip compile $(LOCK) --all-extras pyproject.toml -o requirements.lock

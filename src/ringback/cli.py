@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -13,6 +14,7 @@ from sqlalchemy import URL
 from ringback import __version__, server, terminal
 from ringback.app import Ringback, assemble
 from ringback.banner import banner
+from ringback.demo.show import show
 from ringback.kit import outbox
 from ringback.kit.errors import CannotStart
 from ringback.kit.events import Message
@@ -61,6 +63,18 @@ def root(version: Annotated[bool, typer.Option("--version", help="print the vers
 def up(settings: Settings) -> None:
     """Run everything in one process, until SIGTERM or Ctrl-C."""
     uvloop.run(server.up(settings, lambda started: terminal.say(banner(started, settings))))
+
+
+@app.command()
+def demo(
+    stay: Annotated[bool, typer.Option("--stay", help="keep both servers running for a softphone of your own")] = False,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="where it works and leaves its recordings", metavar="DIR")
+    ] = Path("var/demo"),
+) -> None:
+    """Ring real phones through a real Asterisk, on loopback, and check what they hear."""
+    if not show(folder, stay=stay):
+        raise typer.Exit(terminal.FAILED)
 
 
 @app.command()

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ringback.kit.errors import CannotStart
+
 Tell = Callable[[str], None]
 
 ETC = Path("/etc/apt")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-class AptFailed(Exception):
+class AptFailed(CannotStart):
     """The packages cannot be had; the text says why, in one line, without naming the mirror."""
 
 
@@ -108,10 +110,14 @@ class Apt:
         ) as process:
             assert process.stdout is not None
             tail: list[str] = []
-            for line in process.stdout:
-                tail = [*tail[-20:], line]
-                if got := re.match(r"Get:(\d+) ", line):
-                    seen(int(got[1]))
+            try:
+                for line in process.stdout:
+                    tail = [*tail[-20:], line]
+                    if got := re.match(r"Get:(\d+) ", line):
+                        seen(int(got[1]))
+            except BaseException:
+                process.terminate()  # or leaving here would wait for the whole download
+                raise
         if process.returncode:
             raise AptFailed(f"Debian {self.suite}: {_why(''.join(tail))}")
         return sorted((self.folder / "archives").glob("*.deb"))

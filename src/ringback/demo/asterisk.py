@@ -5,11 +5,13 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ringback.demo.children import end, spawn
 from ringback.demo.install import Program, obtain
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
 
@@ -64,13 +66,16 @@ class Asterisk:
         self._process: asyncio.subprocess.Process | None = None
 
     @classmethod
-    async def start(cls, program: Program, options: AsteriskOptions, folder: Path) -> Self:
+    async def start(
+        cls, program: Program, options: AsteriskOptions, folder: Path, more: Mapping[str, str] | None = None
+    ) -> Self:
         """Write the configuration into `folder` (made here, removed by `stop`), start, wait until fully booted.
 
-        The directories and the ODBC driver of `options` are set here. Raises AsteriskFailed."""
+        The directories and the ODBC driver of `options` are set here; `more` are files (name → text) beside or in
+        place of Ringback's own. Raises AsteriskFailed."""
         folders = _Folders.create(folder.absolute())
         options = replace(options, directories=folders.directories(program), odbc_driver=program.odbc_driver)
-        for name, text in asterisk_files(options).items():
+        for name, text in {**asterisk_files(options), **(more or {})}.items():
             (folders.work / "etc" / name).write_text(text)
         self = cls(program, options, folders)
         try:
@@ -87,18 +92,12 @@ class Asterisk:
 
     async def _start(self) -> None:
         command = [*self.program.command, "-f", "-C", self._conf]
-        if guard := shutil.which("setpriv"):
-            command = [guard, "--pdeathsig", "TERM", *command]  # it does not outlive us, not even after kill -9
-        with (self._folders.work / "log" / "console").open("wb") as console:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                cwd=self._folders.work,
-                env={**os.environ, "ODBCINI": str(self._folders.work / "etc" / "odbc.ini")},
-                start_new_session=True,  # Ctrl-C is ours to handle
-            )
+        self._process = await spawn(
+            command,
+            output=self._folders.work / "log" / "console",
+            cwd=self._folders.work,
+            env={**os.environ, "ODBCINI": str(self._folders.work / "etc" / "odbc.ini")},
+        )
 
     async def _booted(self) -> None:
         while True:
@@ -146,14 +145,8 @@ class Asterisk:
 
     async def stop(self) -> None:
         """End it (SIGTERM, after five seconds SIGKILL) and remove its folders; may be called twice."""
-        process = self._process
-        if process is not None and process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_SECONDS)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        if self._process is not None:
+            await end(self._process, STOP_SECONDS)
         self._folders.remove()
 
     async def __aenter__(self) -> Self:

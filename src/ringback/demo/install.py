@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ringback.demo.apt import Apt, AptFailed, Source, Tell, own_source, private_folder, unpack
+from ringback.kit.errors import CannotStart
 
 CACHE = Path(".cache/asterisk")
 OLDEST = 16
@@ -21,7 +22,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class NoAsterisk(Exception):
+class NoAsterisk(CannotStart):
     """No Asterisk >= 16 is installed, and none could be fetched; the text gives every reason."""
 
 

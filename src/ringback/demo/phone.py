@@ -69,8 +69,9 @@ class CallReport:
 class Phone:
     """A running softphone process. Use `await Phone.start(options)`, and `close()` or `async with`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, options: PhoneOptions) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, options: PhoneOptions, tone: Path) -> None:
         self._process = process
+        self._tone = tone
         self._events: dict[str, asyncio.Queue[Mapping[str, Any]]] = {}
         self._reader = asyncio.create_task(self._read())
         self.options = options
@@ -88,8 +89,9 @@ class Phone:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ringback.demo.softphone",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is ours to handle
         )  # fmt: skip
-        phone = cls(process, options)
+        phone = cls(process, options, tone)
         try:
             await phone._tell(_wire(options, tone))
             await phone._hear("ready", 10)
@@ -148,6 +150,7 @@ class Phone:
         if self._process.stdin is not None:
             self._process.stdin.close()
         await self._reader
+        self._tone.unlink(missing_ok=True)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,0 +1,32 @@
+"""`python -m ringback.demo`: see to it that the demo and the SIP tests have what they need, and say what that is."""
+
+import sys
+from importlib.metadata import version
+
+from ringback.demo.install import obtain
+from ringback.demo.show import require_softphone
+from ringback.kit.errors import CannotStart
+from ringback.terminal import say
+
+
+def main() -> int:
+    """Exit code 0 when all is there, 1 with one line when something cannot be had."""
+    try:
+        program = obtain(tell=_at_once)
+        require_softphone()
+    except CannotStart as error:
+        print(f"ringback: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    say(f"Asterisk {program.version} and softphones (pjsua2 {version('pjsua2-python')}) are here: nothing is missing.")
+    return 0
+
+
+def _at_once(line: str) -> None:
+    say(line)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

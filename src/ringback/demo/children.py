@@ -1,0 +1,51 @@
+"""Processes that do not outlive us: started apart from our terminal, ended on time."""
+
+import asyncio
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+async def spawn(
+    command: Sequence[str],
+    *,
+    output: Path | None = None,
+    errors: Path | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    talk: bool = False,
+) -> asyncio.subprocess.Process:
+    """Start a process in a session of its own (Ctrl-C is ours to handle) that ends when we do, even by kill -9.
+
+    `output` and `errors` are files for what it prints; `errors` alone leaves its output for us to read, `output`
+    alone gets both. With `talk` we write to it, too. `env` is its whole environment, by default ours.
+    """
+    if guard := shutil.which("setpriv"):
+        command = [guard, "--pdeathsig", "TERM", *command]
+    out = output.open("wb") if output else None
+    error = errors.open("wb") if errors else None
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE if talk else asyncio.subprocess.DEVNULL,
+            stdout=out or asyncio.subprocess.PIPE,
+            stderr=error or out,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+        )
+    finally:
+        for file in (out, error):
+            if file:
+                file.close()
+
+
+async def end(process: asyncio.subprocess.Process, within: float) -> None:
+    """SIGTERM, after `within` seconds SIGKILL; returns when it is gone."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), within)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

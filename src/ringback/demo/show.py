@@ -1,0 +1,85 @@
+"""The command `ringback demo`: the story is played, told and cleared away."""
+
+import asyncio
+import importlib.util
+import shutil
+import signal
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from ringback import __version__
+from ringback.demo.asterisk import Program, obtain
+from ringback.demo.ports import Ports
+from ringback.demo.report import Report
+from ringback.demo.stay import stay_open
+from ringback.demo.steps import STEPS
+from ringback.demo.story import Outcome, Story
+from ringback.kit.errors import CannotStart
+from ringback.kit.lock import only_one
+
+FOLDER = Path("var/demo")
+
+
+def show(folder: Path, *, stay: bool) -> bool:
+    """Play the whole demo in a folder of its own; whether every step was as promised.
+
+    Raises CannotStart when something that it needs cannot be had."""
+    report = Report()
+    require_softphone()
+    signal.signal(signal.SIGTERM, _terminated)
+    program = obtain(tell=report.say)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with only_one(folder / "lock", f"The demo runs in {folder}"):
+            return asyncio.run(_play(folder, program, report, stay=stay))
+    except OSError as error:
+        raise CannotStart(f"{folder} cannot be used: {error.strerror or error}") from None
+
+
+def require_softphone() -> None:
+    """CannotStart without pjsua2."""
+    if importlib.util.find_spec("pjsua2") is None:
+        raise CannotStart("the softphones need pjsua2, which is not installed: pip install pjsua2-python")
+
+
+def _terminated(signum: int, frame: object) -> None:
+    raise SystemExit(128 + signum)
+
+
+async def _play(folder: Path, program: Program, report: Report, *, stay: bool) -> bool:
+    _sweep(folder)
+    begun = time.monotonic()
+    report.say(f"Ringback {__version__} and Asterisk {program.version} on loopback; recordings go to {folder}\n")
+    ended = asyncio.current_task()
+    assert ended is not None
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(signum, ended.cancel)
+    try:
+        async with AsyncExitStack() as stack:
+            story = Story(folder, program, Ports.find(usual=stay), stack)
+            outcome = await story.play(STEPS, report)
+            _sum_up(report, outcome, time.monotonic() - begun, folder)
+            if stay and not outcome.failed:
+                await stay_open(story, report)
+    finally:
+        _sweep(folder, recordings=False)
+    return not outcome.failed
+
+
+def _sum_up(report: Report, outcome: Outcome, seconds: float, folder: Path) -> None:
+    failed = f", {outcome.failed} failed" if outcome.failed else ""
+    skipped = f", {outcome.skipped} skipped" if outcome.skipped else ""
+    report.say()
+    report.say(f"{outcome.ok} steps ok{failed}{skipped} in {seconds:.1f} s", "bold red" if failed else "bold green")
+    for file in sorted(folder.glob("*.wav")):
+        report.say(f"  {file}")
+
+
+def _sweep(folder: Path, *, recordings: bool = True) -> None:
+    """Remove what a demo has left; `recordings` too, before the next one."""
+    for name in ("home", "asterisk"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    if recordings:
+        for file in folder.glob("*.wav"):
+            file.unlink()
