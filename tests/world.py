@@ -1,5 +1,6 @@
 """A whole Ringback over a SQLite file of its own, with time, randomness and failures in the test's hands."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
@@ -78,10 +79,15 @@ class Reply:
         return [detail["field"] for detail in self.data.get("details", [])]
 
 
+def nothing(statement: Statement) -> None: ...
+
+
 class World:
     """What a test sees and turns. Time moves a second at each request unless `frozen`."""
 
-    def __init__(self, template: Path, home: Path, *, database: Path | None = None, **settings: Any) -> None:
+    def __init__(
+        self, template: Path, home: Path, *, database: Path | None = None, bus: Bus | None = None, **settings: Any
+    ) -> None:
         """`database` is another world's, to share; without it this one has its own."""
         self.home = home
         self.now = START
@@ -89,8 +95,8 @@ class World:
         self.frozen = False
         self.hashes: list[str] = []
         self.statements: list[Statement] = []
-        self.before_statement: Callable[[Statement], None] = lambda statement: None
-        self.bus: Bus | None = None
+        self.before_statement: Callable[[Statement], None] = nothing
+        self.bus = bus
         self._other: sqlite3.Connection | None = None
         if database:
             dsns = ("database_dsn_bin", "database_dsn_asterisk")
@@ -127,10 +133,14 @@ class World:
 
         def before(statement: Statement) -> None:
             if next(numbers) == number:
-                self.before_statement = lambda statement: None
+                self.heal()
                 raise error or Broken(repr(statement))
 
         self.before_statement = before
+
+    def heal(self) -> None:
+        """Nothing happens before statements any more."""
+        self.before_statement = nothing
 
     def during(self, number: int, talk: Coroutine[Any, Any, Any]) -> None:
         """Let somebody else say something before the statement of that number, the next one being 0."""
@@ -138,7 +148,7 @@ class World:
 
         def before(statement: Statement) -> None:
             if next(numbers) == number:
-                self.before_statement = lambda statement: None
+                self.heal()
                 self.at_once(talk)
 
         self.before_statement = before
@@ -155,6 +165,10 @@ class World:
     def metrics(self) -> str:
         """The page of the metrics."""
         return generate_latest(self.ringback.memory.metrics.registry).decode()
+
+    def counters(self) -> list[str]:
+        """The counts of what was made and deleted."""
+        return [line for line in self.metrics().splitlines() if re.match(r"\w+_(create|delete)_total ", line)]
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""

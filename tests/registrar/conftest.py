@@ -1,9 +1,13 @@
 """Fixtures for the registrar's tests."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
+
+from ringback.kit.log import set_up
+from ringback.registrar.directs.model import IN_LOGS
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,3 +22,15 @@ def _plain_logs() -> Iterator[None]:
     )
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Log at level debug as a server does; gives what was logged so far."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    set_up("registrar-manager", "debug", "json", IN_LOGS)
+    yield lambda: capsys.readouterr().err
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -1,0 +1,192 @@
+"""SIP rows follow our own truth."""
+
+import sqlite3
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from ringback.registrar.reconcile import Drift
+from ringback.sip import edge
+from ringback.sip.tables import MANAGED
+from tests.world import World
+
+SIP = ("ps_aors", "ps_auths", "ps_endpoints", "registrar_sip_auths")
+GHOST = "ghost@xx.registrar.localhost"
+
+
+def rows(world: World) -> dict[str, Any]:
+    """The SIP rows, without the times at which they were written."""
+    tables = world.everything()
+    return {
+        name: [{key: value for key, value in row.items() if not key.startswith("tm_")} for row in tables[name]]
+        for name in (*SIP, "ps_contacts")
+    }
+
+
+async def passes(world: World, **more: Any) -> list[Drift]:
+    return await world.ringback.reconciler.once(**more)
+
+
+@pytest.mark.contract("registrar R-64")
+@pytest.mark.parametrize("table", SIP)
+async def test_a_missing_row_comes_back_as_it_was_and_the_phone_stays_where_it_is(world: World, table: str) -> None:
+    made = await world.create()
+    world.register(made["endpoint_id"])
+    await world.create("1002")
+    before = rows(world)
+    id: Any = UUID(made["id"]) if table == "registrar_sip_auths" else made["endpoint_id"]
+    world.sql(f"DELETE FROM {table} WHERE id = ?", id.bytes if isinstance(id, UUID) else id)
+    missing = world.everything()
+
+    assert await passes(world, dry_run=True) == [Drift(table, id, "add")]
+    assert world.everything() == missing
+    assert await passes(world) == [Drift(table, id, "add")]
+
+    assert rows(world) == before
+    assert await passes(world) == []
+    world.wait(100)
+    assert await passes(world) == []
+    assert rows(world) == before
+    assert f'reconcile_actions_total{{action="add",table="{table}"}} 1.0' in world.metrics()
+
+
+@pytest.mark.contract("registrar R-64")
+@pytest.mark.parametrize(("table", "columns"), [*MANAGED.items(), ("registrar_sip_auths", edge.MANAGED)])
+async def test_an_altered_managed_column_is_corrected_and_no_other_is_touched(
+    world: World, table: str, columns: tuple[str, ...]
+) -> None:
+    await world.create()
+    world.sql("UPDATE ps_endpoints SET allow = 'opus', direct_media = 'yes'")
+    world.sql("UPDATE ps_aors SET qualify_frequency = 30")
+    before = rows(world)
+    assert await passes(world) == []
+
+    for column in columns:
+        for wrong in ("7", "", None) if table.startswith("ps_auth") or column in ("ha1", "realm") else ("[7]",):
+            if before[table][0][column] == wrong:
+                continue
+            try:
+                world.sql(f"UPDATE {table} SET {column} = ?", wrong)
+            except sqlite3.IntegrityError:
+                assert wrong is None
+                continue
+            altered = world.everything()
+            assert [drift.action for drift in await passes(world, dry_run=True)] == ["correct"], column
+            assert world.everything() == altered
+
+            (drift,) = await passes(world)
+
+            assert (drift.table, drift.action) == (table, "correct"), column
+            assert rows(world) == before, column
+    assert await passes(world) == []
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_an_owned_row_without_extension_goes_after_its_grace_and_a_foreign_one_stays(world: World) -> None:
+    world.frozen = True
+    await world.create()
+    before = rows(world)
+    foreign = (
+        "trunk-1",
+        "x@pbx.example.com",
+        "x@registrar.localhost",
+        "x@yregistrar.localhost",
+        f"{GHOST}.example.com",
+    )
+    stranger = uuid4()
+    with world.bulk():
+        for id in (GHOST, *foreign):
+            for table in MANAGED:
+                world.sql(f"INSERT INTO {table} (id) VALUES (?)", id)
+        for of, username in (("extension", "ghost"), ("trunk", "pbx")):
+            world.sql(
+                "INSERT INTO registrar_sip_auths (id, reference_type, realm, username) VALUES (?, ?, ?, ?)",
+                *(stranger.bytes if of == "extension" else uuid4().bytes, of, "x", username),
+            )
+        for endpoint in (GHOST, "lost@xx.registrar.localhost", *foreign, "pbx@unknown.example.com"):
+            row = (f"{endpoint};@1", "sip:x", 2_000_000_000, endpoint)
+            world.sql("INSERT INTO ps_contacts (id, uri, expiration_time, endpoint) VALUES (?, ?, ?, ?)", *row)
+    strewn = world.everything()
+
+    assert await passes(world) == await passes(world, dry_run=True) == []
+    world.wait(50)
+    assert await passes(world) == []
+    assert world.everything() == strewn
+    world.wait(20)
+    ghosts: set[tuple[str, str | UUID]] = {(table, GHOST) for table in MANAGED}
+    ghosts |= {("registrar_sip_auths", stranger), ("ps_contacts", "lost@xx.registrar.localhost")}
+    due = await passes(world, dry_run=True)
+    assert {(drift.table, drift.id) for drift in due} == ghosts
+    assert {drift.action for drift in due} == {"remove"}
+    assert world.everything() == strewn
+
+    assert await passes(world) == due
+
+    left = rows(world)
+    for table in MANAGED:
+        assert {row["id"] for row in left[table]} == {*foreign, before[table][0]["id"]}
+    assert [row["reference_type"] for row in left["registrar_sip_auths"]].count("trunk") == 1
+    assert len(left["registrar_sip_auths"]) == 2
+    assert {row["endpoint"] for row in left["ps_contacts"]} == {*foreign, "pbx@unknown.example.com"}
+    assert await passes(world) == []
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_a_row_that_gets_its_extension_within_the_grace_stays(world: World) -> None:
+    world.frozen = True
+    await world.label("xx")
+    for table in MANAGED:
+        world.sql(f"INSERT INTO {table} (id) VALUES (?)", GHOST)
+    assert await passes(world) == []
+
+    made = await world.create("ghost")
+
+    world.wait(100)
+    assert made["endpoint_id"] == GHOST
+    assert await passes(world) == []
+    assert [row["md5_cred"] is not None for row in rows(world)["ps_auths"]] == [True]
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_a_row_that_was_gone_in_between_gets_a_new_grace(world: World) -> None:
+    world.frozen = True
+
+    def strew() -> None:
+        world.sql("INSERT INTO ps_aors (id) VALUES (?)", GHOST)
+
+    strew()
+    await passes(world)
+    world.sql("DELETE FROM ps_aors")
+    world.wait(100)
+    await passes(world)
+    strew()
+    await passes(world)
+    world.wait(50)
+
+    assert await passes(world) == []
+    world.wait(20)
+    assert [drift.id for drift in await passes(world)] == [GHOST]
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_a_stale_credential_does_not_keep_the_right_one_out(world: World) -> None:
+    made = await world.create()
+    before = rows(world)
+    world.sql("UPDATE registrar_sip_auths SET id = ?", uuid4().bytes)
+
+    await passes(world)
+
+    assert rows(world) == before
+    assert (await world.rpc("GET", f"/v1/extensions/{made['id']}")).status_code == 200
+    world.wait(100)
+    assert await passes(world) == []
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_deleted_extensions_are_no_truth(world: World) -> None:
+    made = await world.create()
+    await world.rpc("DELETE", f"/v1/extensions/{made['id']}")
+
+    assert await passes(world) == []
+    assert rows(world) == {table: [] for table in (*SIP, "ps_contacts")}
