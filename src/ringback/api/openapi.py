@@ -254,10 +254,11 @@ def _webhook(name: str, shape: type[msgspec.Struct]) -> dict[str, Any]:
     return {
         "post": {
             "operationId": name,
-            "summary": f"`data` of the event {name}",
+            "summary": f"The data of the event {name}",
             "description": _words(shape.__doc__),
             "requestBody": {"content": {JSON: content}},
             "responses": {"200": {"description": "Taken."}},
+            "security": [],
         }
     }
 

@@ -1,8 +1,9 @@
 """What is served without a key: the front page, the documentation, health and metrics."""
 
 import mimetypes
+import re
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringback import __version__
 from ringback.api.call import Route
+from ringback.api.gateway import Page
 from ringback.api.openapi import description
 from ringback.kit.errors import Failure
 from ringback.kit.outbox import pending
@@ -23,9 +25,12 @@ from ringback.kit.uow import Work
 from ringback.registrar.work import Memory, Uow
 from ringback.settings import Settings
 
-Page = Callable[[Request], Awaitable[Response]]
-
 ASSETS: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
+OWN_ONLY: Final = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 LINKS: Final = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/ready"}
 
 
@@ -57,11 +62,15 @@ class Site:
         """What runs, how many phones are online, where to read on: JSON, or a page for a browser."""
         about = await self._about()
         if "text/html" in request.headers.get("accept", ""):
-            return Response(template("front.html").render(about), media_type="text/html")
+            return html("front.html", **about, url=url_of(request))
         return json(about)
 
     async def openapi(self, request: Request) -> Response:
-        return json(description(self._routes))
+        return json(self._description)
+
+    @cached_property
+    def _description(self) -> dict[str, Any]:
+        return description(self._routes)
 
     async def ready(self, request: Request) -> Response:
         """503 unless both databases answer."""
@@ -126,7 +135,7 @@ async def alive(request: Request) -> Response:
 
 
 async def docs(request: Request) -> Response:
-    return Response(template("docs.html").render(), media_type="text/html")
+    return html("docs.html")
 
 
 async def to_docs(request: Request) -> Response:
@@ -137,11 +146,22 @@ async def asset(request: Request) -> Response:
     """One file of Swagger UI, shipped with the package `swagger-ui-py`."""
     name = Path(request.url.path).name
     content = files("swagger_ui").joinpath("static", name).read_bytes()
-    return Response(content, media_type=mimetypes.guess_type(name)[0])
+    return Response(content, 200, {"cache-control": "max-age=3600"}, mimetypes.guess_type(name)[0])
+
+
+def url_of(request: Request) -> str:
+    """Where the caller found us, if that may be shown."""
+    host = request.headers.get("host", "")
+    return f"{request.url.scheme}://{host}" if HOST.fullmatch(host) else "http://127.0.0.1:8080"
 
 
 def json(data: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(data), status, media_type="application/json")
+
+
+def html(page: str, /, **values: object) -> Response:
+    """A page for browsers, which may load nothing from anywhere else."""
+    return Response(template(page).render(values), 200, {"content-security-policy": OWN_ONLY}, "text/html")
 
 
 @cache
