@@ -13,6 +13,7 @@ from sqlalchemy import URL
 
 from ringback import __version__, server, terminal
 from ringback.app import Ringback, assemble
+from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
 from ringback.demo.show import show
 from ringback.kit import outbox
@@ -38,6 +39,7 @@ sip = new_app("What SIP servers need.")
 app.add_typer(registrar, name="registrar-control")
 app.add_typer(database, name="db")
 app.add_typer(sip, name="sip")
+sip.command()(asterisk_config)
 
 Name = Annotated[str | None, typer.Option("--database", help="bin (our own) or asterisk; both when not named")]
 Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead of running them")]

@@ -1,5 +1,6 @@
 """The configuration files that Asterisk gets: realtime over the SQLite file by ODBC, phones, direct addresses."""
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -60,7 +61,7 @@ class Directories:
     """Where Asterisk finds and leaves its files; the defaults are Debian's, all absolute."""
 
     etc: str = "/etc/asterisk"
-    modules: str = "/usr/lib/x86_64-linux-gnu/asterisk/modules"
+    modules: str = f"/usr/lib/{platform.machine()}-linux-gnu/asterisk/modules"
     data: str = "/usr/share/asterisk"
     var: str = "/var/lib/asterisk"
     run: str = "/run/asterisk"

@@ -1,0 +1,47 @@
+"""Configuration files in a folder: written whole, and never over what somebody else has written there."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from ringback.kit.errors import CannotStart
+
+
+def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> list[str]:
+    """Write the files (name → text) and give the names of those that are new or changed.
+
+    Nothing is written and CannotStart names the files, if some are there with other text and `force` is not given.
+    """
+    try:
+        before = {name: _text(folder / name) for name in files}
+        foreign = [name for name, text in before.items() if text not in (None, files[name])]
+        if foreign and not force:
+            raise CannotStart(f"{folder} has files that differ: {', '.join(foreign)}; --force replaces them")
+        folder.mkdir(parents=True, exist_ok=True)
+        changed = [name for name in files if before[name] != files[name]]
+        for name in changed:
+            _put(folder / name, files[name])
+    except OSError as error:
+        raise CannotStart(f"{folder} cannot be used: {(error.strerror or str(error)).lower()}") from None
+    return changed
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="surrogateescape")
+    except FileNotFoundError:
+        return None
+
+
+def _put(path: Path, text: str) -> None:
+    """Replace the file in one step, so that no reader ever sees half of it."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with part.open("x") as file:
+            file.write(text)
+        if path.exists():
+            part.chmod(path.stat().st_mode & 0o777)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
