@@ -16,6 +16,8 @@ from ringback.kit.errors import Fault, InvalidPageToken, ValidationFailed
 T = TypeVar("T")
 
 LARGEST: Final = 100
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z")
 FULL_SIZE: Final = f"a whole number from 1 to {LARGEST}"
 
@@ -45,7 +47,7 @@ class Cursor:
     def token(self) -> str:
         """Opaque base64url over (tm_create, id)."""
         assert self.id is not None
-        micros = int(self.before.timestamp()) * 1_000_000 + self.before.microsecond
+        micros = (self.before - EPOCH) // MICROSECOND
         raw = micros.to_bytes(8, "big", signed=True) + self.id.bytes
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -73,14 +75,13 @@ def cursor_of(token: str | None) -> Cursor | None:
         if TIMESTAMP.fullmatch(token):
             seconds, _, fraction = token.rstrip("Z").partition(".")
             nanos = int(fraction.ljust(9, "0"))
-            up = timedelta(microseconds=-(-nanos // 1000))
-            return Cursor(datetime.fromisoformat(seconds).replace(tzinfo=UTC) + up)
+            return Cursor(datetime.fromisoformat(seconds).replace(tzinfo=UTC) + (nanos + 999) // 1000 * MICROSECOND)
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         if len(raw) != 24:
             raise ValueError(token)
-        seconds_, micros = divmod(int.from_bytes(raw[:8], "big", signed=True), 1_000_000)
-        return Cursor(datetime.fromtimestamp(seconds_, UTC).replace(microsecond=micros), UUID(bytes=raw[8:]))
-    except (ValueError, OverflowError, OSError, binascii.Error):
+        micros = int.from_bytes(raw[:8], "big", signed=True)
+        return Cursor(EPOCH + micros * MICROSECOND, UUID(bytes=raw[8:]))
+    except (ValueError, OverflowError, binascii.Error):
         raise InvalidPageToken from None
 
 

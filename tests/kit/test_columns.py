@@ -1,0 +1,47 @@
+"""Column types that mean the same on every engine."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Dialect
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from ringback.kit.columns import Id, Json, Time
+
+ID = UUID("3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713")
+SQLITE, MYSQL, POSTGRESQL = (dialect() for dialect in (sqlite.dialect, mysql.dialect, postgresql.dialect))
+
+
+@pytest.mark.contract("registrar R-85")
+@pytest.mark.parametrize(
+    ("dialect", "type", "stored"),
+    [(SQLITE, "BLOB", ID.bytes), (MYSQL, "BINARY(16)", ID.bytes), (POSTGRESQL, "UUID", ID)],
+)
+def test_a_uuid_is_what_the_contract_says_on_each_engine(dialect: Dialect, type: str, stored: Any) -> None:
+    assert Id().compile(dialect) == type
+    assert Id().process_bind_param(ID, dialect) == stored
+    assert Id().process_result_value(stored, dialect) == ID
+    assert Id().process_bind_param(None, dialect) is None
+
+
+def test_times_are_utc_with_microseconds_and_sort_as_text() -> None:
+    moments = [
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(999, 1, 1, tzinfo=UTC),
+        datetime(2026, 2, 11, 9, 30, tzinfo=UTC),
+        datetime(2026, 2, 11, 10, 30, 0, 1, tzinfo=timezone(timedelta(hours=1))),
+    ]
+    stored = [str(Time().process_bind_param(moment, SQLITE)) for moment in moments]
+
+    assert stored == sorted(stored)
+    assert stored[2:] == ["2026-02-11 09:30:00.000000", "2026-02-11 09:30:00.000001"]
+    assert [Time().process_result_value(text, SQLITE) for text in stored] == moments
+    assert Time().process_bind_param(moments[3], MYSQL) == datetime(2026, 2, 11, 9, 30, 0, 1)
+    assert [Time().compile(d) for d in (SQLITE, MYSQL)] == ["TEXT", "DATETIME(6)"]
+
+
+def test_no_document_is_sql_null_and_never_the_word() -> None:
+    assert Json().process_bind_param(None, SQLITE) is None
+    assert Json().process_result_value(Json().process_bind_param([], SQLITE), SQLITE) == []

@@ -1,0 +1,63 @@
+"""Bytes to a typed request."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+
+from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
+from ringback.kit.reading import Asked, Identity, object_of, read, rule
+from ringback.kit.secret import Secret
+
+
+class Order(Asked, frozen=True, kw_only=True):
+    id: Identity
+    word: Annotated[str, rule("a short word", lambda word: len(word) < 5)] | None = None
+    count: int | None = None
+    key: Secret | None = None
+
+    @staticmethod
+    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
+        if values.get("count") == 7 and "word" in values:
+            yield Fault("count", "must not be 7 with a word")
+
+
+ID = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
+
+
+def test_a_good_object_is_read_and_null_is_absent() -> None:
+    order = read(Order, {"id": ID.upper(), "word": None, "count": 3, "key": "k", "more": object()})
+
+    assert order == Order(id=UUID(ID), count=3, key=Secret("k"))
+
+
+def test_every_fault_is_named_in_words() -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        read(Order, {"word": "longer", "count": 1.5, "key": 1, "more": 1}, refuse_unknown=True)
+
+    assert caught.value.faults == (
+        ("id", "is required"),
+        ("word", "must be a short word"),
+        ("count", "must be a whole number"),
+        ("key", "must be right"),
+        ("more", "is not a field of this request"),
+    )
+
+
+def test_faults_between_fields_are_told_beside_faults_of_fields() -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        read(Order, {"id": "x", "word": "w", "count": 7})
+
+    assert [fault.field for fault in caught.value.faults] == ["id", "count"]
+
+
+@pytest.mark.parametrize("body", [None, b"", b" \n", b"{}"])
+def test_no_body_is_the_empty_object(body: bytes | None) -> None:
+    assert object_of(body) == {}
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b"1", b"{", b'{"a":1}x', b"\xff", b'{"a":"\xff"}', b"[" * 100_000])
+def test_what_is_no_object_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidJsonBody):
+        object_of(body)

@@ -1,0 +1,120 @@
+"""One request, one transaction."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from ringback.kit.db import Conflict, Row, Statement
+from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.events import Event
+from ringback.kit.uow import UnitOfWork, Work
+
+NOW = datetime(2026, 2, 11, tzinfo=UTC)
+
+
+class Said(msgspec.Struct):
+    text: str
+
+
+class Sessions:
+    """A database that notes what is asked of it, and whose commits may fail."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.at_commit: list[Exception] = []
+
+    def session(self, *, writes: bool, deadline: float) -> "Sessions":
+        self.log.append("write" if writes else "read")
+        return self
+
+    async def run(self, statement: Statement, **values: Any) -> int:
+        self.log.append(values["event_type"])
+        return 1
+
+    async def insert_if_new(self, statement: Statement, **values: Any) -> bool:
+        raise NotImplementedError
+
+    async def one(self, statement: Statement, **values: Any) -> Row | None:
+        raise NotImplementedError
+
+    async def all(self, statement: Statement, **values: Any) -> list[Row]:
+        raise NotImplementedError
+
+    async def commit(self) -> None:
+        if self.at_commit:
+            raise self.at_commit.pop(0)
+        self.log.append("commit")
+
+    async def rollback(self) -> None:
+        self.log.append("rollback")
+
+    def revision(self) -> int:
+        return 0
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def sessions() -> Sessions:
+    return Sessions()
+
+
+def works(sessions: Sessions) -> Work[UnitOfWork]:
+    return Work(sessions, UnitOfWork, lambda: NOW, lambda: sessions.log.append("published"))
+
+
+def says(log: Callable[[str], None]) -> Any:
+    async def verb(uow: UnitOfWork) -> str:
+        log("verb")
+        uow.emit(Event("test", "said", UUID(int=1), UUID(int=1), Said("x")))
+        uow.after(lambda: log("after"))
+        return "done"
+
+    return verb
+
+
+async def test_the_events_are_in_the_transaction_and_callbacks_behind_it(sessions: Sessions) -> None:
+    assert await works(sessions).write(says(sessions.log.append)) == "done"
+
+    assert sessions.log == ["write", "verb", "said", "commit", "after", "published"]
+
+
+async def test_a_commit_that_fails_calls_nobody_back(sessions: Sessions) -> None:
+    sessions.at_commit = [RuntimeError("no")]
+
+    with pytest.raises(RuntimeError):
+        await works(sessions).write(says(sessions.log.append))
+
+    assert sessions.log == ["write", "verb", "said", "rollback"]
+
+
+async def test_a_conflict_runs_the_verb_again_with_nothing_kept(sessions: Sessions) -> None:
+    sessions.at_commit = [Conflict(), Conflict()]
+
+    assert await works(sessions).write(says(sessions.log.append)) == "done"
+
+    once = ["write", "verb", "said"]
+    assert sessions.log == [*once, "rollback", *once, "rollback", *once, "commit", "after", "published"]
+
+
+async def test_the_third_conflict_is_the_last(sessions: Sessions) -> None:
+    sessions.at_commit = [Conflict() for _ in range(4)]
+
+    with pytest.raises(DatabaseUnavailable):
+        await works(sessions).write(says(sessions.log.append))
+
+    assert sessions.log.count("verb") == 3
+    assert "after" not in sessions.log
+
+
+async def test_a_read_without_events_publishes_nothing(sessions: Sessions) -> None:
+    async def verb(uow: UnitOfWork) -> datetime:
+        assert uow.new_id().version == 4
+        return uow.now
+
+    assert await works(sessions).read(verb) == NOW
+    assert sessions.log == ["read", "commit"]
