@@ -255,9 +255,10 @@ def bearer(said: dict[str, Any], key: str = JWT_KEY, algorithm: str = "HS256") -
     return {"authorization": f"Bearer {jwt.encode(said, key, algorithm)}"}
 
 
-@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
-@pytest.mark.parametrize("kind", ["agent", ...])
-@pytest.mark.parametrize("permission", [0x20, 0x40, 0x01, 0xFFFF])
+@pytest.mark.parametrize(
+    ("algorithm", "kind", "permission"),
+    [("HS256", "agent", 0x20), ("HS384", ..., 0x40), ("HS512", "agent", 0x01), ("HS256", ..., 0xFFFF)],
+)
 async def test_an_agent_who_may_manage_is_the_customer(
     agents: World, anybody: httpx.AsyncClient, algorithm: str, kind: Any, permission: int
 ) -> None:
