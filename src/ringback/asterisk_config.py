@@ -37,7 +37,7 @@ PublicPort = Annotated[
 ]
 RtpPorts = Annotated[str, typer.Option("--rtp_ports", help="UDP ports for audio", metavar="FIRST-LAST")]
 SystemName = Annotated[
-    str, typer.Option("--system_name", help="its name in ps_contacts.reg_server; one for each Asterisk")
+    str, typer.Option("--system_name", help="its name in the contacts that it writes; one of its own for each Asterisk")
 ]
 DefaultRealm = Annotated[
     str | None,

@@ -132,13 +132,16 @@ class Asterisk:
             raise AsteriskFailed((error or out).decode(errors="replace").strip()[-300:])
         return out.decode(errors="replace")
 
+    @property
+    def log(self) -> Path:
+        """Where it logs notices, warnings and errors."""
+        log = self._folders.work / "log" / "messages"
+        return log if log.exists() else log.with_name("messages.log")  # newer ones add .log
+
     def problems(self) -> list[str]:
         """The warnings and errors that Asterisk has logged so far, oldest first; its last words if it has no log."""
-        log = self._folders.work / "log" / "messages"
-        if not log.exists():  # newer ones add .log
-            log = log.with_name("messages.log")
-        if log.exists():
-            lines = log.read_text(errors="replace").splitlines()
+        if self.log.exists():
+            lines = self.log.read_text(errors="replace").splitlines()
             return [line for line in lines if re.search(r"\b(WARNING|ERROR)\[", line)]
         console = self._folders.work / "log" / "console"
         return console.read_text(errors="replace").splitlines()[-5:] if console.exists() else []

@@ -18,7 +18,7 @@ class Ports:
 
     phones: int
     public: int
-    manager: int
+    news: int
 
     @classmethod
     def find(cls, *, usual: bool = False) -> Self:

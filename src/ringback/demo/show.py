@@ -4,17 +4,21 @@ import asyncio
 import importlib.util
 import shutil
 import signal
+import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from ringback import __version__
-from ringback.demo.asterisk import Program, obtain
+from ringback.demo.asterisk import AsteriskFailed, Program, obtain
+from ringback.demo.news import CallFeed
+from ringback.demo.phone import PhoneFailed
 from ringback.demo.ports import Ports
 from ringback.demo.report import Report
+from ringback.demo.server import ServerFailed
 from ringback.demo.stay import stay_open
 from ringback.demo.steps import STEPS
-from ringback.demo.story import Outcome, Story
+from ringback.demo.story import NotSeen, Outcome, Story
 from ringback.kit.errors import CannotStart
 from ringback.kit.lock import only_one
 
@@ -33,6 +37,11 @@ def show(folder: Path, *, stay: bool) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
         with only_one(folder / "lock", f"The demo runs in {folder}"):
             return asyncio.run(_play(folder, program, report, stay=stay))
+    except (AsteriskFailed, PhoneFailed, ServerFailed, NotSeen) as error:
+        report.say(f"FAILED  {error}", "bold red")
+        return False
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
     except OSError as error:
         raise CannotStart(f"{folder} cannot be used: {error.strerror or error}") from None
 
@@ -58,10 +67,12 @@ async def _play(folder: Path, program: Program, report: Report, *, stay: bool) -
     try:
         async with AsyncExitStack() as stack:
             story = Story(folder, program, Ports.find(usual=stay), stack)
+            feed = CallFeed(story.ports.news)
+            story.more_files = feed.files if stay else {}
             outcome = await story.play(STEPS, report)
             _sum_up(report, outcome, time.monotonic() - begun, folder)
             if stay and not outcome.failed:
-                await stay_open(story, report)
+                await stay_open(story, feed, report)
     finally:
         _sweep(folder, recordings=False)
     return not outcome.failed

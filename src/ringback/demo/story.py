@@ -1,7 +1,7 @@
 """The demo: from an empty folder to ringing phones and back, every step seen on a real Asterisk."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,7 @@ class Story:
         self.phones: dict[str, Phone] = {}
         self.addresses: list[str] = []
         """Direct addresses so far, the one that counts last."""
-        self.more_files: dict[str, str] = {}
+        self.more_files: Mapping[str, str] = {}
         """Further files for Asterisk."""
         self.detail = ""
         """What the step that runs wants to be shown below its line."""
