@@ -191,6 +191,29 @@ async def test_a_wrong_method_is_405_and_names_the_right_ones(
         assert (error["status"], error["reason"]) == ("INVALID_ARGUMENT", "METHOD_NOT_ALLOWED")
 
 
+async def test_a_head_has_no_body_on_the_wire(world: World) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for path in ("/", "/nowhere", "/docs/swagger-ui.css"):
+        await world.ringback.gateway(scope_of("HEAD", path), nothing, send)
+
+    assert {message.get("body", b"") for message in sent} == {b""}
+
+
+async def nothing() -> Message:
+    return {"type": "http.request"}
+
+
+def scope_of(method: str, path: str, **headers: str) -> dict[str, Any]:
+    """A request as the server hands it over."""
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    raw = path.encode()
+    return {"type": "http", "method": method, "path": path, "raw_path": raw, "query_string": b"", "headers": named}
+
+
 async def test_head_is_get_without_the_body(http: httpx.AsyncClient) -> None:
     made = await make(http)
 
@@ -301,37 +324,27 @@ async def test_a_body_is_not_read_before_the_key_is_known(world: World) -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": ROOT,
-        "raw_path": ROOT.encode(),
-        "query_string": b"",
-        "headers": [],
-    }
-    await world.ringback.gateway(scope, never, send)
+    await world.ringback.gateway(scope_of("POST", ROOT), never, send)
 
     assert sent[0]["status"] == 401
 
 
 async def test_a_client_that_goes_away_leaves_nothing_behind(world: World) -> None:
+    heard: list[Message] = [
+        {"type": "http.request", "body": b'{"extension":"1001"}', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
     async def gone() -> Message:
-        return {"type": "http.disconnect"}
+        return heard.pop(0)
 
     async def send(message: Message) -> None: ...
 
-    authorization = f"Bearer {await world.key(world.customer)}".encode()
+    authorization = f"Bearer {await world.key(world.customer)}"
     before = world.everything()
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": ROOT,
-        "raw_path": ROOT.encode(),
-        "query_string": b"",
-        "headers": [(b"authorization", authorization), (b"content-type", b"application/json")],
-    }
-
-    await world.ringback.gateway(scope, gone, send)
+    await world.ringback.gateway(
+        scope_of("POST", ROOT, authorization=authorization, content_type="application/json"), gone, send
+    )
 
     assert world.everything() == before
 

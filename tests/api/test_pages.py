@@ -143,6 +143,7 @@ async def test_a_name_given_twice_and_bytes_that_are_no_text_are_400(http: httpx
         "name": "is given more than once",
         "extension": "must be UTF-8",
         "?": "must be UTF-8",
+        "page_size": "must be a whole number from 1 to 100",
     }
 
 

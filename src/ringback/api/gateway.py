@@ -100,9 +100,9 @@ class Gateway:
 async def _read(request: Request, found: Found[Route], caller: Caller) -> Callable[[Uow], Awaitable[Answer]]:
     """The verb that was asked for, ready to run; or every fault of path, query and body at once."""
     about = found.route.about
-    faults = asked.Faults()
     raw = await asked.body_of(request)
-    query = faults.of(lambda: asked.query_of(request.scope)) or {}
+    query, wrong = asked.query_of(request.scope)
+    faults = asked.Faults(wrong)
     named = query.pop("customer_id", None)
     customer_id = faults.of(lambda: customer_of(caller, named))
     filters = faults.of(lambda: asked.read_query(about.get("query"), query))

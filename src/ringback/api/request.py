@@ -56,8 +56,8 @@ def path_of(scope: Scope) -> str:
     return raw.decode("latin-1") if raw else quote(scope["path"])
 
 
-def query_of(scope: Scope) -> dict[str, str]:
-    """The query, form-encoded (`+` is a space); a name given twice and bytes that are not UTF-8 are faults."""
+def query_of(scope: Scope) -> tuple[dict[str, str], list[Fault]]:
+    """The query, form-encoded (`+` is a space); names given twice and bytes that are not UTF-8 are its faults."""
     text = scope["query_string"].decode("utf-8", "surrogateescape")
     values: dict[str, str] = {}
     faults: list[Fault] = []
@@ -66,10 +66,9 @@ def query_of(scope: Scope) -> dict[str, str]:
             faults.append(Fault(name.encode(errors="replace").decode(), "must be UTF-8"))
         elif name in values:
             faults.append(Fault(name, "is given more than once"))
-        values[name] = value
-    if faults:
-        raise ValidationFailed(*faults)
-    return values
+        else:
+            values[name] = value
+    return values, faults
 
 
 def read_query(shape: Any, values: Mapping[str, str]) -> Any:

@@ -44,8 +44,8 @@ CHANGE: Final[dict[str, Any]] = {
     "answers": wire.RegistrarManagerExtension,
 }
 
-
 Exactly = Annotated[str, msgspec.Meta(description="only those with exactly this")]
+Gone = Annotated[bool, msgspec.Meta(description="true: those that are no more; false: those that live")]
 
 
 class ListExtensions(Asked, frozen=True, kw_only=True):
@@ -57,9 +57,7 @@ class ListExtensions(Asked, frozen=True, kw_only=True):
     extension: Exactly | None = None
     username: Exactly | None = None
     domain_name: Exactly | None = None
-    deleted: Annotated[bool, msgspec.Meta(description="true or false: those that are no more, or those that live")] = (
-        False
-    )
+    deleted: Gone = False
 
 
 class ExtensionPage(msgspec.Struct, frozen=True):
