@@ -156,6 +156,18 @@ async def test_a_path_segment_is_decoded_once_and_stays_one_segment(http: httpx.
     assert refusal(answer) == (400, "INVALID_ID")
 
 
+async def test_an_escaped_id_is_the_id_and_one_escaped_twice_is_none(http: httpx.AsyncClient) -> None:
+    place = (await make(http)).headers["location"].encode()
+    start, last = place[:-1], place[-1]
+
+    async def get(raw_path: bytes) -> httpx.Response:
+        return await http.get(httpx.URL("http://ringback", raw_path=raw_path))
+
+    assert (await get(start + b"%%%02x" % last)).status_code == 200
+    for other in (start + b"%%25%02x" % last, place + b"%2Fcontacts", place + b"%3Fpage_size=1"):
+        assert refusal(await get(other)) == (400, "INVALID_ID")
+
+
 async def test_the_host_header_does_not_change_the_route(nobody: httpx.AsyncClient) -> None:
     for host in ("a/b", "a/health?", "evil/health#"):
         assert refusal(await nobody.get(ROOT, headers={"host": host})) == (401, "AUTHENTICATION_REQUIRED")
