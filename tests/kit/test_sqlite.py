@@ -105,6 +105,19 @@ async def test_writers_take_turns_and_one_that_waits_too_long_gives_up(database:
     assert len(await database.session(writes=False, deadline=soon(5)).all(ALL)) == 1
 
 
+async def test_a_writer_holds_the_file_from_its_first_look_at_it(database: SqliteDatabase) -> None:
+    other = sqlite3.connect(database.path, timeout=0, isolation_level=None)
+    session = database.session(writes=True, deadline=soon(5))
+    await session.all(ALL)
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+
+    await session.rollback()
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
 async def test_a_writer_elsewhere_is_waited_for(database: SqliteDatabase) -> None:
     other = sqlite3.connect(database.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

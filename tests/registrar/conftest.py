@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from io import StringIO
 
 import pytest
 import structlog
@@ -25,12 +26,16 @@ def _plain_logs() -> Iterator[None]:
 
 
 @pytest.fixture
-def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+def logged() -> Iterator[Callable[[], str]]:
     """Log at level debug as a server does; gives what was logged so far."""
+    said = StringIO()
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     set_up("registrar-manager", "debug", "json", IN_LOGS)
-    yield lambda: capsys.readouterr().err
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(said)
+    yield said.getvalue
     structlog.configure(**before)
     root.handlers[:] = handlers
     root.setLevel(level)

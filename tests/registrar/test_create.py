@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ringback.kit.errors import CannotStart
 from ringback.kit.secret import Secret
@@ -199,6 +201,26 @@ async def test_a_value_outside_its_rule_is_a_400_and_writes_nothing(world: World
 
     assert (reply.refusal, reply.faulty) == ((400, "VALIDATION_FAILED"), [field])
     assert world.everything() == before
+
+
+@pytest.mark.contract("registrar R-20")
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    number=st.text(alphabet="aZ09_.+-", max_size=41) | st.text(alphabet="a0.@/ ;:\n\x7fé", max_size=6),
+    password=st.text(alphabet="aZ0~!_", min_size=6, max_size=82)
+    | st.text(alphabet="a0~ ;^\n\x7fé", min_size=8, max_size=12),
+)
+async def test_a_create_succeeds_exactly_within_the_rules(world: World, number: str, password: str) -> None:
+    faulty = [] if re.fullmatch(r"[A-Za-z0-9_.+-]{1,40}", number) else ["extension"]
+    faulty += [] if re.fullmatch(r"[\x21-\x3a\x3c-\x5d\x5f-\x7e]{8,80}", password) else ["password"]
+    world.customer = uuid4()
+
+    reply = await world.rpc("POST", "/v1/extensions", world.asked(number, password=password))
+
+    if faulty:
+        assert (reply.refusal, reply.faulty) == ((400, "VALIDATION_FAILED"), faulty)
+    else:
+        assert (reply.data["extension"], reply.data["password"]) == (number, password)
 
 
 @pytest.mark.contract("registrar R-20")

@@ -1,6 +1,7 @@
 """Envelopes, routes and typed errors."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -245,6 +246,22 @@ async def test_null_data_is_absent_unknown_keys_are_ignored_and_the_last_of_two_
     assert made.data["extension"] == "1002"
     assert made.raw.keys() == {"status_code", "data_type", "data"}
     assert made.data_type == "application/json"
+
+
+@pytest.mark.contract("registrar R-10")
+async def test_a_defect_is_in_the_log_under_the_callers_request_id(world: World, logged: Callable[[], str]) -> None:
+    for request_id in ({"request_id": "req_mine"}, {}):
+        world.fail_at(0, RuntimeError("disk on fire"))
+        await world.rpc("GET", f"/v1/extensions/{SOMEBODY}", **request_id)
+
+    lines = [json.loads(line) for line in logged().splitlines()]
+    failed, answered = [[line for line in lines if line["message"] == word] for word in ("failed", "answered")]
+    for mine, other in (failed, answered):
+        assert mine["request_id"] == "req_mine"
+        assert other["request_id"].startswith("req_")
+        assert mine["action"] == "GET /v1/extensions/<extension-id>"
+    assert "disk on fire" in failed[0]["exception"]
+    assert answered[0]["status"] == 500
 
 
 JSON = st.recursive(
