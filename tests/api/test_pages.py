@@ -48,6 +48,20 @@ async def test_a_last_page_that_is_full_has_no_token(http: httpx.AsyncClient, wo
 
 
 @pytest.mark.contract("registrar R-31")
+async def test_rows_made_at_one_moment_are_each_on_one_page(http: httpx.AsyncClient, world: World) -> None:
+    await fill(world, *"12345")
+    world.sql("UPDATE registrar_extensions SET tm_create = '2026-02-11 09:30:00.000000'")
+
+    found: list[str] = []
+    token = ""
+    for _ in range(3):
+        numbers, token = await page(http, page_size=2, page_token=token)
+        found += numbers
+
+    assert (sorted(found), token) == (list("12345"), "")
+
+
+@pytest.mark.contract("registrar R-31")
 async def test_a_timestamp_is_a_token_too(http: httpx.AsyncClient, world: World) -> None:
     await fill(world, "1", "2", "3")
     newest = (await http.get(ROOT)).json()["result"][0]
