@@ -1,155 +1,149 @@
-"""A real Asterisk on a scratch SQLite file, and softphones to try it with."""
+"""A real Ringback, a real Asterisk on its SQLite file, and softphones to try them with."""
 
 import asyncio
-import hashlib
-import socket
+import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
-from ringback.demo.asterisk import Asterisk, obtain
+from ringback.app import assemble
+from ringback.demo.asterisk import Asterisk, Program, obtain
 from ringback.demo.install import CACHE
 from ringback.demo.phone import Account, Phone, PhoneOptions
-from ringback.sip.config import AsteriskOptions
+from ringback.demo.ports import Ports
+from ringback.demo.server import Server
+from ringback.registrar.realms import service as realms
+from ringback.registrar.realms.model import Status
+from ringback.settings import load
 
-DEMO = "demo.registrar.localhost"
-OTHER = "other.registrar.localhost"
-
-SCHEMA = """
-PRAGMA journal_mode = WAL;
-CREATE TABLE ps_endpoints (id TEXT NOT NULL PRIMARY KEY, transport TEXT, aors TEXT, auth TEXT,
-  context TEXT NOT NULL DEFAULT 'default', allow TEXT NOT NULL DEFAULT 'ulaw,alaw,g722',
-  direct_media TEXT NOT NULL DEFAULT 'no');
-CREATE TABLE ps_aors (id TEXT NOT NULL PRIMARY KEY, max_contacts INTEGER NOT NULL DEFAULT 0,
-  remove_existing TEXT NOT NULL DEFAULT 'no');
-CREATE TABLE ps_auths (id TEXT NOT NULL PRIMARY KEY, auth_type TEXT NOT NULL DEFAULT 'userpass', username TEXT,
-  realm TEXT, password TEXT, md5_cred TEXT, password_digest TEXT, supported_algorithms_uas TEXT,
-  supported_algorithms_uac TEXT);
-CREATE TABLE ps_contacts (id TEXT NOT NULL PRIMARY KEY, uri TEXT, expiration_time INTEGER NOT NULL DEFAULT 0,
-  qualify_frequency INTEGER NOT NULL DEFAULT 0, qualify_timeout REAL NOT NULL DEFAULT 3.0,
-  qualify_2xx_only TEXT NOT NULL DEFAULT 'no', authenticate_qualify TEXT NOT NULL DEFAULT 'no',
-  outbound_proxy TEXT, path TEXT, user_agent TEXT, endpoint TEXT, reg_server TEXT, via_addr TEXT,
-  via_port INTEGER NOT NULL DEFAULT 0, call_id TEXT, prune_on_boot TEXT NOT NULL DEFAULT 'no');
-CREATE TABLE directs (hash TEXT PRIMARY KEY, endpoint TEXT);
-CREATE VIEW ringback_directs AS SELECT hash, endpoint FROM directs;
-"""
-
-
-def ha1(number: str, realm: str, password: str, name: str = "md5") -> str:
-    """RFC 8760's H(A1), in lower-case hex."""
-    return hashlib.new(name, f"{number}:{realm}:{password}".encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The SQLite file, as Ringback would write it: every statement is a transaction of its own."""
-
-    database: Path
-
-    def run(self, sql: str, *values: object) -> list[tuple[object, ...]]:
-        """Run one statement and give its rows."""
-        connection = sqlite3.connect(self.database, isolation_level=None, timeout=10)
-        try:
-            return connection.execute(sql, values).fetchall()
-        finally:
-            connection.close()
-
-    def add(self, number: str, password: str, realm: str = DEMO, *, sha256: bool = False) -> str:
-        """Write an extension's three rows and give its id; `sha256` = the columns of `password_digest`."""
-        name = f"{number}@{realm}"
-        self.run(
-            "INSERT OR REPLACE INTO ps_endpoints (id, aors, auth, allow, direct_media)"
-            " VALUES (?, ?, ?, 'ulaw|alaw|g722', 'no')",
-            name, name, name,
-        )  # fmt: skip
-        self.run("INSERT OR REPLACE INTO ps_aors (id, max_contacts, remove_existing) VALUES (?, 3, 'yes')", name)
-        md5 = ha1(number, realm, password)
-        if sha256:
-            digests = f"MD5:{md5},SHA-256:{ha1(number, realm, password, 'sha256')}"
-            self.run(
-                "INSERT OR REPLACE INTO ps_auths (id, auth_type, username, realm, password_digest,"
-                " supported_algorithms_uas, supported_algorithms_uac)"
-                " VALUES (?, 'md5', ?, ?, ?, 'SHA-256,MD5', 'SHA-256,MD5')",
-                name, number, realm, digests,
-            )  # fmt: skip
-        else:
-            self.run(
-                "INSERT OR REPLACE INTO ps_auths (id, auth_type, username, realm, md5_cred) VALUES (?, 'md5', ?, ?, ?)",
-                name, number, realm, md5,
-            )  # fmt: skip
-        return name
-
-    def contacts(self, name: str) -> list[tuple[object, ...]]:
-        """(id, uri) of the contacts of an endpoint."""
-        return self.run("SELECT id, uri FROM ps_contacts WHERE endpoint = ? ORDER BY id", name)
+Extension = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One Asterisk, its tables, and where to reach it."""
+    """One `ringback up`, one Asterisk that reads its file, and where phones reach it."""
 
+    server: Server
     asterisk: Asterisk
-    rows: Rows
-    server: str
-    public: str
+    ports: Ports
+    other: UUID = field(default_factory=uuid4)
+    """A second customer, beside the one that the first start made."""
+
+    async def create(self, number: str, *, customer: UUID | None = None, **more: Any) -> Extension:
+        """An extension by RPC 8, with the password that this one reply shows."""
+        asked = {"customer_id": str(customer or self.server.keys.customer_id), "extension": number, **more}
+        reply = await self.server.rpc("POST", "/v1/extensions", asked)
+        assert reply.status == 200, reply
+        return dict(reply.body)
+
+    async def change(self, extension: Extension, **changes: Any) -> Extension:
+        """The same after RPC 6; `password` is empty unless it was set."""
+        reply = await self.server.rpc("PUT", f"/v1/extensions/{extension['id']}", changes)
+        assert reply.status == 200, reply
+        return dict(reply.body)
+
+    async def delete(self, extension: Extension) -> None:
+        """RPC 7."""
+        reply = await self.server.rpc("DELETE", f"/v1/extensions/{extension['id']}")
+        assert reply.status == 200, reply
+
+    async def contacts(self, extension: Extension, *, fresh: bool = False) -> list[dict[str, Any]]:
+        """What RPC 1 says; `fresh`: after RPC 2."""
+        asked = {"customer_id": extension["customer_id"], "extension": extension["extension"]}
+        if fresh:
+            done = await self.server.rpc("PUT", "/v1/contacts", asked)
+            assert (done.status, done.body) == (200, None)
+        reply = await self.server.rpc("GET", "/v1/contacts", asked)
+        assert reply.status == 200, reply
+        return list(reply.body)
+
+    async def set_status(self, customer: UUID, status: Status) -> None:
+        """Freeze a customer, or make one active again, as another process would."""
+        ringback = assemble(load({"ringback_home": self.server.home}))
+        try:
+            await ringback.work.write(lambda uow: realms.set_status(uow, customer, status))
+        finally:
+            ringback.database.close()
+
+    def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
+        """What is in the file, seen by somebody else."""
+        with closing(sqlite3.connect(self.server.database, isolation_level=None, timeout=10)) as connection:
+            return connection.execute(text, values).fetchall()
+
+    def complaints(self) -> list[str]:
+        """What Asterisk warned of, but for what the tests do to it on purpose."""
+        provoked = re.compile(r"has no configured AORs|(?:PJSIP/|ndpoint ')smuggler\d@")
+        return [line for line in self.asterisk.problems() if not provoked.search(line)]
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports on loopback that are free for both UDP and TCP right now."""
-    found: list[int] = []
-    while len(found) < count:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-        ):
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            if tcp.getsockname()[1] not in found:
-                found.append(tcp.getsockname()[1])
-    return found
+@asynccontextmanager
+async def running(program: Program, folder: Path, **settings: str) -> AsyncIterator[World]:
+    """Both servers in a folder of their own, while inside."""
+    ports = Ports.find()
+    async with (
+        await Server.start(folder / "home", **settings) as server,
+        await Asterisk.start(program, ports.options(server.database), folder / "asterisk") as asterisk,
+    ):
+        yield World(server, asterisk, ports)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """An Asterisk that has booted on an empty database, for the whole module."""
-    program = await asyncio.to_thread(obtain, Path(__file__).parents[2] / CACHE)
-    folder = tmp_path_factory.mktemp("live")
-    database = folder / "ringback.db"
-    with sqlite3.connect(database) as connection:
-        connection.executescript(SCHEMA)
-    connection.close()
-    sip, public = free_ports(2)
-    options = AsteriskOptions(
-        database=str(database), bind="127.0.0.1", sip_port=sip, public_port=public, rtp_ports=(20000, 20400)
-    )
-    async with await Asterisk.start(program, options, folder / "asterisk") as asterisk:
-        yield World(asterisk, Rows(database), f"127.0.0.1:{sip}", f"127.0.0.1:{public}")
+@pytest.fixture(scope="session")
+def program() -> Program:
+    """The Asterisk of this machine, fetched if there is none; without one the tests fail."""
+    return obtain(Path(__file__).parents[2] / CACHE)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(program: Program, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One world for all tests: each uses numbers of its own."""
+    async with running(program, tmp_path_factory.mktemp("live")) as one:
+        yield one
+        assert one.complaints() == []
 
 
 StartPhone = Callable[..., Awaitable[Phone]]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def phone(world: World, tmp_path: Path) -> AsyncIterator[StartPhone]:
-    """Start phones, closed when the test ends: `await phone("1001", "password", tone=440)`; no number = a stranger."""
+    """Start phones, closed when the test ends: `await phone(extension, tone=440)`; no extension = a stranger."""
     started: list[Phone] = []
 
     async def start(
-        number: str = "", password: str = "", *, realm: str = DEMO, tone: int = 440, server: str = ""
+        extension: Extension | None = None,
+        *,
+        password: str = "",
+        tone: int = 440,
+        server: str = "",
     ) -> Phone:
-        account = Account(number, realm, password) if number else None
-        name = f"{number or 'stranger'}-{len(started)}"
-        server = server or (world.server if number else world.public)
+        account = None
+        if extension:
+            account = Account(
+                extension["extension"],
+                extension["realm"],
+                password or extension["password"],
+                extension["username"],
+            )
+        name = f"{extension['extension'] if extension else 'stranger'}-{len(started)}"
+        server = server or (world.ports.phones_at if extension else world.ports.public_at)
         one = await Phone.start(PhoneOptions(name, server, tmp_path, tone, account))
         started.append(one)
         return one
 
     yield start
     await asyncio.gather(*(one.close() for one in started))
+
+
+async def until(seen: Callable[[], Awaitable[Any]], within: float) -> Any:
+    """What `seen` gives, as soon as it is something; TimeoutError when that takes longer than `within` seconds."""
+    async with asyncio.timeout(within):
+        while not (found := await seen()):  # noqa: ASYNC110 (another process's doing: nothing tells us)
+            await asyncio.sleep(0.05)
+        return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from ringback.demo.children import spawn
 from ringback.demo.tones import tone_share, write_tone
 
 
@@ -85,12 +86,12 @@ class Phone:
         Raises PhoneFailed, e.g. when pjsua2 is not installed."""
         options.folder.mkdir(parents=True, exist_ok=True)
         tone = options.folder / f"{options.name}-tone.wav"
-        await asyncio.to_thread(write_tone, tone, options.tone)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ringback.demo.softphone",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is ours to handle
-        )  # fmt: skip
+        write_tone(tone, options.tone)
+        try:
+            process = await spawn([sys.executable, "-m", "ringback.demo.softphone"], talk=True)
+        except BaseException:
+            tone.unlink()
+            raise
         phone = cls(process, options, tone)
         try:
             await phone._tell(_wire(options, tone))

@@ -46,7 +46,7 @@ class Server:
 
     def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
         self.home = home
-        self.log = home.with_name(f"{home.name}.log")
+        self.log = home.with_name("ringback.log")
         """What it logs, beside its home."""
         self.keys: first_start.Keys
         self._settings = settings

@@ -70,7 +70,7 @@ async def _play(folder: Path, program: Program, report: Report, *, stay: bool) -
             feed = CallFeed(story.ports.news)
             story.more_files = feed.files if stay else {}
             outcome = await story.play(STEPS, report)
-            _sum_up(report, outcome, time.monotonic() - begun, folder)
+            _sum_up(report, outcome, time.monotonic() - begun, story)
             if stay and not outcome.failed:
                 await stay_open(story, feed, report)
     finally:
@@ -78,13 +78,16 @@ async def _play(folder: Path, program: Program, report: Report, *, stay: bool) -
     return not outcome.failed
 
 
-def _sum_up(report: Report, outcome: Outcome, seconds: float, folder: Path) -> None:
+def _sum_up(report: Report, outcome: Outcome, seconds: float, story: Story) -> None:
     failed = f", {outcome.failed} failed" if outcome.failed else ""
     skipped = f", {outcome.skipped} skipped" if outcome.skipped else ""
     report.say()
     report.say(f"{outcome.ok} steps ok{failed}{skipped} in {seconds:.1f} s", "bold red" if failed else "bold green")
-    for file in sorted(folder.glob("*.wav")):
+    for file in sorted(story.recordings):
         report.say(f"  {file}")
+    if failed:
+        for line in story.complaints():
+            report.say(f"  {line}")
 
 
 def _sweep(folder: Path, *, recordings: bool = True) -> None:

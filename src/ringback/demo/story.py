@@ -55,6 +55,7 @@ class Story:
         self.asterisk: Asterisk
         self.extensions: dict[str, Any] = {}
         self.phones: dict[str, Phone] = {}
+        self.recordings: set[Path] = set()
         self.addresses: list[str] = []
         """Direct addresses so far, the one that counts last."""
         self.more_files: Mapping[str, str] = {}
@@ -138,8 +139,13 @@ class Story:
         if share < PURE or not report.received:
             raise NotSeen(f"{text}: no clean audio")
         kept = Path(report.recording)
-        kept.rename(kept.with_name(f"{listener}-hears-{speaker}.wav"))
+        self.recordings.add(kept.rename(kept.with_name(f"{listener}-hears-{speaker}.wav")))
         return text
+
+    def complaints(self) -> list[str]:
+        """Where to look when something failed: Asterisk's last words, and where Ringback's are."""
+        found = [f"Asterisk: {line}" for line in self.asterisk.problems()[-5:]] if hasattr(self, "asterisk") else []
+        return [*found, f"Ringback's log: {self.server.log}"] if hasattr(self, "server") else found
 
 
 async def refused(answer: Awaitable[int], why: str) -> str:
