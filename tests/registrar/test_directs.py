@@ -106,6 +106,24 @@ async def test_an_address_can_be_had_again_and_is_another_one(world: World) -> N
     )
 
 
+@pytest.mark.contract("registrar R-33, R-85")
+async def test_directs_are_listed_by_their_ids_and_by_whether_they_ended(world: World) -> None:
+    made, other = await world.create("1001", direct=True), await world.create("1002", direct=True)
+    await world.rpc("PUT", f"/v1/extensions/{made['id']}", {"direct": False})
+    again = (await world.rpc("PUT", f"/v1/extensions/{made['id']}", {"direct": True})).data
+
+    async def found(**filters: Any) -> list[str]:
+        return [row["hash"] for row in (await world.rpc("GET", "/v1/extension-directs", filters)).data]
+
+    old, new, others = made["direct_hash"], again["direct_hash"], other["direct_hash"]
+    assert await found(customer_id=made["customer_id"]) == [new, others]
+    assert await found(customer_id=made["customer_id"], deleted=True) == [old]
+    assert await found(extension_id=made["id"], deleted=False) == [new]
+    assert await found(id=made["direct_id"]) == []
+    assert await found(id=made["direct_id"], deleted=True, unknown=1) == [old]
+    assert await found(extension_id=made["id"], customer_id="3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713") == []
+
+
 @pytest.mark.contract("registrar R-34")
 async def test_a_refused_flag_refuses_the_whole_put(world: World) -> None:
     made = await world.create()

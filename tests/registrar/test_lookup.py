@@ -46,12 +46,16 @@ async def test_all_misses_look_alike_and_an_empty_hash_is_a_400(world: World) ->
     frozen, of_deleted = await world.create("3", direct=True), await world.create("4", direct=True)
     await world.rpc("PUT", f"/v1/extensions/{disabled['id']}", {"direct": False})
     await world.rpc("DELETE", f"/v1/extensions/{deleted['id']}")
+    taken_over = await world.create("5", direct=True)
+    world.sql("UPDATE registrar_extensions SET tm_delete = tm_create WHERE extension = '5'")
     await world.set_status(Status.FROZEN)
-    hashes = [made["direct_hash"] for made in (disabled, deleted, frozen)]
+    hashes = [made["direct_hash"] for made in (disabled, deleted, taken_over, frozen)]
     malformed = ["0" * 12, "x", "0" * 11, "a" * 65, "direct.", "direct.direct.0123456789ab", "directx0123456789ab"]
     malformed += ["0123456789ab%0a", "%00", "%ff", "0123456789ab%20", "01234567_9ab", "sip:0123456789ab", "%EF%BC%90"]
 
     replies = [await world.serve(world.envelope("GET", uri.format(h))) for h in hashes + malformed for uri in LOOKUPS]
+    await world.set_status(Status.ACTIVE)
+    replies += [await world.rpc("GET", uri.format(taken_over["direct_hash"])) for uri in LOOKUPS]
     await world.set_status(Status.DELETED)
     replies += [await world.rpc("GET", uri.format(of_deleted["direct_hash"])) for uri in LOOKUPS]
 

@@ -104,6 +104,17 @@ async def test_the_relay_goes_on_by_itself_when_the_bus_is_back(world: World) ->
 
 
 @pytest.mark.contract("registrar R-65")
+async def test_a_long_queue_goes_out_in_order_a_hundred_at_a_time(world: World) -> None:
+    bus = on(world)
+    for number in range(51):
+        await world.create(str(number), direct=True)
+
+    assert [await world.ringback.relay.publish_waiting() for _ in range(3)] == [100, 2, 0]
+
+    assert [message.id for message in bus.heard] == list(range(1, 103))
+
+
+@pytest.mark.contract("registrar R-65")
 async def test_published_events_are_kept_a_day(world: World) -> None:
     on(world)
 

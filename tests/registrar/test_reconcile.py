@@ -9,6 +9,7 @@ import pytest
 from ringback.registrar.reconcile import Drift
 from ringback.sip import edge
 from ringback.sip.tables import MANAGED
+from tests.registrar.test_list import insert
 from tests.world import World
 
 SIP = ("ps_aors", "ps_auths", "ps_endpoints", "registrar_sip_auths")
@@ -167,6 +168,30 @@ async def test_a_row_that_was_gone_in_between_gets_a_new_grace(world: World) -> 
     assert await passes(world) == []
     world.wait(20)
     assert [drift.id for drift in await passes(world)] == [GHOST]
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_a_pass_sees_every_row_however_many_there_are(world: World) -> None:
+    world.frozen = True
+    with world.bulk():
+        ids = {UUID(insert(world, number, number)) for number in range(1001)}
+        for number in range(1, 1002):
+            world.sql("INSERT INTO ps_aors (id) VALUES (?)", f"{number}@r.registrar.localhost")
+    names = {f"{number}@r.registrar.localhost" for number in range(1001)}
+
+    found = await passes(world, dry_run=True)
+
+    def seen(table: str, action: str) -> set[str | UUID]:
+        return {drift.id for drift in found if (drift.table, drift.action) == (table, action)}
+
+    last = {"0@r.registrar.localhost"}
+    assert (seen("ps_aors", "add"), seen("ps_aors", "correct")) == (last, names - last)
+    assert seen("ps_auths", "add") == seen("ps_endpoints", "add") == names
+    assert seen("registrar_sip_auths", "add") == ids
+    assert len(found) == 4 * 1001
+    world.wait(100)
+    found = await passes(world, dry_run=True)
+    assert seen("ps_aors", "remove") == {"1001@r.registrar.localhost"}
 
 
 @pytest.mark.contract("registrar R-64")
