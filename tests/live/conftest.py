@@ -142,8 +142,10 @@ async def phone(world: World, tmp_path: Path) -> AsyncIterator[StartPhone]:
 
 
 async def until(seen: Callable[[], Awaitable[Any]], within: float) -> Any:
-    """What `seen` gives, as soon as it is something; TimeoutError when that takes longer than `within` seconds."""
+    """What `seen` gives, as soon as it is something; TimeoutError when that takes longer than `within` seconds.
+
+    It is asked again as soon as it has answered: what another process does, nobody tells us."""
     async with asyncio.timeout(within):
-        while not (found := await seen()):  # noqa: ASYNC110 (another process's doing: nothing tells us)
-            await asyncio.sleep(0.05)
+        while not (found := await seen()):
+            pass
         return found

@@ -72,7 +72,7 @@ async def test_a_disabled_address_and_that_of_a_deleted_extension_are_refused(wo
     assert (one.rang, two.rang) == (1, 0)
 
 
-@pytest.mark.contract("registrar R-39, R-68")
+@pytest.mark.contract("registrar R-39")
 async def test_a_frozen_customers_address_is_refused_until_the_customer_is_active_again(
     world: World, phone: StartPhone
 ) -> None:
