@@ -298,7 +298,7 @@ QUERY = st.sampled_from(["", "?page_size=", "?page_token=", "?hash=", "?source="
 
 
 @pytest.mark.contract("registrar R-10, R-12, R-20")
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "PUT", "POST", "DELETE"]),
     uri=ANY_URI,
