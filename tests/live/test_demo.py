@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from ringback.demo.install import CACHE, Program
 from ringback.demo.phone import Account, Phone, PhoneOptions
+from ringback.demo.show import OURS
 from ringback.demo.steps import STEPS
 from ringback.demo.tones import tone_share
 
@@ -79,7 +80,7 @@ async def demo(folder: Path, *words: str) -> AsyncIterator[Demo]:
 
 
 def left(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"ringback.log", "lock"}
+    return {path.name for path in folder.iterdir()} - {"ringback.log", OURS}
 
 
 @dataclass
@@ -132,6 +133,7 @@ async def test_a_second_demo_in_one_folder_is_refused_in_one_line(early: Early) 
 
 async def test_a_step_that_fails_is_told_with_what_depends_on_it_and_the_rest_goes_on(tmp_path: Path) -> None:
     """A file where Asterisk's folder should be lets it not start."""
+    (tmp_path / OURS).touch()
     (tmp_path / "asterisk").write_text("in the way")
     async with demo(tmp_path) as one:
         code = await one.ended()
@@ -202,6 +204,17 @@ async def test_a_demo_that_stays_tells_of_registrations_and_calls_until_ctrl_c(e
     ):
         assert f"  {line}" in one.printed
     assert left(early.staying_folder) - {"1003-1.wav"} == {f"{name}.wav" for name in RECORDINGS}
+
+
+async def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "1001-song.wav").touch()
+    async with demo(tmp_path) as one:
+        code = await one.ended()
+
+    assert code == 2
+    assert one.printed == f"ringback: {tmp_path} holds other things: the demo needs a folder of its own\n"
+    assert (tmp_path / "home" / "1001-song.wav").exists()
 
 
 def no_tools(folder: Path) -> dict[str, str]:

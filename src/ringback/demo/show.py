@@ -22,7 +22,9 @@ from ringback.demo.story import NotSeen, Outcome, Story
 from ringback.kit.errors import CannotStart
 from ringback.kit.lock import only_one
 
-FOLDER = Path("var/demo")
+OURS = ".ringback-demo"
+"""The file that makes a folder the demo's own, which it may sweep; the demo that runs there holds its lock."""
+RECORDINGS = "*-hears-*.wav", "100[123]-*.wav", "stranger-*.wav"
 
 
 def show(folder: Path, *, stay: bool) -> bool:
@@ -35,7 +37,9 @@ def show(folder: Path, *, stay: bool) -> bool:
     program = obtain(tell=report.say)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with only_one(folder / "lock", f"The demo runs in {folder}"):
+        if any(folder.iterdir()) and not (folder / OURS).exists():
+            raise CannotStart(f"{folder} holds other things: the demo needs a folder of its own")
+        with only_one(folder / OURS, f"The demo runs in {folder}"):
             return asyncio.run(_play(folder, program, report, stay=stay))
     except (AsteriskFailed, PhoneFailed, ServerFailed, NotSeen) as error:
         report.say(f"FAILED  {error}", "bold red")
@@ -75,6 +79,8 @@ async def _play(folder: Path, program: Program, report: Report, *, stay: bool) -
                 await stay_open(story, feed, report)
     finally:
         _sweep(folder, recordings=False)
+    if not outcome.failed:
+        story.server.log.unlink()  # after a failure it is what to read
     return not outcome.failed
 
 
@@ -95,5 +101,6 @@ def _sweep(folder: Path, *, recordings: bool = True) -> None:
     for name in ("home", "asterisk"):
         shutil.rmtree(folder / name, ignore_errors=True)
     if recordings:
-        for file in folder.glob("*.wav"):
-            file.unlink()
+        for pattern in RECORDINGS:
+            for file in folder.glob(pattern):
+                file.unlink()
