@@ -25,7 +25,7 @@ test: $(READY) ## run every test: the fast ones, then those against a real Aster
 	exit $$failed
 
 test-fast: $(READY) ## run the tests that need no server and no network
-	$(BIN)/pytest -n auto -m "not sip"
+	$(BIN)/pytest -n auto --dist worksteal -m "not sip"
 
 test-sip: services ## run the tests against a real Asterisk
 	$(BIN)/pytest -m sip

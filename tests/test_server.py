@@ -203,3 +203,72 @@ async def test_a_database_with_the_other_secret_storage_is_refused(tmp_path: Pat
     with pytest.raises(CannotStart, match="secret_storage"):
         async with server.running(settings(tmp_path)):
             pass
+
+
+async def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
+    async with server.running(settings(tmp_path)):
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("ringback.db*")}
+
+    assert modes["ringback.db"] == 0o600
+    assert modes["ringback.db-wal"] == 0o600
+
+
+async def test_the_base_domain_stays_what_it_was(tmp_path: Path) -> None:
+    async with server.running(settings(tmp_path)):
+        pass
+
+    with pytest.raises(CannotStart, match=r"domain_name_extension: .*registrar\.localhost"):
+        async with server.running(settings(tmp_path, domain_name_extension="other.example.com")):
+            pass
+
+
+async def test_one_database_has_one_server(tmp_path: Path) -> None:
+    dsns = dict.fromkeys(("database_dsn_bin", "database_dsn_asterisk"), f"sqlite:///{tmp_path / 'shared.db'}")
+    async with server.running(settings(tmp_path / "a", **dsns)):
+        with pytest.raises(CannotStart, match="running on this database"):
+            async with server.running(settings(tmp_path / "b", **dsns)):
+                pass
+
+
+async def test_a_socket_that_takes_a_request_and_says_nothing_is_an_error(tmp_path: Path) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    served = await asyncio.start_unix_server(hang_up, tmp_path / "rpc.sock")
+    async with served:
+        with pytest.raises(local.NoReply):
+            await local.ask(tmp_path / "rpc.sock", b"{}")
+
+
+async def test_a_reply_may_be_larger_than_a_request(tmp_path: Path) -> None:
+    large = b"x" * (3 << 20)
+
+    async def serve(envelope: bytes) -> bytes:
+        return large
+
+    async with local.serving(tmp_path / "rpc.sock", serve):
+        answer = await local.ask(tmp_path / "rpc.sock", b"{}")
+
+    assert answer is not None
+    assert len(answer.strip()) == len(large)
+
+
+async def test_a_deep_folder_can_hold_the_socket(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+
+    async def serve(envelope: bytes) -> bytes:
+        return envelope.strip()
+
+    async with local.serving(deep / "rpc.sock", serve):
+        assert await local.ask(deep / "rpc.sock", b"{}") == b"{}\n"
+
+
+async def test_what_cannot_be_a_lock_or_a_socket_is_one_line(tmp_path: Path) -> None:
+    for name in ("lock", "rpc.sock"):
+        home = tmp_path / name.replace(".", "_")
+        (home / name).mkdir(parents=True)
+        with pytest.raises(CannotStart, match=name):
+            async with server.running(settings(home)):
+                pass

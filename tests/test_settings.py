@@ -96,3 +96,24 @@ def test_secrets_are_not_in_the_settings_text() -> None:
     text = repr(load({"jwt_key": "Sample-Pass-0001", **dsns}))
 
     assert "Sample-Pass" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("drain_timeout", "inf"), ("reconcile_interval", "1e-9"), ("reconcile_interval", "inf")]
+)
+def test_times_without_an_end_are_refused(name: str, value: str) -> None:
+    with pytest.raises(CannotStart, match=name):
+        load({name: value})
+
+
+def test_letters_beyond_ascii_are_in_no_domain() -> None:
+    with pytest.raises(CannotStart, match="domain_name_extension"):
+        load({"domain_name_extension": "reg\u017f.example.com"})
+
+
+def test_the_environment_is_read_in_either_letter_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ringback.toml"
+    file.write_text('log_level = "error"\n')
+    monkeypatch.setenv("log_level", "debug")
+
+    assert load({}, file).log_level == "debug"

@@ -50,7 +50,7 @@ class Ringback:
     work: Work[Uow]
     rpc: Service[Uow]
     gateway: Gateway
-    site: Site
+    metrics: Gateway
     relay: Relay
     reconciler: Reconciler
     bus: Bus
@@ -88,7 +88,7 @@ def assemble(
         work=work,
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
         gateway=Gateway(REST, work, site.public_pages()),
-        site=site,
+        metrics=Gateway(Routes(), work, site.metrics_pages()),
         relay=Relay(work, carrier, news, memory.metrics.observe_event),
         reconciler=Reconciler(work, memory.metrics, settings),
         bus=carrier,

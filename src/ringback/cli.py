@@ -174,15 +174,18 @@ def upgrade(
             terminal.say(f"{name}: {commands.current(name, _url(settings))}")
 
 
-@database.command()
+@database.command(context_settings={"ignore_unknown_options": True})
 @with_settings
 def downgrade(
     settings: Settings,
-    revision: Annotated[str, typer.Argument(help="down to which revision; `base` is nothing at all, -1 one step")],
+    revision: Annotated[str, typer.Argument(help="down to which revision; base is nothing at all, -1 one step")],
     database: Name = None,
     sql: Sql = False,
+    force: Annotated[bool, typer.Option("--force", help="do not ask")] = False,
 ) -> None:
-    """Take schema changes back, and the data in them."""
+    """Take schema changes back, and the data in them; on a terminal it asks first."""
+    if not sql and terminal.is_terminal():
+        terminal.confirm(f"Take {settings.database_file} back to {revision}, with the data in it?", force=force)
     for name in reversed(_databases(database)):
         commands.downgrade(name, _url(settings), revision, sql=sql)
         if not sql:

@@ -49,11 +49,14 @@ def read(home: Path) -> Keys | None:
 def write(home: Path, kept: Keys) -> None:
     """Replace the file in one step, readable by its owner alone."""
     part = home / f".{FILE}.{secrets.token_hex(4)}"
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(home / FILE)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(home / FILE)
+    except OSError as error:
+        raise CannotStart(f"{home / FILE} cannot be written: {error.strerror}") from None
 
 
 async def ensure(work: Work[Uow], home: Path, url: str) -> tuple[Keys | None, bool]:

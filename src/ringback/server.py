@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,16 +13,14 @@ from typing import Any, Final
 import structlog
 import uvicorn
 from sqlalchemy import URL
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from ringback import first_start
 from ringback.app import Ringback, assemble
 from ringback.kit.errors import CannotStart
 from ringback.kit.lock import only_one
 from ringback.migrations import commands
-from ringback.registrar.meta import require_storage
+from ringback.registrar.meta import require_recorded
 from ringback.settings import Settings, host_and_port
 from ringback.transports import local
 
@@ -50,13 +49,19 @@ async def up(settings: Settings, tell: Callable[[Started], None]) -> None:
         tell(started)
         await stop.wait()
         log.info("stopping", action="stop")
+        for signum in SIGNALS:  # a second one ends it at once
+            asyncio.get_running_loop().remove_signal_handler(signum)
 
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Started]:
     """The whole product on its ports and on the socket in its home, while inside."""
     home = make_home(settings.ringback_home)
-    with only_one(home / "lock", "Ringback is running on this home"):
+    file = settings.database_file
+    with (
+        only_one(home / "lock", "Ringback is running on this home"),
+        only_one(file.with_name(f"{file.name}.lock"), "Ringback is running on this database"),
+    ):
         make_schema(settings.database_file)
         ringback = assemble(settings)
         try:
@@ -69,7 +74,7 @@ async def running(settings: Settings) -> AsyncIterator[Started]:
 @contextlib.asynccontextmanager
 async def _serving(ringback: Ringback, home: Path) -> AsyncIterator[Started]:
     settings = ringback.settings
-    await ringback.work.write(lambda uow: require_storage(uow, settings.secret_storage))
+    await ringback.work.write(require_recorded)
     with (
         listening("rest_listen_address", settings.rest_listen_address) as rest,
         listening("prometheus_listen_address", settings.prometheus_listen_address) as metrics,
@@ -78,7 +83,7 @@ async def _serving(ringback: Ringback, home: Path) -> AsyncIterator[Started]:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(_in_background(ringback.relay.run()))
             await stack.enter_async_context(_in_background(ringback.reconciler.run(settings.reconcile_interval)))
-            for at, app in ((metrics, Pages(ringback.site.metrics_pages())), (rest, ringback.gateway)):
+            for at, app in ((metrics, ringback.metrics), (rest, ringback.gateway)):
                 await stack.enter_async_context(_http(app, at, settings.drain_timeout))
             await stack.enter_async_context(local.serving(home / SOCKET, ringback.rpc.serve, settings.drain_timeout))
             log.info("started", action="start", rest=url_of(rest), metrics=url_of(metrics))
@@ -106,7 +111,11 @@ def require_schema(file: Path) -> None:
 
 
 def make_schema(file: Path) -> None:
-    """Bring the SQLite file up to date; the embedded default upgrades itself."""
+    """Bring the SQLite file up to date; the embedded default upgrades itself. A new file is its owner's alone."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise CannotStart(f"the database {file} cannot be used: {error.strerror}") from None
     url = URL.create("sqlite", database=str(file))
     for database in commands.DATABASES:
         if not commands.is_current(database, url):
@@ -133,19 +142,6 @@ def listening(setting: str, address: str) -> Iterator[socket.socket]:
 def url_of(opened: socket.socket) -> str:
     host, port = opened.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-class Pages:
-    """An ASGI application of nothing but pages by path."""
-
-    def __init__(self, pages: Mapping[str, Any]) -> None:
-        self._pages = pages
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            page = self._pages.get(scope["path"])
-            response: Response = await page(Request(scope, receive)) if page else Response(status_code=404)
-            await response(scope, receive, send)
 
 
 class Http(uvicorn.Server):

@@ -108,10 +108,10 @@ class Settings(BaseSettings):
     contact_cache_ttl: Annotated[float, Field(ge=0, le=60)] = Field(
         15.0, description="seconds that a phone's contacts are cached, 0 to 60"
     )
-    reconcile_interval: Annotated[float, Field(gt=0)] = Field(
+    reconcile_interval: Annotated[float, Field(ge=1, le=86400)] = Field(
         60.0, description="seconds between two repairs of the SIP tables"
     )
-    drain_timeout: Annotated[float, Field(ge=0)] = Field(
+    drain_timeout: Annotated[float, Field(ge=0, le=3600)] = Field(
         10.0, description="seconds that requests in hand get at the end"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged, to stderr")
@@ -203,7 +203,8 @@ def knobs() -> list[Knob]:
 def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
     """Settings from everywhere. `CannotStart` names the first unusable key, never its value."""
     from_file = _file(config) if config else {}
-    given = {name: value for name, value in from_file.items() if not os.environ.get(name.upper())}
+    env = {name.lower() for name, value in os.environ.items() if value}
+    given = {name: value for name, value in from_file.items() if name not in env}
     given |= {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings(**given)

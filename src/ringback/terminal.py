@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,6 +15,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ringback import first_start
 from ringback.app import assemble
@@ -38,6 +40,8 @@ EXIT_CODES: Final = {
     "ALREADY_EXISTS": CONFLICT,
     "FAILED_PRECONDITION": CONFLICT,
 }
+CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 PIPE_WIDTH: Final = 200
 """Columns of a table that no terminal shows."""
 
@@ -116,6 +120,8 @@ def settings_last(arguments: Sequence[str]) -> list[str]:
 def run(app: typer.Typer, arguments: Sequence[str]) -> NoReturn:
     """Run the command line; every failure is one line on stderr and an exit code."""
     try:
+        if any(SURROGATES.search(word) for word in arguments):
+            raise CannotStart("the command line must be UTF-8")
         app(args=settings_last(arguments))
     except CannotStart as error:
         stop(str(error), USAGE)
@@ -131,7 +137,12 @@ def stop(line: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-FLAGS: Final = {"extension": "extension_number", "password_regenerate": "generate_password"}
+FLAGS: Final = {
+    "domain_name": "domain",
+    "extension": "extension_number",
+    "page_size": "limit",
+    "password_regenerate": "generate_password",
+}
 """Fields whose flag has another name."""
 
 
@@ -171,17 +182,23 @@ def is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
+def asked_for(value: str | None, question: str) -> str | None:
+    """A required flag: asked for on a terminal, else left to the reader, who names all that is missing."""
+    return str(typer.prompt(question, err=True)) if value is None and is_terminal() else value
+
+
 def need(value: str | None, flag: str, question: str) -> str:
     """A required flag: asked for on a terminal, else a usage error."""
-    if value is not None:
-        return value
-    if not is_terminal():
+    given = asked_for(value, question)
+    if given is None:
         raise ValidationFailed(Fault(flag, "is required"))
-    return str(typer.prompt(question, err=True))
+    return given
 
 
 def new_password(question: str) -> str | None:
     """A password typed twice, unseen; nothing typed is none."""
+    if not is_terminal():
+        raise ValidationFailed(Fault("password", "can only be asked for on a terminal"))
     typed = typer.prompt(question, default="", hide_input=True, confirmation_prompt=True, show_default=False, err=True)
     return str(typed) or None
 
@@ -202,14 +219,14 @@ def show_json(data: object) -> None:
 
 
 def show_fields(fields: Mapping[str, object], title: str, *, on_stderr: bool = False) -> None:
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(title=_cell(title), title_justify="left", show_header=False)
     for name, value in fields.items():
         table.add_row(name, _cell(value))
     (Console(stderr=True) if on_stderr else console()).print(table)
 
 
 def show_rows(rows: Iterable[Mapping[str, object]], columns: Sequence[str], title: str) -> None:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=_cell(title), title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -237,7 +254,8 @@ def hint(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Text:
+    """Text as it is: no markup of ours, no control character of somebody else's (a phone names itself)."""
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    return "" if value is None else str(value)
+        value = value.isoformat().replace("+00:00", "Z")
+    return Text("" if value is None else CONTROLS.sub("\ufffd", str(value)))

@@ -11,7 +11,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
-from ringback.server import Pages
 from tests.world import World
 
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -20,7 +19,7 @@ BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 @pytest.fixture
 async def metrics(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """The metrics port."""
-    transport = httpx.ASGITransport(app=Pages(world.ringback.site.metrics_pages()))
+    transport = httpx.ASGITransport(app=world.ringback.metrics)
     async with httpx.AsyncClient(transport=transport, base_url="http://metrics") as client:
         yield client
 

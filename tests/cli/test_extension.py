@@ -198,3 +198,51 @@ def test_environment_variables_never_fill_a_flag(shell: Shell, monkeypatch: pyte
     assert (made["username"], made["name"]) == ("1001", "")
     assert made["password"] != "Sample-Pass-0009"
     assert shell.control("extension", "get").code == 2
+
+
+def test_words_of_customers_and_phones_are_shown_as_they_are(shell: Shell) -> None:
+    made = shell.create("1001", "--name", "[/bold] [red]x")
+    shell.sql(
+        "INSERT INTO ps_contacts (id, endpoint, uri, expiration_time, user_agent) VALUES (?, ?, ?, ?, ?)",
+        "x;@1", made["endpoint_id"], "sip:x@192.0.2.4", int(time.time()) + 600, "Evil\x1b]0;pwned\x1b[31m[/x]",
+    )  # fmt: skip
+
+    shown = shell.control("extension", "get", "--id", made["id"])
+    again = shell.control(
+        "extension", "create", "--customer_id", shell.customer, "--extension_number", "2", "--name", "[/x]"
+    )
+
+    assert (shown.code, again.code) == (0, 0)
+    assert "[/bold] [red]x" in shown.out
+    assert "\x1b" not in shown.out
+    assert "[/x]" in shown.out
+    assert "password: " in again.out
+
+
+def test_every_missing_flag_is_named(shell: Shell) -> None:
+    ran = shell.control("extension", "create")
+
+    assert "--customer_id" in ran.err
+    assert "--extension_number" in ran.err
+
+
+def test_every_faulty_flag_of_a_list_is_named_once(shell: Shell) -> None:
+    ran = shell.control("extension", "list", "--customer_id", "bad", "--limit", "0")
+
+    assert (ran.code, ran.err.count("--customer_id"), ran.err.count("--limit")) == (2, 1, 1)
+
+
+def test_a_password_is_not_asked_for_without_a_terminal(shell: Shell) -> None:
+    id = shell.create()["id"]
+
+    ran = shell.control("extension", "update", "--id", id, "--password", "-")
+
+    assert (ran.code, "terminal" in ran.err) == (2, True)
+
+
+def test_a_command_line_that_is_no_utf_8_is_one_line(shell: Shell) -> None:
+    ran = shell.control(
+        "extension", "create", "--customer_id", shell.customer, "--extension_number", "1", "--name", "\udcff"
+    )
+
+    assert (ran.code, ran.out, ran.err) == (2, "", "ringback: the command line must be UTF-8\n")

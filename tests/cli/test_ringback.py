@@ -121,3 +121,16 @@ def test_a_damaged_database_is_one_line(shell: Shell) -> None:
 
 def test_databases_are_upgraded_in_the_order_that_the_view_needs() -> None:
     assert commands.DATABASES == ("asterisk", "bin")
+
+
+def test_a_step_back_is_minus_one(shell: Shell) -> None:
+    ran = shell.ringback("db", "downgrade", "-1", "--database", "bin")
+
+    assert (ran.code, ran.out.strip()) == (0, "bin: registrar_meta_create_table")
+
+
+def test_looking_at_a_database_that_is_not_there_makes_none(shell: Shell) -> None:
+    (shell.home / "ringback.db").unlink()
+
+    assert "empty" in shell.ringback("db", "current").out
+    assert not (shell.home / "ringback.db").exists()

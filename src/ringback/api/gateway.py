@@ -15,6 +15,7 @@ from ringback.api.call import Answer, Call, Route, etag, is_object
 from ringback.api.caller import Caller, customer_of, who
 from ringback.kit.errors import Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
 from ringback.kit.log import request_id_of
+from ringback.kit.reading import Faults
 from ringback.kit.routing import Found, Routes, WrongMethod
 from ringback.kit.uow import Work
 from ringback.registrar.work import Uow
@@ -62,7 +63,8 @@ class Gateway:
             response.headers["x-content-type-options"] = "nosniff"
             if request.method == "HEAD":
                 response.body = b""
-            log.info("answered", status=response.status_code, ms=round((time.perf_counter() - started) * 1000, 1))
+            say = log.debug if asked.path_of(scope) in self._site else log.info
+            say("answered", status=response.status_code, ms=round((time.perf_counter() - started) * 1000, 1))
             await response(scope, receive, send)
 
     async def _guarded(self, request: Request, request_id: str) -> Response:
@@ -102,7 +104,7 @@ async def _read(request: Request, found: Found[Route], caller: Caller) -> Callab
     about = found.route.about
     raw = await asked.body_of(request)
     query, wrong = asked.query_of(request.scope)
-    faults = asked.Faults(wrong)
+    faults = Faults(wrong)
     named = query.pop("customer_id", None)
     customer_id = faults.of(lambda: customer_of(caller, named))
     filters = faults.of(lambda: asked.read_query(about.get("query"), query))

@@ -1,9 +1,8 @@
 """What an HTTP request says: its path, its query and its body, with the faults of all three."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
 from starlette.requests import Request
@@ -12,8 +11,6 @@ from starlette.types import Scope
 from ringback.api.call import Nothing
 from ringback.kit.errors import Fault, InvalidArgument, ValidationFailed
 from ringback.kit.reading import fields_of, object_of, read
-
-T = TypeVar("T")
 
 LARGEST_BODY: Final = 1 << 20
 JSON: Final = "application/json"
@@ -33,21 +30,6 @@ class NotJson(InvalidArgument):
     """The body must be sent as application/json in UTF-8."""
 
     code, reason = 415, "UNSUPPORTED_MEDIA_TYPE"
-
-
-@dataclass(slots=True)
-class Faults:
-    """What is wrong with a request so far."""
-
-    found: list[Fault] = field(default_factory=list)
-
-    def of(self, reading: Callable[[], T]) -> T | None:
-        """What could be read, or its faults noted down."""
-        try:
-            return reading()
-        except ValidationFailed as failure:
-            self.found += failure.faults
-            return None
 
 
 def path_of(scope: Scope) -> str:

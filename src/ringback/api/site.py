@@ -105,7 +105,7 @@ class Site:
         return await uow.sip.online(f".{self._settings.domain_name_extension}", uow.now)
 
     def _probes(self) -> dict[str, Callable[[Uow], Awaitable[Any]]]:
-        return {"database_bin": lambda uow: pending(uow.session), "database_asterisk": self._online}
+        return {"database_bin": lambda uow: pending(uow.session), "database_asterisk": lambda uow: uow.sip.probe()}
 
     async def _check(self, probe: Callable[[Uow], Awaitable[Any]]) -> str:
         try:

@@ -72,4 +72,10 @@ class Json(TypeDecorator[Any]):
         return msgspec.json.encode(value).decode() if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return msgspec.json.decode(value) if isinstance(value, str) and dialect.name == "sqlite" else value
+        """What somebody else spoilt comes back as the text it is, which equals no document of ours."""
+        if dialect.name != "sqlite" or not isinstance(value, str):
+            return value
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value

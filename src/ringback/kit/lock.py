@@ -12,7 +12,11 @@ from ringback.kit.errors import CannotStart
 @contextmanager
 def only_one(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file while inside; `CannotStart` names the process that has it already."""
-    with path.open("a+") as file:
+    try:
+        opened = path.open("a+")
+    except OSError as error:
+        raise CannotStart(f"{path} cannot be used: {error.strerror}") from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

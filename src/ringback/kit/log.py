@@ -17,12 +17,12 @@ REDACTED: Final = "[REDACTED]"
 Rewrite = tuple[re.Pattern[str], str]
 """What to look for in a text, and what a log shows instead."""
 
-HIDDEN_KEYS: Final = ("password", "secret", "token", "credential", "ha1", "authorization")
+HIDDEN_KEYS: Final = re.compile(r"password|secret|token|cred|ha1|digest|authorization|_key$|hash$")
 BASE32: Final = string.ascii_uppercase + "234567"
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 REWRITES: Final[tuple[Rewrite, ...]] = (
-    (re.compile(r"://[^\s/@]*(?:@[^\s/@]*)*@"), "://"),
-    (re.compile(r"\b\S*@tcp\("), "tcp("),
+    (re.compile(r"://\S{1,512}@"), "://"),
+    (re.compile(r"(?<!\S)\S{1,512}@tcp\("), "tcp("),
     (re.compile(r"\brb_[A-Za-z0-9_-]{20,}"), REDACTED),
 )
 
@@ -49,8 +49,7 @@ class Redact:
 
 def clean(key: str, value: Any, rewrites: tuple[Rewrite, ...] = REWRITES) -> Any:
     """A value as a log may show it."""
-    name = key.lower()
-    if isinstance(value, Secret) or (name in HIDDEN_KEYS or name.endswith(("password", "hash", "ha1"))):
+    if isinstance(value, Secret) or HIDDEN_KEYS.search(key.lower()):
         return REDACTED
     if isinstance(value, str):
         for pattern, shown in rewrites:

@@ -65,7 +65,7 @@ PENDING = Statement(
 )
 SENT = Statement(update(outbox).where(outbox.c.id == bindparam("sent_id")), "tm_publish")
 FAILED = Statement(update(outbox).where(outbox.c.id == bindparam("failed_id")).values(attempts=outbox.c.attempts + 1))
-OLD = select(outbox.c.id).where(outbox.c.tm_publish < bindparam("before", type_=Time)).limit(1000)
+OLD = select(outbox.c.id).where(outbox.c.tm_publish < bindparam("before", type_=Time)).limit(BATCH)
 PRUNE = Statement(delete(outbox).where(outbox.c.id.in_(OLD)))
 
 log = structlog.get_logger()
@@ -144,8 +144,7 @@ class Relay:
                 while await self.publish_waiting():
                     pause = self._poll
                 if loop.time() >= prune_at:
-                    while await self._work.write(_prune):
-                        await asyncio.sleep(0)
+                    await self._forget_old()
                     prune_at = loop.time() + PRUNE_EVERY
             except Exception as error:
                 pause = min(pause * 2, self._longest_pause)
@@ -157,6 +156,12 @@ class Relay:
             except TimeoutError:
                 pass
             self._news.clear()
+
+    async def _forget_old(self) -> None:
+        forgotten = BATCH
+        while forgotten == BATCH:
+            forgotten = await self._work.write(_prune)
+            await asyncio.sleep(0)
 
     async def publish_waiting(self) -> int:
         """Publish one batch; how many there were. Raises what the bus raised, after counting the attempt."""

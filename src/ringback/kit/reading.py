@@ -1,6 +1,7 @@
 """Bytes to a typed request, all faults at once: for RPC, REST and the command line."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,7 +20,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
-        """Faults between fields that are right by themselves; `values` holds those that were given."""
+        """Faults between fields; `values` holds those that were given, as `None` where they are wrong by themselves."""
         return ()
 
 
@@ -91,6 +92,22 @@ def _field(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
 
 
 T = TypeVar("T", bound=Asked)
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong with a request so far, so that all of it can be told at once."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    def of(self, reading: Callable[[], V]) -> V | None:
+        """What could be read, or its faults noted down."""
+        try:
+            return reading()
+        except ValidationFailed as failure:
+            self.found += failure.faults
+            return None
 
 
 def object_of(body: bytes | msgspec.Raw | None) -> dict[str, object]:
@@ -111,18 +128,19 @@ def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = Fa
     fields = fields_of(shape)
     values: dict[str, Any] = {}
     faults: list[Fault] = []
-    for field in fields:
-        given = raw.get(field.name)
+    for one in fields:
+        given = raw.get(one.name)
         if given is None:
-            if field.required:
-                faults.append(Fault(field.name, "is required"))
+            if one.required:
+                faults.append(Fault(one.name, "is required"))
             continue
         try:
-            values[field.name] = field.read(given)
+            values[one.name] = one.read(given)
         except ValueError as error:
-            faults.append(Fault(field.name, str(error)))
+            values[one.name] = None
+            faults.append(Fault(one.name, str(error)))
     if refuse_unknown:
-        known = {field.name for field in fields}
+        known = {one.name for one in fields}
         faults += [Fault(name, "is not a field of this request") for name in raw if name not in known]
     faults += shape.faults_together(values)
     if faults:

@@ -90,7 +90,7 @@ class Service(Generic[U]):
 
     async def answer(self, request: Request) -> Reply:
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request.request_id or new_request_id()):
+        with structlog.contextvars.bound_contextvars(request_id=request.request_id[:64] or new_request_id()):
             path, _, query = request.uri.partition("?")
             found = self._routes.find(request.method, path)
             known = found if isinstance(found, Found) and not found.faults else None
@@ -121,7 +121,8 @@ class Service(Generic[U]):
     async def _run(self, request: Request, query: str, found: Found[Answer]) -> Reply:
         data = object_of(b"" if bytes(request.data) == b"null" else request.data)
         asked = dict(parse_qsl(query, keep_blank_values=True))
-        do = self._work.read if request.method == "GET" else self._work.write
+        reads = request.method == "GET" or found.route.about.get("reads", False)
+        do = self._work.read if reads else self._work.write
         return await do(lambda uow: found.route.answer(Call(uow, found.path, asked, data, request.publisher)))
 
 

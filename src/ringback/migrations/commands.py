@@ -68,7 +68,9 @@ def history(database: Name, url: URL) -> list[tuple[str, str]]:
 
 
 def current(database: Name, url: URL) -> str | None:
-    """The revision that the database is at; `None` for an empty one."""
+    """The revision that the database is at; `None` for an empty one, or none at all."""
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        return None
     try:
         with create_engine(url, poolclass=pool.NullPool).connect() as connection:
             context = MigrationContext.configure(connection, opts={"version_table": f"alembic_version_{database}"})

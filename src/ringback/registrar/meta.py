@@ -9,16 +9,20 @@ from ringback.kit.errors import CannotStart
 from ringback.registrar.tables import meta
 from ringback.registrar.work import Uow
 
-STORAGE: Final = "secret_storage"
+FIXED: Final = ("secret_storage", "domain_name_extension")
+"""Settings that every credential depends on: they stay what they were at the first start."""
 GET = Statement(select(meta.c.value).where(meta.c.key == bindparam("name")))
 ADD = Statement(insert(meta), "key", "value")
 
 
-async def require_storage(uow: Uow, mode: str) -> None:
-    """Record how credentials are kept, or refuse to go on in another mode than the recorded one."""
-    if await uow.session.insert_if_new(ADD, key=STORAGE, value=mode):
-        return
-    row = await uow.session.one(GET, name=STORAGE)
-    recorded = row["value"] if row else mode
-    if recorded != mode:
-        raise CannotStart(f"secret_storage: this database keeps credentials as {recorded}, not as {mode}")
+async def require_recorded(uow: Uow) -> None:
+    """Record the fixed settings, or refuse to go on with others than the recorded ones."""
+    for name in FIXED:
+        value = str(getattr(uow.settings, name))
+        if await uow.session.insert_if_new(ADD, key=name, value=value):
+            continue
+        row = await uow.session.one(GET, name=name)
+        if row and row["value"] != value:
+            raise CannotStart(
+                f"{name}: this database was made with {row['value']}; {value} needs a database of its own"
+            )

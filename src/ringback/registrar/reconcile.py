@@ -1,14 +1,17 @@
-"""Makes every SIP row follow our own truth: at start, on a timer, by command."""
+"""Makes every SIP row follow our own truth: at start and on a timer."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
 import structlog
 
+from ringback.kit.errors import Failure
 from ringback.kit.uow import Work
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
@@ -61,12 +64,13 @@ class Reconciler:
             try:
                 await self.once()
             except Exception as error:
-                log.warning("reconciliation failed", action="reconcile", error=type(error).__name__)
+                known = isinstance(error, Failure)
+                log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)
             await asyncio.sleep(interval)
 
     async def once(self, *, dry_run: bool = False) -> list[Drift]:
         """One whole pass; what it repaired (with `dry_run`: would repair, and nothing is written)."""
-        found = [drift async for drift in self._drifts()]
+        found = await self._found()
         now = await self._work.read(_now)
         strays = {(drift.table, drift.id): now for drift in found if drift.action == "remove"}
         self._strays = strays | {key: since for key, since in self._strays.items() if key in strays}
@@ -75,9 +79,11 @@ class Reconciler:
         if dry_run:
             return due
         for drift in due:
-            await self._repair(drift)
+            await self._work.write(partial(_repair, id=drift.id))
             self._metrics.reconcile_actions.labels(drift.table, drift.action).inc()
-            log.info("repaired", action="reconcile", table=drift.table, repair=drift.action)
+            await asyncio.sleep(0)
+        for (table, action), rows in Counter((drift.table, drift.action) for drift in due).items():
+            log.info("repaired", action="reconcile", table=table, repair=action, rows=rows)
         self._metrics.reconcile_pending.set(len(found) - len(due))
         self._metrics.reconcile_success.set(now.timestamp())
         return due
@@ -85,25 +91,28 @@ class Reconciler:
     def _is_due(self, drift: Drift, now: datetime) -> bool:
         return now - self._strays[drift.table, drift.id] >= self._grace
 
-    async def _repair(self, drift: Drift) -> None:
-        if isinstance(drift.id, UUID):
-            id = drift.id
-            await self._work.write(lambda uow: extensions.restate_credential(uow, id))
-        elif drift.table == CONTACTS:
-            name = drift.id
-            await self._work.write(lambda uow: uow.sip.purge(name))
-        else:
-            name = drift.id
-            await self._work.write(lambda uow: extensions.restate(uow, name))
+    async def _found(self) -> list[Drift]:
+        """What differs, table by table; one that cannot be read does not keep the others from being repaired."""
+        found: list[Drift] = []
+        for table in (*MANAGED, EDGE, CONTACTS):
+            try:
+                found += [drift async for drift in self._drifts(table)]
+            except Failure:
+                raise
+            except Exception as error:
+                log.error("a table cannot be compared", action="reconcile", table=table, exc_info=error)
+        return found
 
-    async def _drifts(self) -> AsyncIterator[Drift]:
-        for table in MANAGED:
+    async def _drifts(self, table: str) -> AsyncIterator[Drift]:
+        if table in MANAGED:
             async for drift in self._asterisk_drifts(table):
                 yield drift
-        async for drift in self._edge_drifts():
-            yield drift
-        for name in await self._work.read(lambda uow: uow.sip.stray_contacts(self._suffix)):
-            yield Drift(CONTACTS, name, "remove")
+        elif table == EDGE:
+            async for drift in self._edge_drifts():
+                yield drift
+        else:
+            for name in await self._work.read(lambda uow: uow.sip.stray_contacts(self._suffix)):
+                yield Drift(CONTACTS, name, "remove")
 
     async def _asterisk_drifts(self, table: str) -> AsyncIterator[Drift]:
         truth = self._stream(lambda uow, after: extensions.live_behind(uow, after, CHUNK), _endpoint_id, "")
@@ -170,6 +179,14 @@ def _id(extension: Extension) -> UUID:
 
 def _row_id(row: Any) -> Any:
     return row["id"]
+
+
+async def _repair(uow: Uow, id: str | UUID) -> None:
+    """Look at the truth once more, now under the lock, and make the rows of that name follow it."""
+    if isinstance(id, UUID):
+        await extensions.restate_credential(uow, id)
+    else:
+        await extensions.restate(uow, id)
 
 
 async def _now(uow: Uow) -> datetime:

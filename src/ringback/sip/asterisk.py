@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Table, bindparam, cast, delete, distinct, func, insert, select, update
 
 from ringback.kit.db import Row, Session, Statement
 from ringback.sip.digest import Ha1
@@ -83,7 +83,12 @@ class Asterisk:
 
     async def online(self, suffix: str, now: datetime) -> int:
         """How many of our endpoints have a live contact."""
-        return len(await self._session.all(ONLINE, suffix=like_suffix(suffix), now=int(now.timestamp())))
+        row = await self._session.one(ONLINE, suffix=like_suffix(suffix), now=int(now.timestamp()))
+        return int(row["count"]) if row else 0
+
+    async def probe(self) -> None:
+        """Raises `DatabaseUnavailable` unless Asterisk's tables can be read."""
+        await self._session.one(PROBE)
 
     async def owned(self, table: str, suffix: str, after: str, limit: int) -> list[Row]:
         """Up to `limit` rows of ours (their id ends in `suffix`), by id, behind `after`."""
@@ -135,8 +140,12 @@ CONTACTS = Statement(
     select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint"), LIVE).order_by(ps_contacts.c.id)
 )
 ONLINE = Statement(
-    select(ps_contacts.c.endpoint).where(LIVE, ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\")).distinct()
+    select(func.count(distinct(ps_contacts.c.endpoint)).label("count")).where(
+        cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now"),
+        ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\"),
+    )
 )
+PROBE = Statement(select(table_of("ps_aors").c.id).limit(1))
 STRAY = Statement(
     select(ps_contacts.c.endpoint)
     .where(

@@ -67,5 +67,5 @@ def _value(name: str, raw: Any) -> Any:
         return kind()
     try:
         return kind(raw)
-    except ValueError:
+    except (ValueError, OverflowError):
         return kind()

@@ -16,7 +16,7 @@ async def find(call: Call[Uow]) -> Reply:
     return reply([wire.over_rpc(contact) for contact in found.contacts])
 
 
-@routes.on("PUT", "/v1/contacts")
+@routes.on("PUT", "/v1/contacts", reads=True)
 async def refresh(call: Call[Uow]) -> Reply:
     """The next read goes to the database."""
     asked = call.read(wire.OfExtension)

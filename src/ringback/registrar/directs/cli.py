@@ -34,7 +34,7 @@ def regenerate(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -
 
 def _change(settings: Settings, id: str | None, format: Form, asked: ChangeExtension, title: str) -> None:
     which = one(id)
-    changed = do(settings, lambda uow: service.change(uow, which, asked), writes=True)
+    changed = do(settings, lambda uow: service.change(uow, which, asked, of=None), writes=True)
     show(changed, format, title)
     if format is Form.TABLE and changed.extension.direct:
         terminal.say(direct_uri(changed.extension.direct_hash, settings.sip_domain))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ringback.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 
-ACCEPTED: Final = re.compile(r"(?:direct\.)?([0-9a-f]{12,64})", re.I)
+ACCEPTED: Final = re.compile(r"(?:direct\.)?([0-9a-f]{12,64})", re.IGNORECASE | re.ASCII)
 
 IN_LOGS: Final = (
     re.compile(r"(direct\.|by-direct-hash/(?:direct\.)?|hash=(?:direct\.)?)([0-9A-Fa-f]{4})[0-9A-Fa-f]{2,60}"),

@@ -1,6 +1,6 @@
 """`registrar-control extension …`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -8,7 +8,7 @@ import typer
 from ringback import terminal
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.pages import Page, cursor_of, size_of
-from ringback.kit.reading import Asked, Identity
+from ringback.kit.reading import Asked, Faults, Identity
 from ringback.registrar.contacts import service as contacts
 from ringback.registrar.contacts import wire as contacts_wire
 from ringback.registrar.extensions import service, wire
@@ -25,7 +25,9 @@ Customer = Annotated[
 ]
 Username = Annotated[str | None, typer.Option("--username", help="SIP user name of the digest")]
 Number = Annotated[str | None, typer.Option("--extension_number", help="the number, unique for the customer")]
-Password = Annotated[str | None, typer.Option("--password", help="8 to 80 characters")]
+Password = Annotated[str | None, typer.Option("--password", help="8 to 80 characters; - asks for it, unseen")]
+PROMPT: Final = "-"
+"""Where a password would be: ask for it, so that it stands in no process list and no history."""
 Name = Annotated[str | None, typer.Option("--name", help="what people call it")]
 Detail = Annotated[str | None, typer.Option("--detail", help="anything else")]
 Direct = Annotated[bool, typer.Option("--direct", help="with a direct address at once")]
@@ -58,9 +60,9 @@ def create(
     format: AsForm = Form.TABLE,
 ) -> None:
     """Create an extension; without a password one is made and shown once."""
-    customer = need(terminal.customer_id(settings, customer_id), "customer_id", "Customer id")
-    number = need(extension_number or username, "extension_number", "Extension number")
-    if password is None and terminal.is_terminal():
+    customer = terminal.asked_for(terminal.customer_id(settings, customer_id), "Customer id")
+    number = terminal.asked_for(extension_number or username, "Extension number")
+    if password == PROMPT or (password is None and terminal.is_terminal()):
         password = terminal.new_password("Password (empty: make one)")
     made = asked(
         wire.NewExtensionOfCustomer,
@@ -82,7 +84,7 @@ def get(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -> None:
     which = one(id)
 
     async def look(uow: Uow) -> tuple[Provisioned, Seen, Any]:
-        found = await service.get(uow, which)
+        found = await service.get(uow, which, of=None)
         return found, await contacts.of_endpoint(uow, found.extension.endpoint_id), uow.now
 
     found, seen, now = do(settings, look)
@@ -112,14 +114,13 @@ def find(
 ) -> None:
     """List a customer's extensions, newest first."""
     customer = need(terminal.customer_id(settings, customer_id), "customer_id", "Customer id")
-    filters = asked(
-        wire.ExtensionFilters, customer_id=customer, username=username, extension=extension_number, domain_name=domain
-    )
+    flags = {"customer_id": customer, "username": username, "extension": extension_number, "domain_name": domain}
+    faults = Faults()
+    filters = faults.of(lambda: asked(wire.ExtensionFilters, **flags))
+    size = faults.of(lambda: size_of(limit))
+    if filters is None or size is None:
+        raise ValidationFailed(*faults.found)
     wanted = {name: value for name, value in msgspec.structs.asdict(filters).items() if value is not None}
-    try:
-        size = size_of(limit)
-    except ValidationFailed as failure:
-        raise ValidationFailed(Fault("limit", failure.faults[0].description)) from None
     cursor = cursor_of(token)
 
     async def look(uow: Uow) -> Page[Extension]:
@@ -148,12 +149,14 @@ def update(
 ) -> None:
     """Change an extension; what is not named stays as it is."""
     which = one(id)
+    if password == PROMPT:
+        password = terminal.new_password("New password") or ""
     if all(value is None for value in (name, detail, password)) and not generate_password:
         raise ValidationFailed(Fault("name", "is required, or --detail, --password or --generate_password"))
     change = asked(
         wire.ChangeExtension, name=name, detail=detail, password=password, password_regenerate=generate_password or None
     )
-    show(do(settings, lambda uow: service.change(uow, which, change), writes=True), format, "Changed")
+    show(do(settings, lambda uow: service.change(uow, which, change, of=None), writes=True), format, "Changed")
 
 
 @app.command()
@@ -162,11 +165,11 @@ def delete(settings: Settings, id: Id = None, force: Force = False, format: AsFo
     """Delete an extension: its phone can register no more, its number is free again."""
     which = one(id)
     if not force:
-        current = do(settings, lambda uow: service.get(uow, which))
+        current = do(settings, lambda uow: service.get(uow, which, of=None))
         if terminal.is_terminal():
             show(current, Form.TABLE, "To be deleted", on_stderr=True)
         terminal.confirm("Delete it?", force=force)
-    show(do(settings, lambda uow: service.delete(uow, which), writes=True), format, "Deleted")
+    show(do(settings, lambda uow: service.delete(uow, which, of=None), writes=True), format, "Deleted")
 
 
 def one(id: str | None) -> Any:

@@ -15,7 +15,7 @@ from ringback.sip.digest import Ha1
 from ringback.sip.edge import Credential
 
 USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,40}")
-NUMBER: Final = re.compile(r"(?!anonymous\Z|direct\.)[A-Za-z0-9_.+-]{1,40}", re.IGNORECASE)
+NUMBER: Final = re.compile(r"(?!anonymous\Z|direct\.)[A-Za-z0-9_.+-]{1,40}", re.IGNORECASE | re.ASCII)
 """To Asterisk `anonymous@<realm>` is everybody of that realm, and `direct.` begins a direct address."""
 PASSWORD: Final = re.compile(r"[!-:<-\]_-~]{8,80}")
 """Printable ASCII without space; `;` and `^` are escapes to Asterisk's realtime."""

@@ -19,10 +19,7 @@ routes: Routes[Route] = Routes()
 ROOT: Final = "/v1.0/extensions"
 ONE: Final = f"{ROOT}/<extension-id>"
 
-NO_CONTROLS: Final = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
-TEXTS: Final[dict[str, Any]] = {"properties": {"name": NO_CONTROLS, "detail": NO_CONTROLS}}
 CHANGES: Final[dict[str, Any]] = {
-    **TEXTS,
     "not": {
         "anyOf": [
             {
@@ -72,7 +69,6 @@ class ExtensionPage(msgspec.Struct, frozen=True):
     ROOT,
     name="create_extension",
     body=wire.NewExtension,
-    limits=TEXTS,
     answers=wire.RegistrarManagerExtension,
     status=201,
 )

@@ -2,7 +2,9 @@
 
 import msgspec
 
+from ringback.kit.errors import ValidationFailed
 from ringback.kit.pages import cursor_of, size_of
+from ringback.kit.reading import Faults
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Call, Reply, reply
 from ringback.registrar.extensions import service, wire
@@ -22,26 +24,26 @@ async def count(call: Call[Uow]) -> Reply:
 async def regenerate(call: Call[Uow]) -> Reply:
     """A new hash for the extension's direct address."""
     asked = wire.ChangeExtension(direct_regenerate=True)
-    return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked)))
+    return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked, of=None)))
 
 
 @routes.on("GET", "/v1/extensions/<extension-id>")
 async def get(call: Call[Uow]) -> Reply:
     """One extension."""
-    return reply(wire.over_rpc(await service.get(call.uow, call.path["extension_id"])))
+    return reply(wire.over_rpc(await service.get(call.uow, call.path["extension_id"], of=None)))
 
 
 @routes.on("PUT", "/v1/extensions/<extension-id>")
 async def change(call: Call[Uow]) -> Reply:
     """Change one extension."""
     asked = wire.change_from_peer(call.data, call.uow.settings.empty_password_on_put)
-    return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked)))
+    return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked, of=None)))
 
 
 @routes.on("DELETE", "/v1/extensions/<extension-id>")
 async def delete(call: Call[Uow]) -> Reply:
     """End one extension."""
-    return reply(wire.over_rpc(await service.delete(call.uow, call.path["extension_id"])))
+    return reply(wire.over_rpc(await service.delete(call.uow, call.path["extension_id"], of=None)))
 
 
 @routes.on("POST", "/v1/extensions")
@@ -54,8 +56,12 @@ async def create(call: Call[Uow]) -> Reply:
 @routes.on("GET", "/v1/extensions")
 async def find(call: Call[Uow]) -> Reply:
     """A page of extensions by filters, a bare array."""
-    size, cursor = size_of(call.query.get("page_size")), cursor_of(call.query.get("page_token"))
-    wanted = _columns(wire.filters_from_peer(call.data))
+    faults = Faults()
+    size = faults.of(lambda: size_of(call.query.get("page_size")))
+    filters = faults.of(lambda: wire.filters_from_peer(call.data))
+    if size is None or filters is None:
+        raise ValidationFailed(*faults.found)
+    cursor, wanted = cursor_of(call.query.get("page_token")), _columns(filters)
     deleted = bool(wanted.pop("deleted", False))
     found = await service.whole_moments(call.uow, wanted, cursor, size, deleted=deleted)
     return reply([wire.over_rpc(Provisioned(extension)) for extension in found])

@@ -44,6 +44,7 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
         )
     await store.add(uow.session, extension)
     await _tell_sip(uow, extension)
+    await _forget_contacts(uow, extension)
     if asked.direct:
         extension = replace(extension, direct=await directs.enable(uow, customer_id, extension.id))
     uow.emit(events.created(extension, uow.settings.sip_domain))
@@ -53,8 +54,11 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
     return Provisioned(extension, secret)
 
 
-async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None = None) -> Provisioned:
-    """Change one thing and nothing else; what is asked for and already so is no change and no news."""
+async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None) -> Provisioned:
+    """Change one thing and nothing else; what is asked for and already so is no change and no news.
+
+    `of` is the customer who asks: another's extension is not there for them. Peers and operators say `None`.
+    """
     before = await _locked(uow, id, of)
     secret = asked.password or (Secret.generate() if asked.password_regenerate else None)
     digests = ha1(before.username, before.realm, secret) if secret else before.ha1
@@ -77,7 +81,7 @@ async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None 
     return Provisioned(after, secret if rotated else None)
 
 
-async def delete(uow: Uow, id: UUID, *, of: UUID | None = None) -> Provisioned:
+async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     """End a phone: its number is free again, its password and its address work no more."""
     extension = await _locked(uow, id, of)
     if ended := await directs.disable(uow, id):
@@ -86,13 +90,13 @@ async def delete(uow: Uow, id: UUID, *, of: UUID | None = None) -> Provisioned:
     await store.end(uow.session, extension)
     await uow.sip.drop(extension.endpoint_id)
     await edge.drop(uow.session, id)
-    await _forget_contacts(uow, extension)
+    _forget_cached(uow, extension)
     uow.emit(events.deleted(extension, uow.settings.sip_domain))
     uow.after(uow.memory.metrics.extension_delete.inc)
     return Provisioned(extension)
 
 
-async def get(uow: Uow, id: UUID, *, of: UUID | None = None) -> Provisioned:
+async def get(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     """A live extension; with `of`, only that customer's."""
     return Provisioned(_mine(await store.live(uow.session, id), of))
 
@@ -186,6 +190,10 @@ async def _tell_sip(uow: Uow, extension: Extension) -> None:
 
 async def _forget_contacts(uow: Uow, extension: Extension) -> None:
     await uow.sip.purge(extension.endpoint_id)
+    _forget_cached(uow, extension)
+
+
+def _forget_cached(uow: Uow, extension: Extension) -> None:
     uow.after(lambda: uow.memory.contacts.invalidate(extension.endpoint_id))
 
 

@@ -34,7 +34,15 @@ Username = Annotated[
     str,
     rule("1 to 40 of A-Z, a-z, 0-9, _ . + and -", _all(USERNAME), pattern="^[A-Za-z0-9_.+-]{1,40}$", examples=["1001"]),
 ]
-Text = Annotated[str, rule("at most 255 characters, no control characters", _all(TEXT), maxLength=255)]
+Text = Annotated[
+    str,
+    rule(
+        "at most 255 characters, no control characters",
+        _all(TEXT),
+        maxLength=255,
+        pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$",
+    ),
+]
 Password = Annotated[
     Secret,
     rule(

@@ -33,13 +33,6 @@ async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm
     return realm
 
 
-async def of_customer(uow: Uow, customer_id: UUID) -> Realm:
-    """The realm that the customer's phones live under, or would; nothing is written."""
-    label = str(customer_id)
-    realm = await store.of_customer(uow.session, customer_id)
-    return realm or Realm(customer_id, label, names.realm_of(label, uow.settings.domain_name_extension))
-
-
 async def is_frozen(uow: Uow, customer_id: UUID) -> bool:
     return await store.status(uow.session, customer_id) is Status.FROZEN
 

@@ -13,7 +13,6 @@ from ringback.registrar.tables import customer_domains, customers
 DOMAIN_COLUMNS: Final = ("customer_id", "domain_label", "realm", "tm_create")
 ADD = Statement(insert(customer_domains), *DOMAIN_COLUMNS)
 OF_CUSTOMER = Statement(select(customer_domains).where(customer_domains.c.customer_id == bindparam("customer_id")))
-BY_LABEL = Statement(select(customer_domains).where(customer_domains.c.domain_label == bindparam("label")))
 STATUS = Statement(select(customers.c.status).where(customers.c.customer_id == bindparam("customer_id")))
 ADD_STATUS = Statement(insert(customers), "customer_id", "status", "tm_create")
 SET_STATUS = Statement(
@@ -27,11 +26,6 @@ def from_row(row: Row) -> Realm:
 
 async def of_customer(session: Session, customer_id: UUID) -> Realm | None:
     row = await session.one(OF_CUSTOMER, customer_id=customer_id)
-    return from_row(row) if row else None
-
-
-async def by_label(session: Session, label: str) -> Realm | None:
-    row = await session.one(BY_LABEL, label=label)
     return from_row(row) if row else None
 
 

@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import CHAR, Column, String
 
 from ringback.kit.columns import Id, Time
-from ringback.migrations.ddl import unique_if_live
+from ringback.migrations.ddl import live_column, unique_if_live
 
 revision = "registrar_extensions_create_table"
 down_revision = None
@@ -23,6 +23,7 @@ def upgrade() -> None:
         Column("ha1_sha256", CHAR(64)),
         *(Column(name, Time) for name in ("tm_create", "tm_update", "tm_delete")),
     )
+    live_column("registrar_extensions")
     unique_if_live("ux_registrar_extensions_number", "registrar_extensions", "customer_id", ignore_case="extension")
     unique_if_live("ux_registrar_extensions_username", "registrar_extensions", "customer_id", ignore_case="username")
     op.create_index("idx_registrar_extensions_page", "registrar_extensions", ["customer_id", "tm_create", "id"])

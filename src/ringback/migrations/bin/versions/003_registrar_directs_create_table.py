@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import Column, String
 
 from ringback.kit.columns import Id, Time
-from ringback.migrations.ddl import unique_if_live
+from ringback.migrations.ddl import live_column, unique_if_live
 
 revision = "registrar_directs_create_table"
 down_revision = "registrar_sip_auths_create_table"
@@ -21,6 +21,7 @@ def upgrade() -> None:
         Column("hash", String(255)),
         *(Column(name, Time) for name in ("tm_create", "tm_update", "tm_delete")),
     )
+    live_column("registrar_directs")
     unique_if_live("ux_registrar_directs_extension", "registrar_directs", "extension_id")
     op.create_index("idx_registrar_directs_hash", "registrar_directs", ["hash"], unique=True)
     op.create_index("idx_registrar_directs_customer_id", "registrar_directs", ["customer_id"])
