@@ -6,7 +6,7 @@ READY  := .venv/ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-sip check services lock clean again
+.PHONY: help run demo test test-fast test-live check services lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -18,17 +18,17 @@ run: $(READY) ## start Ringback: REST on 127.0.0.1:8080, state in ./var; Ctrl-C 
 demo: $(READY) ## ring two real phones through a real Asterisk; STAY=1 keeps both servers running
 	@exec $(BIN)/ringback demo $(if $(STAY),--stay)
 
-test: $(READY) ## run every test: the fast ones, then those against a real Asterisk
+test: $(READY) ## run every test: the fast ones, then those of real processes and of a real Asterisk
 	@failed=0; \
 	$(MAKE) --no-print-directory test-fast || failed=1; \
-	$(MAKE) --no-print-directory test-sip || failed=1; \
+	$(MAKE) --no-print-directory test-live || failed=1; \
 	exit $$failed
 
 test-fast: $(READY) ## run the tests that need no server and no network
-	$(BIN)/pytest -n auto --dist worksteal -m "not sip"
+	$(BIN)/pytest -n auto --dist worksteal
 
-test-sip: services ## run the tests against a real Asterisk
-	$(BIN)/pytest -m sip
+test-live: services ## run the tests of real processes and those against a real Asterisk
+	$(BIN)/pytest -m "sip or process"
 
 check: $(READY) ## check format, lint, types and who may import whom
 	$(BIN)/ruff format --check .

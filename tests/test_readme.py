@@ -53,6 +53,7 @@ def server(tmp_path: Path) -> Iterator[dict[str, str]]:
         process.wait(timeout=10)
 
 
+@pytest.mark.process
 def test_the_readme_shows_what_a_first_start_prints(server: dict[str, str]) -> None:
     shown = re.search(r"^```text\n(Ringback is running.*?)^```$", README, re.DOTALL | re.MULTILINE)
     assert shown
@@ -65,6 +66,7 @@ def test_the_readme_shows_what_a_first_start_prints(server: dict[str, str]) -> N
     assert plain(server["said"]) == plain(shown[1])
 
 
+@pytest.mark.process
 def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, str], tmp_path: Path) -> None:
     block = commands_with("curl")
     block = block.replace("127.0.0.1:8080", server["address"]).replace("var/", f"{server['home']}/")
@@ -87,6 +89,7 @@ def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, s
     assert (tmp_path / "asterisk-config" / "pjsip.conf").exists()
 
 
+@pytest.mark.process
 def test_the_lines_that_a_first_start_prints_paste_as_they_are(server: dict[str, str]) -> None:
     lines = [line.strip() for line in server["said"].splitlines() if line.strip().startswith(("curl", ".venv/"))]
     for line in lines:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -29,6 +30,13 @@ WORDS = ["up", "--rest_listen_address", "127.0.0.1:0", "--prometheus_listen_addr
 
 def settings(home: Path, **more: Any) -> Settings:
     return load({"ringback_home": home, **FREE, **more})
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, template: Path) -> Path:
+    """A home with an empty schema, since making one takes longer than all the rest."""
+    shutil.copy(template, tmp_path / "ringback.db")
+    return tmp_path
 
 
 @contextmanager
@@ -134,6 +142,7 @@ async def test_server_and_socket_answer_rpc_alike(tmp_path: Path) -> None:
     assert await local.ask(tmp_path / server.SOCKET, sent) is None
 
 
+@pytest.mark.process
 def test_a_process_prints_its_keys_once_and_ends_cleanly(tmp_path: Path) -> None:
     for first in (True, False):
         with up(tmp_path) as (process, said):
@@ -146,6 +155,7 @@ def test_a_process_prints_its_keys_once_and_ends_cleanly(tmp_path: Path) -> None
             assert "rb_" not in logged
 
 
+@pytest.mark.process
 def test_the_server_sees_what_the_command_line_wrote_and_the_other_way_round(tmp_path: Path) -> None:
     with up(tmp_path):
         kept = first_start.read(tmp_path)
@@ -206,6 +216,7 @@ async def test_a_database_with_the_other_secret_storage_is_refused(tmp_path: Pat
 
 
 async def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "ringback.db").unlink()
     async with server.running(settings(tmp_path)):
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("ringback.db*")}
 

@@ -46,6 +46,7 @@ def test_events_tells_what_happened(shell: Shell) -> None:
     assert programs[0]["publisher"] == "registrar-manager"
 
 
+@pytest.mark.process
 def test_events_follow_what_other_processes_do(shell: Shell) -> None:
     shell.create("1001")
     words = [*RINGBACK, "events", "--follow", "--format", "json", "--ringback_home", str(shell.home)]
@@ -86,6 +87,7 @@ def test_db_shows_its_history_and_its_sql(shell: Shell) -> None:
     assert shell.ringback("db", "upgrade", "nonsense").code == 2
 
 
+@pytest.mark.process
 def test_help_lists_every_setting_with_flag_variable_default_and_meaning(shell: Shell) -> None:
     for command in (("up",), ("registrar-control", "extension", "list")):
         words = [*RINGBACK, *command, "--help"]

@@ -53,6 +53,7 @@ class Talk:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+@pytest.mark.process
 @pytest.mark.contract("registrar R-78")
 def test_a_password_is_asked_for_twice_and_not_shown(shell: Shell, tmp_path: Path) -> None:
     home = ("--ringback_home", str(shell.home))
@@ -71,6 +72,7 @@ def test_a_password_is_asked_for_twice_and_not_shown(shell: Shell, tmp_path: Pat
     assert row["ha1"] is not None
 
 
+@pytest.mark.process
 @pytest.mark.contract("registrar R-78")
 def test_delete_shows_the_phone_and_a_no_keeps_it(shell: Shell) -> None:
     made = shell.create("1001", "--name", "Front desk")
