@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import structlog
 import uvicorn
@@ -83,11 +84,18 @@ async def _serving(ringback: Ringback, home: Path) -> AsyncIterator[Started]:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(_in_background(ringback.relay.run()))
             await stack.enter_async_context(_in_background(ringback.reconciler.run(settings.reconcile_interval)))
-            for at, app in ((metrics, ringback.metrics), (rest, ringback.gateway)):
-                await stack.enter_async_context(_http(app, at, settings.drain_timeout))
+            servers = {
+                at: Http.of(app, settings) for at, app in ((metrics, ringback.metrics), (rest, ringback.gateway))
+            }
+            for at, http in servers.items():
+                await stack.enter_async_context(http.serving(at))
             await stack.enter_async_context(local.serving(home / SOCKET, ringback.rpc.serve, settings.drain_timeout))
             log.info("started", action="start", rest=url_of(rest), metrics=url_of(metrics))
-            yield Started(url_of(rest), url_of(metrics), keys, first)
+            try:
+                yield Started(url_of(rest), url_of(metrics), keys, first)
+            finally:
+                for http in servers.values():  # all of them drain at the same time
+                    http.should_exit = True
 
 
 def make_home(home: Path) -> Path:
@@ -147,28 +155,32 @@ def url_of(opened: socket.socket) -> str:
 class Http(uvicorn.Server):
     """A uvicorn server that leaves the signals to us."""
 
+    @classmethod
+    def of(cls, app: ASGIApp, settings: Settings) -> Self:
+        drain = math.ceil(settings.drain_timeout)
+        return cls(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=drain,
+            )
+        )
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
-
-@contextlib.asynccontextmanager
-async def _http(app: ASGIApp, at: socket.socket, drain: float) -> AsyncIterator[None]:
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=int(drain),
-    )
-    server = Http(config)
-    task = asyncio.create_task(server.serve([at]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
+    @contextlib.asynccontextmanager
+    async def serving(self, at: socket.socket) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.serve([at]))
+        try:
+            yield
+        finally:
+            self.should_exit = True
+            await task
 
 
 @contextlib.asynccontextmanager

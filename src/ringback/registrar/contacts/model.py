@@ -13,7 +13,10 @@ LATEST: Final = 253_402_300_799
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A row of `ps_contacts`; `uri` is as stored, `expiration_time` in seconds since 1970, NULLs are empty values."""
+    """A row of `ps_contacts`, as peers see it too (registrar 4).
+
+    `uri` is as stored, `expiration_time` in seconds since 1970; NULLs are empty values.
+    """
 
     id: str
     uri: str

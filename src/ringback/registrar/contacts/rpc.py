@@ -13,7 +13,7 @@ async def find(call: Call[Uow]) -> Reply:
     """The live contacts of a customer's number, a bare array."""
     asked = call.read(wire.OfExtension)
     found = await service.of_number(call.uow, asked.customer_id, asked.extension)
-    return reply([wire.over_rpc(contact) for contact in found.contacts])
+    return reply(found.contacts)
 
 
 @routes.on("PUT", "/v1/contacts", reads=True)

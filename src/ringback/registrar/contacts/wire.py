@@ -17,26 +17,6 @@ class OfExtension(Asked, frozen=True, kw_only=True):
     extension: Annotated[str, rule("not empty", bool)]
 
 
-class ContactOverRpc(msgspec.Struct, frozen=True):
-    """A contact as peers see it: the 15 columns of `ps_contacts`."""
-
-    id: str
-    uri: str
-    expiration_time: int
-    qualify_frequency: int
-    outbound_proxy: str
-    path: str
-    user_agent: str
-    qualify_timeout: float
-    reg_server: str
-    authenticate_qualify: str
-    via_addr: str
-    via_port: int
-    call_id: str
-    endpoint: str
-    prune_on_boot: str
-
-
 class RegistrarManagerContact(msgspec.Struct, frozen=True):
     """A contact as customers see it (registrar 18.3); `expires_in` is in seconds."""
 
@@ -60,10 +40,6 @@ class Contacts(msgspec.Struct, frozen=True):
     next_page_token: str
     registered: bool
     as_of: datetime
-
-
-def over_rpc(contact: Contact) -> ContactOverRpc:
-    return ContactOverRpc(**{name: getattr(contact, name) for name in ContactOverRpc.__struct_fields__})
 
 
 def public(contact: Contact, now: datetime) -> RegistrarManagerContact:

@@ -89,8 +89,7 @@ def get(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -> None:
 
     found, seen, now = do(settings, look)
     if format is Form.JSON:
-        here = [contacts_wire.over_rpc(contact) for contact in seen.contacts]
-        more = {"registered": bool(here), "as_of": seen.as_of, "contacts": here}
+        more = {"registered": bool(seen.contacts), "as_of": seen.as_of, "contacts": seen.contacts}
         terminal.show_json({**msgspec.structs.asdict(wire.over_rpc(found)), **more})
         return
     show(found, format, "Extension")
