@@ -127,7 +127,7 @@ def _next(folder: Path, database: Path) -> str:
     file = shlex.quote(str(database))
     etc = shlex.quote(str(folder))
     return f"""
-Next, as root:
-  apt-get install asterisk libsqliteodbc   # Asterisk, and SQLite's driver for ODBC
+Next, as root, on a machine with Asterisk 16 or later:
+  apt-get install libsqliteodbc   # SQLite's driver for ODBC
   chgrp asterisk {home} {file}* && chmod 2770 {home} && chmod 660 {file}*   # Asterisk keeps its contacts there
   ODBCINI={etc}/odbc.ini asterisk -f -U asterisk -C {etc}/asterisk.conf"""
