@@ -117,3 +117,11 @@ def test_the_environment_is_read_in_either_letter_case(tmp_path: Path, monkeypat
     monkeypatch.setenv("log_level", "debug")
 
     assert load({}, file).log_level == "debug"
+
+
+def test_a_misspelt_key_is_told_what_it_may_have_meant(tmp_path: Path) -> None:
+    file = tmp_path / "ringback.toml"
+    file.write_text('rest_listen = "127.0.0.1:8080"\n')
+
+    with pytest.raises(CannotStart, match="rest_listen: is not a setting; did you mean rest_listen_address"):
+        load({}, file)

@@ -46,11 +46,11 @@ Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead o
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    terminal.run(app, sys.argv[1:] if arguments is None else arguments)
+    terminal.run(app, "ringback", sys.argv[1:] if arguments is None else arguments)
 
 
 def registrar_control(arguments: Sequence[str] | None = None) -> NoReturn:
-    terminal.run(registrar, sys.argv[1:] if arguments is None else arguments)
+    terminal.run(registrar, "registrar-control", sys.argv[1:] if arguments is None else arguments)
 
 
 @app.callback(invoke_without_command=True)

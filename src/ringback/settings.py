@@ -1,8 +1,10 @@
 """Every knob, typed, read once: flag, then environment, then file, then default."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -51,6 +53,12 @@ def _address(text: str) -> str:
     return text
 
 
+def _path(text: str) -> str:
+    if not re.fullmatch(r"/[\w/.-]*", text):
+        raise ValueError("must be a path that begins with /")
+    return text
+
+
 def host_and_port(text: str) -> tuple[str, int]:
     """`127.0.0.1:8080`, `[::1]:8080`; `:8080` is every address. `ValueError` otherwise."""
     host, colon, port = text.rpartition(":")
@@ -85,9 +93,7 @@ class Settings(BaseSettings):
     rest_listen_address: Address = Field("127.0.0.1:8080", description="where REST listens")
     jwt_key: SecretStr | None = Field(None, description="HMAC key of VoIPbin's agent tokens; none: they are refused")
     prometheus_listen_address: Address = Field("127.0.0.1:2112", description="where metrics and health listen")
-    prometheus_endpoint: Annotated[str, Field(pattern=r"^/[\w/.-]*$")] = Field(
-        "/metrics", description="path of the metrics"
-    )
+    prometheus_endpoint: Annotated[str, AfterValidator(_path)] = Field("/metrics", description="path of the metrics")
     secret_storage: Literal["digest"] = Field("digest", description="how credentials are kept")
     asterisk_digest: Literal["md5_cred", "password_digest"] = Field(
         "md5_cred",
@@ -226,6 +232,9 @@ def _line(error: ValidationError) -> str:
     faults = []
     for item in error.errors(include_input=False, include_url=False):
         key = ".".join(str(part) for part in item["loc"])
-        text = "is not a setting" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+        text = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        if item["type"] == "extra_forbidden":
+            near = get_close_matches(key, Settings.model_fields, n=1)
+            text = f"is not a setting; did you mean {near[0]}?" if near else "is not a setting"
         faults.append(f"{key}: {text}" if key else text)
     return "; ".join(faults)

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import wraps
@@ -44,6 +44,7 @@ CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 PIPE_WIDTH: Final = 200
 """Columns of a table that no terminal shows."""
+WIDE: Final = 140
 
 
 class Form(StrEnum):
@@ -117,23 +118,23 @@ def settings_last(arguments: Sequence[str]) -> list[str]:
     return front + back if front else back
 
 
-def run(app: typer.Typer, arguments: Sequence[str]) -> NoReturn:
+def run(app: typer.Typer, name: str, arguments: Sequence[str]) -> NoReturn:
     """Run the command line; every failure is one line on stderr and an exit code."""
     try:
         if any(SURROGATES.search(word) for word in arguments):
             raise CannotStart("the command line must be UTF-8")
-        app(args=settings_last(arguments))
+        app(args=settings_last(arguments), prog_name=name)
     except CannotStart as error:
-        stop(str(error), USAGE)
+        stop(str(error), USAGE, name)
     except Failure as failure:
-        stop(told(failure), EXIT_CODES.get(failure.status, FAILED))
+        stop(told(failure), EXIT_CODES.get(failure.status, FAILED), name)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(DONE)
 
 
-def stop(line: str, code: int) -> NoReturn:
-    print(f"ringback: {line}", file=sys.stderr)  # noqa: T201
+def stop(line: str, code: int, name: str = "ringback") -> NoReturn:
+    print(f"{name}: {line}", file=sys.stderr)  # noqa: T201
     sys.exit(code)
 
 
@@ -199,8 +200,15 @@ def new_password(question: str) -> str | None:
     """A password typed twice, unseen; nothing typed is none."""
     if not is_terminal():
         raise ValidationFailed(Fault("password", "can only be asked for on a terminal"))
-    typed = typer.prompt(question, default="", hide_input=True, confirmation_prompt=True, show_default=False, err=True)
-    return str(typed) or None
+    while typed := _unseen(question):
+        if typed == _unseen("Repeat for confirmation"):
+            return typed
+        hint("The two are not the same.")
+    return None
+
+
+def _unseen(question: str) -> str:
+    return str(typer.prompt(question, default="", hide_input=True, show_default=False, err=True))
 
 
 def confirm(question: str, *, force: bool) -> None:
@@ -225,7 +233,15 @@ def show_fields(fields: Mapping[str, object], title: str, *, on_stderr: bool = F
     (Console(stderr=True) if on_stderr else console()).print(table)
 
 
-def show_rows(rows: Iterable[Mapping[str, object]], columns: Sequence[str], title: str) -> None:
+def is_wide() -> bool:
+    """Whether a table of many columns keeps each row in one line."""
+    return console().width >= WIDE
+
+
+def show_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str], title: str) -> None:
+    if not rows:
+        say(f"{title}: none")
+        return
     table = Table(title=_cell(title), title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")

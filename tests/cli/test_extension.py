@@ -245,4 +245,8 @@ def test_a_command_line_that_is_no_utf_8_is_one_line(shell: Shell) -> None:
         "extension", "create", "--customer_id", shell.customer, "--extension_number", "1", "--name", "\udcff"
     )
 
-    assert (ran.code, ran.out, ran.err) == (2, "", "ringback: the command line must be UTF-8\n")
+    assert (ran.code, ran.out, ran.err) == (2, "", "registrar-control: the command line must be UTF-8\n")
+
+
+def test_an_empty_list_says_so(shell: Shell) -> None:
+    assert shell.control("extension", "list", "--customer_id", shell.customer).out == "Extensions: none\n"

@@ -40,7 +40,7 @@ def test_every_fault_is_named_in_words() -> None:
         ("id", "is required"),
         ("word", "must be a short word"),
         ("count", "must be a whole number"),
-        ("key", "must be right"),
+        ("key", "must be a string"),
         ("more", "is not a field of this request"),
     )
 

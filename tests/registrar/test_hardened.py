@@ -91,3 +91,18 @@ async def test_a_phone_with_an_expiry_that_is_no_number_is_not_online(world: Wor
     async with await world.http() as http:
         assert (await http.get("/")).json()["phones_online"] == 1
     assert generate_latest(world.ringback.memory.metrics.registry)
+
+
+async def test_a_value_of_the_wrong_type_is_told_its_type(world: World) -> None:
+    reply = await world.rpc("POST", "/v1/extensions", {**world.asked(), "extension": 1001, "name": 7})
+
+    told = {detail["field"]: detail["description"] for detail in reply.data["details"]}
+    assert told == {"extension": "must be a string", "name": "must be a string"}
+
+
+async def test_two_credentials_are_none(world: World) -> None:
+    async with await world.http() as http:
+        key = http.headers["authorization"]
+        answer = await http.get("/v1.0/extensions", headers=[("authorization", key), ("authorization", key)])
+
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (401, "INVALID_CREDENTIALS")

@@ -57,9 +57,11 @@ def customer_of(caller: Caller, named: str | None) -> UUID:
     return caller.customer_id
 
 
-async def who(uow: Uow, authorization: str | None) -> Caller:
-    """The holder of a `Bearer` credential, unless it is a customer who is frozen or deleted."""
-    caller = await _holder(uow, authorization)
+async def who(uow: Uow, *credentials: str) -> Caller:
+    """The holder of the one `Bearer` credential, unless it is a customer who is frozen or deleted."""
+    if len(credentials) > 1:
+        raise InvalidCredentials
+    caller = await _holder(uow, credentials[0] if credentials else None)
     if caller.customer_id is not None:
         if await realms.is_deleted(uow, caller.customer_id):
             raise InvalidCredentials

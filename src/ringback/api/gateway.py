@@ -92,8 +92,8 @@ class Gateway:
         if isinstance(found, WrongMethod):
             raise MethodNotAllowed(found.allowed)
         structlog.contextvars.bind_contextvars(action=f"{request.method} {found.route.pattern}")
-        authorization = request.headers.get("authorization")
-        caller = await self._work.read(lambda uow: who(uow, authorization))
+        credentials = request.headers.getlist("authorization")
+        caller = await self._work.read(lambda uow: who(uow, *credentials))
         run = await _read(request, found, caller)
         do = self._work.read if method == "GET" else self._work.write
         return _response(request, await do(run))

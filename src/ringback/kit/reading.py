@@ -51,7 +51,8 @@ class Field(msgspec.Struct, frozen=True):
         try:
             value = msgspec.convert(raw, type=self.type, dec_hook=decode)
         except msgspec.ValidationError:
-            raise ValueError(self.description) from None
+            is_text = self.bare in (str, Secret)
+            raise ValueError("must be a string" if is_text and not isinstance(raw, str) else self.description) from None
         if isinstance(raw, str) and isinstance(value, UUID) and len(raw) != 36:
             raise ValueError(self.description)
         if self.holds and not self.holds(value):

@@ -19,12 +19,15 @@ from ringback.terminal import AsForm, Form, asked, do, need, with_settings
 
 app = terminal.new_app("Phone accounts that a customer can register.")
 
-Id = Annotated[str | None, typer.Option("--id", help="the extension's id", metavar="UUID")]
+Id = Annotated[str | None, typer.Option("--id", help="the extension's id (required)", metavar="UUID")]
 Customer = Annotated[
-    str | None, typer.Option("--customer_id", help="whose; embedded: the customer of keys.json", metavar="UUID")
+    str | None,
+    typer.Option("--customer_id", help="whose (required; embedded: the customer of keys.json)", metavar="UUID"),
 ]
 Username = Annotated[str | None, typer.Option("--username", help="SIP user name of the digest")]
-Number = Annotated[str | None, typer.Option("--extension_number", help="the number, unique for the customer")]
+Number = Annotated[
+    str | None, typer.Option("--extension_number", help="the number, unique for the customer (required to create)")
+]
 Password = Annotated[str | None, typer.Option("--password", help="8 to 80 characters; - asks for it, unseen")]
 PROMPT: Final = "-"
 """Where a password would be: ask for it, so that it stands in no process list and no history."""
@@ -37,7 +40,9 @@ Token = Annotated[str, typer.Option("--token", help="where the page starts, as t
 Generate = Annotated[bool, typer.Option("--generate_password", help="make a new password and show it once")]
 Force = Annotated[bool, typer.Option("--force", help="do not ask")]
 
-LISTED = ("id", "extension", "name", "username", "realm", "direct_hash", "tm_create")
+LISTED: Final = ("id", "extension", "name", "username", "realm", "direct_hash", "tm_create")
+NARROW: Final = ("id", "extension", "name", "direct_hash")
+"""Columns where there is no room for all: an id must stay in one line, to be copied."""
 
 
 class One(Asked, frozen=True, kw_only=True):
@@ -130,7 +135,8 @@ def find(
     if format is Form.JSON:
         terminal.show_json(shown)
     else:
-        terminal.show_rows([msgspec.structs.asdict(item) for item in shown], LISTED, "Extensions")
+        columns = LISTED if terminal.is_wide() else NARROW
+        terminal.show_rows([msgspec.structs.asdict(item) for item in shown], columns, "Extensions")
     if page.next:
         terminal.hint(f"more: --token {page.next_token}")
 
