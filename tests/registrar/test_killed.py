@@ -59,6 +59,7 @@ def restarted(make_world: MakeWorld, database: Path, customer: UUID) -> tuple[Wo
     return world, heard
 
 
+@pytest.mark.process
 @pytest.mark.contract("registrar R-63")
 async def test_a_killed_process_leaves_all_of_a_request_or_nothing_and_no_event_is_lost(
     make_world: MakeWorld,
