@@ -1,7 +1,5 @@
 """The first start of the embedded default: the customer `demo`, a key of theirs, a key of the operator."""
 
-import os
-import secrets
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -9,6 +7,7 @@ import msgspec
 
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
+from ringback.kit import files
 from ringback.kit.errors import CannotStart
 from ringback.kit.secret import Secret
 from ringback.kit.uow import Work
@@ -48,13 +47,8 @@ def read(home: Path) -> Keys | None:
 
 def write(home: Path, kept: Keys) -> None:
     """Replace the file in one step, readable by its owner alone."""
-    part = home / f".{FILE}.{secrets.token_hex(4)}"
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(home / FILE)
+        files.replace(home / FILE, msgspec.json.format(msgspec.json.encode(kept)) + b"\n", mode=0o600)
     except OSError as error:
         raise CannotStart(f"{home / FILE} cannot be written: {error.strerror}") from None
 

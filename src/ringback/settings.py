@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -25,10 +25,7 @@ from sqlalchemy import URL
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.errors import CannotStart
 from ringback.sip.names import fits, is_domain, sip_domain
-from ringback.sip.tables import MANAGED, ps_endpoints
-
-OPERATORS: Final = frozenset(ps_endpoints.columns.keys()) - {"id", *MANAGED["ps_endpoints"]}
-"""Columns of an endpoint that are not ours to keep."""
+from ringback.sip.tables import endpoint_columns
 
 
 def _domain(text: str) -> str:
@@ -170,19 +167,6 @@ def _one_sqlite_file(own: URL, asterisk: URL) -> Path:
     if own.database != asterisk.database:
         raise CannotStart("database_dsn_asterisk: must name the same SQLite file as database_dsn_bin")
     return Path(str(own.database))
-
-
-def endpoint_columns(text: str) -> Mapping[str, str]:
-    """`allow=ulaw|alaw,direct_media=no` → columns; `|` in a value stands for a comma. Else `ValueError`."""
-    columns: dict[str, str] = {}
-    for item in filter(None, text.split(",")):
-        name, equals, value = item.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise ValueError("must be column=value,column=value")
-        if name.strip() not in OPERATORS:
-            raise ValueError(f"{name.strip()} is not a column of ps_endpoints that may be set")
-        columns[name.strip()] = value.strip().replace("|", ",")
-    return columns
 
 
 class Knob(BaseModel):

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -29,7 +29,6 @@ from ringback.registrar.work import Uow
 from ringback.server import require_schema
 from ringback.settings import Settings, knobs, load
 
-P = ParamSpec("P")
 T = TypeVar("T")
 A = TypeVar("A", bound=Asked)
 

@@ -14,7 +14,7 @@ class Turned:
         self.cache: Cache[str, str] = Cache(lambda: self.now, lambda: self.revision, largest=3)
 
     def hold(self, key: str, value: str = "v", seconds: float = 10) -> None:
-        self.cache.fill(key, self.cache.begin(key), value, seconds)
+        self.cache.fill(key, self.cache.begin(), value, seconds)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_value_without_time_is_not_held(turned: Turned, seconds: float) -> Non
 
 @pytest.mark.contract("registrar R-49")
 def test_a_fill_begun_before_an_invalidation_is_discarded(turned: Turned) -> None:
-    begun, other = turned.cache.begin("a"), turned.cache.begin("b")
+    begun, other = turned.cache.begin(), turned.cache.begin()
     turned.cache.invalidate("a")
     turned.cache.fill("a", begun, "stale", 10)
     turned.cache.fill("b", other, "fresh", 10)
@@ -53,7 +53,7 @@ def test_a_fill_begun_before_an_invalidation_is_discarded(turned: Turned) -> Non
 
 @pytest.mark.contract("registrar R-49")
 def test_an_invalidation_is_remembered_however_many_follow(turned: Turned) -> None:
-    begun = turned.cache.begin("a")
+    begun = turned.cache.begin()
     for key in "abcdefgh":
         turned.cache.invalidate(key)
     turned.cache.fill("a", begun, "stale", 10)
@@ -65,7 +65,7 @@ def test_an_invalidation_is_remembered_however_many_follow(turned: Turned) -> No
 
 def test_a_changed_world_hides_what_was_filled_before_and_during_the_change(turned: Turned) -> None:
     turned.hold("a")
-    begun = turned.cache.begin("b")
+    begun = turned.cache.begin()
     turned.revision = 2
     turned.cache.fill("b", begun, "stale", 10)
 

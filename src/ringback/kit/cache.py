@@ -3,19 +3,12 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 LARGEST: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry(Generic[V]):
-    value: V
-    until: float
 
 
 class Cache(Generic[K, V]):
@@ -33,18 +26,18 @@ class Cache(Generic[K, V]):
         self._clock = clock
         self._revision = revision
         self._largest = largest
-        self._entries: OrderedDict[K, tuple[int, Entry[V]]] = OrderedDict()
+        self._entries: OrderedDict[K, tuple[int, float, V]] = OrderedDict()
         self._invalidated: dict[K, int] = {}
         self._floor = 0
         self._count = 0
 
     def get(self, key: K) -> V | None:
-        held = self._entries.get(key)
-        if held is None or held[0] != self._revision() or held[1].until <= self._clock():
+        if key not in self._entries:
             return None
-        return held[1].value
+        revision, until, value = self._entries[key]
+        return value if revision == self._revision() and self._clock() < until else None
 
-    def begin(self, key: K) -> tuple[int, int]:
+    def begin(self) -> tuple[int, int]:
         """Ask for this before reading what `fill` is to hold."""
         return self._count, self._revision()
 
@@ -53,7 +46,7 @@ class Cache(Generic[K, V]):
         count, revision = begun
         if seconds <= 0 or self._invalidated.get(key, self._floor) > count or revision != self._revision():
             return
-        self._entries[key] = (revision, Entry(value, self._clock() + seconds))
+        self._entries[key] = (revision, self._clock() + seconds, value)
         self._entries.move_to_end(key)
         while len(self._entries) > self._largest:
             self._entries.popitem(last=False)

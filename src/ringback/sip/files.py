@@ -1,11 +1,10 @@
 """Configuration files in a folder: written whole, and never over what somebody else has written there."""
 
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from ringback.kit.errors import CannotStart
+from ringback.kit.files import replace
 
 
 def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> list[str]:
@@ -21,7 +20,7 @@ def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> lis
         folder.mkdir(parents=True, exist_ok=True)
         changed = [name for name in files if before[name] != files[name]]
         for name in changed:
-            _put(folder / name, files[name])
+            replace(folder / name, files[name].encode())
     except OSError as error:
         raise CannotStart(f"{folder} cannot be used: {(error.strerror or str(error)).lower()}") from None
     return changed
@@ -32,16 +31,3 @@ def _text(path: Path) -> str | None:
         return path.read_text(errors="surrogateescape")
     except FileNotFoundError:
         return None
-
-
-def _put(path: Path, text: str) -> None:
-    """Replace the file in one step, so that no reader ever sees half of it."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with part.open("x") as file:
-            file.write(text)
-        if path.exists():
-            part.chmod(path.stat().st_mode & 0o777)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

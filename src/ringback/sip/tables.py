@@ -1,5 +1,6 @@
 """Asterisk's realtime tables in the form that SQLite gets: no number may be NULL, and operators' columns are there."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
@@ -102,3 +103,19 @@ MANAGED: Final = {
     "ps_endpoints": ("aors", "auth"),
 }
 """The columns that are ours, beside `id`, in the order in which the tables are written."""
+
+OPERATORS: Final = frozenset(ps_endpoints.columns.keys()) - {"id", *MANAGED["ps_endpoints"]}
+"""Columns of an endpoint that are not ours to keep."""
+
+
+def endpoint_columns(text: str) -> Mapping[str, str]:
+    """`allow=ulaw|alaw,direct_media=no` → columns; `|` in a value stands for a comma. Else `ValueError`."""
+    columns: dict[str, str] = {}
+    for item in filter(None, text.split(",")):
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise ValueError("must be column=value,column=value")
+        if name.strip() not in OPERATORS:
+            raise ValueError(f"{name.strip()} is not a column of ps_endpoints that may be set")
+        columns[name.strip()] = value.strip().replace("|", ",")
+    return columns

@@ -23,7 +23,7 @@ async def of_endpoint(uow: Uow, id: str) -> Seen:
     cache = uow.memory.contacts
     seen = cache.get(id)
     if seen is None:
-        begun = cache.begin(id)
+        begun = cache.begin()
         contacts = [from_row(row) for row in await uow.sip.contacts(id, uow.now)]
         seen = Seen(tuple(contacts), uow.now)
         cache.fill(id, begun, seen, _believable(seen, uow.settings.contact_cache_ttl))

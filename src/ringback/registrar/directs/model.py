@@ -20,7 +20,10 @@ IN_LOGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """A live or revoked address of an extension. `hash` is lower-case hex, without the prefix `direct.`."""
+    """A live or revoked address of an extension, as peers see it too (registrar 4).
+
+    `hash` is lower-case hex, without the prefix `direct.`.
+    """
 
     id: UUID
     customer_id: UUID

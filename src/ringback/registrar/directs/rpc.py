@@ -12,5 +12,5 @@ routes: Routes[Answer] = Routes()
 async def find(call: Call[Uow]) -> Reply:
     """The direct of a hash, or a list by filters."""
     if (hash := call.query.get("hash")) is not None:
-        return reply(wire.shown(await service.lookup(call.uow, hash, call.query.get("source"), call.publisher)))
-    return reply([wire.shown(direct) for direct in await service.find(call.uow, call.read(wire.DirectFilters))])
+        return reply(await service.lookup(call.uow, hash, call.query.get("source"), call.publisher))
+    return reply(await service.find(call.uow, call.read(wire.DirectFilters)))

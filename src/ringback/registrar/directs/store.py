@@ -41,8 +41,8 @@ def to_row(direct: Direct) -> dict[str, Any]:
     return {name: getattr(direct, name) for name in COLUMNS}
 
 
-def from_row(row: Mapping[str, Any], prefix: str = "") -> Direct:
-    return Direct(**{name: row[prefix + name] for name in COLUMNS})
+def from_row(row: Row) -> Direct:
+    return Direct(**row)
 
 
 async def issue(session: Session, hash: str, direct_id: UUID, now: datetime) -> bool:

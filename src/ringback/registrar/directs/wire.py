@@ -1,6 +1,7 @@
 """Direct addresses as JSON."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,8 +28,8 @@ class DirectFilters(Asked, frozen=True, kw_only=True):
             yield Fault("customer_id", "is required, or id, or extension_id, or hash in the query")
 
 
-class DirectObject(msgspec.Struct, frozen=True):
-    """A direct address as peers see it (extension-direct)."""
+class DirectNews(msgspec.Struct, frozen=True):
+    """A direct address in an event."""
 
     id: UUID
     customer_id: UUID
@@ -37,18 +38,8 @@ class DirectObject(msgspec.Struct, frozen=True):
     tm_create: datetime
     tm_update: datetime | None
     tm_delete: datetime | None
-
-
-class DirectNews(DirectObject, frozen=True):
-    """A direct address in an event."""
-
     direct_uri: str
 
 
-def shown(direct: Direct) -> DirectObject:
-    return DirectObject(**{name: getattr(direct, name) for name in DirectObject.__struct_fields__})
-
-
 def news(direct: Direct, domain: str) -> DirectNews:
-    uri = "" if direct.tm_delete else direct_uri(direct.hash, domain)
-    return DirectNews(**msgspec.structs.asdict(shown(direct)), direct_uri=uri)
+    return DirectNews(**asdict(direct), direct_uri="" if direct.tm_delete else direct_uri(direct.hash, domain))
