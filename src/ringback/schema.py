@@ -5,10 +5,16 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from ringback.customers.keys import store as keys
-from ringback.kit import outbox
+from ringback.kit import inbox, outbox
 from ringback.registrar import tables as registrar
 from ringback.sip import edge
 from ringback.sip import tables as asterisk
 
-OWN_TABLES: Final[tuple[MetaData, ...]] = (registrar.metadata, edge.metadata, outbox.metadata, keys.metadata)
+OWN_TABLES: Final[tuple[MetaData, ...]] = (
+    registrar.metadata,
+    edge.metadata,
+    outbox.metadata,
+    inbox.metadata,
+    keys.metadata,
+)
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)

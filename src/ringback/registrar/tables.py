@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, func, text
+from sqlalchemy import CHAR, BigInteger, Column, Index, Integer, MetaData, String, Table, func, text
 
-from ringback.kit.columns import Id, Time
+from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import OWN
 
 metadata = MetaData(schema=OWN)
@@ -43,6 +43,35 @@ for _rule, _column in (("number", extensions.c.extension), ("username", extensio
         sqlite_where=IF_LIVE,
         postgresql_where=IF_LIVE,
     )
+
+trunks = Table(
+    "registrar_trunks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id),
+    Column("name", String(255)),
+    Column("detail", String(255)),
+    Column("domain_name", String(255)),
+    Column("auth_types", Json),
+    Column("realm", String(255)),
+    Column("username", String(255)),
+    Column("password", String(255)),
+    Column("allowed_ips", Json),
+    Column("ha1", CHAR(32)),
+    Column("ha1_sha256", CHAR(64)),
+    Column("tm_create", Time),
+    Column("tm_update", Time),
+    Column("tm_delete", Time),
+    Index("idx_registrar_trunks_page", "customer_id", "tm_create", "id"),
+    Index("idx_registrar_trunks_realm", "realm"),
+)
+Index(
+    "ux_registrar_trunks_domain",
+    func.lower(trunks.c.domain_name),
+    unique=True,
+    sqlite_where=IF_LIVE,
+    postgresql_where=IF_LIVE,
+)
 
 directs = Table(
     "registrar_directs",
@@ -91,8 +120,33 @@ customers = Table(
     metadata,
     Column("customer_id", Id, primary_key=True),
     Column("status", String(16), nullable=False),
+    Column("limit_extension", Integer),
+    Column("limit_trunk", Integer),
     Column("tm_create", Time),
     Column("tm_update", Time),
+)
+
+contact_states = Table(
+    "registrar_contact_states",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("extension_id", Id, nullable=False),
+    Column("uri", String(511)),
+    Column("user_agent", String(255)),
+    Column("via_addr", String(40)),
+    Column("via_port", Integer),
+    Column("reg_server", String(255)),
+    Column("call_id", String(255)),
+    Column("expiration_time", BigInteger, nullable=False),
+    Index("idx_registrar_contact_states_extension", "extension_id"),
+)
+
+strays = Table(
+    "registrar_strays",
+    metadata,
+    Column("row_table", String(64), primary_key=True),
+    Column("row_id", String(255), primary_key=True),
+    Column("tm_create", Time, nullable=False),
 )
 
 meta = Table(

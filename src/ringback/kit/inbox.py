@@ -1,0 +1,149 @@
+"""What others tell us: done once, tried again when it fails, and kept when it cannot be done."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import Column, MetaData, String, Table, Text, insert, select
+
+from ringback.kit.columns import Id, Time
+from ringback.kit.db import OWN, Row, Session, Statement
+from ringback.kit.errors import Failure
+from ringback.kit.uow import UnitOfWork, Work
+
+U = TypeVar("U", bound=UnitOfWork)
+
+PAUSES: Final = (5.0, 30.0, 120.0)
+"""Seconds before the second, third and last try (registrar 2.2)."""
+
+metadata = MetaData(schema=OWN)
+dead_events = Table(
+    "registrar_dead_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("publisher", String(64), nullable=False),
+    Column("event_type", String(64), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("error", String(255), nullable=False),
+    Column("tm_create", Time, nullable=False),
+)
+COLUMNS: Final = tuple(column.name for column in dead_events.columns)
+BURY = Statement(insert(dead_events), *COLUMNS)
+DEAD = Statement(select(dead_events).order_by(dead_events.c.tm_create, dead_events.c.id))
+
+log = structlog.get_logger()
+
+
+class Envelope(msgspec.Struct):
+    """An event envelope (registrar 3.1); unknown keys are ignored."""
+
+    type: str
+    publisher: str
+    data_type: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Subject(msgspec.Struct):
+    """The one field that is read of an event: whom it is about."""
+
+    id: UUID
+
+
+Heard = Callable[[Work[U], UUID], Awaitable[None]]
+"""What is done about an event; it may be done again, and raises when it could not be done."""
+Observe = Callable[[str, str, float], None]
+"""(publisher, type, milliseconds)"""
+
+
+class Inbox(Generic[U]):
+    """Follows the events of one subscription. `on` says what is done by (publisher, type); all others are let go."""
+
+    def __init__(
+        self,
+        on: dict[tuple[str, str], Heard[U]],
+        work: Work[U],
+        observe: Observe,
+        pauses: Sequence[float] = PAUSES,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._on = on
+        self._work = work
+        self._observe = observe
+        self._pauses = pauses
+        self._sleep = sleep
+
+    async def take(self, body: bytes) -> bool:
+        """Follow one event; return (whether it was done) when it may be forgotten by whoever brought it."""
+        started = time.perf_counter()
+        try:
+            envelope = msgspec.json.decode(body, type=Envelope)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            log.warning("unreadable event", action="event", bytes=len(body))
+            self._observe("", "unreadable", 0.0)
+            return False
+        heard = self._on.get((envelope.publisher, envelope.type))
+        done = heard is not None and await self._follow(heard, envelope)
+        known = envelope.type if heard else "other"
+        self._observe(envelope.publisher if heard else "", known, (time.perf_counter() - started) * 1000)
+        return done
+
+    async def _follow(self, heard: Heard[U], envelope: Envelope) -> bool:
+        try:
+            id = _subject(envelope.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+            await self._bury(envelope, "it names nobody")
+            return False
+        for pause in (*self._pauses, None):
+            try:
+                await heard(self._work, id)
+            except Exception as error:
+                known = isinstance(error, Failure)
+                log.warning("an event waits", action=envelope.type, again=pause, exc_info=None if known else error)
+                if pause is None:
+                    await self._bury(envelope, str(error) if known else type(error).__name__)
+                    return False
+                await self._sleep(pause)
+            else:
+                return True
+        raise AssertionError("the last try either returns or raises")
+
+    async def _bury(self, envelope: Envelope, error: str) -> None:
+        """Keep an event that nothing can be done about, however long the database takes to answer."""
+        log.error("an event was given up", action=envelope.type, error=error)
+        while True:
+            try:
+                return await self._work.write(lambda uow: _keep(uow, envelope, error))
+            except Failure:
+                await self._sleep(self._pauses[-1])
+
+
+async def dead(session: Session) -> list[Row]:
+    """The events that were given up, oldest first."""
+    return await session.all(DEAD)
+
+
+async def _keep(uow: UnitOfWork, envelope: Envelope, error: str) -> None:
+    await uow.session.run(
+        BURY,
+        id=uow.new_id(),
+        publisher=envelope.publisher[:64],
+        event_type=envelope.type[:64],
+        payload=bytes(envelope.data).decode(),
+        error=error[:255],
+        tm_create=uow.now,
+    )
+
+
+def _subject(data: msgspec.Raw) -> UUID:
+    """Whom an event is about. Its data is an object, or a string that holds one; `ValueError` for the nil UUID."""
+    raw: Any = bytes(data)
+    if raw.lstrip().startswith(b'"'):
+        raw = msgspec.json.decode(raw, type=str)
+    id = msgspec.json.decode(raw, type=Subject).id
+    if id.int == 0:
+        raise ValueError("nil")
+    return id

@@ -1,0 +1,26 @@
+"""Events of others that could not be followed."""
+
+from alembic import op
+from sqlalchemy import Column, String, Text
+
+from ringback.kit.columns import Id, Time
+
+revision = "registrar_dead_events_create_table"
+down_revision = "registrar_strays_create_table"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "registrar_dead_events",
+        Column("id", Id, primary_key=True),
+        *(Column(name, String(64), nullable=False) for name in ("publisher", "event_type")),
+        Column("payload", Text, nullable=False),
+        Column("error", String(255), nullable=False),
+        Column("tm_create", Time, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("registrar_dead_events")
