@@ -28,6 +28,7 @@ from ringback.registrar.events import PUBLISHER
 from ringback.registrar.extensions import rest as extensions_rest
 from ringback.registrar.extensions import rpc as extensions_rpc
 from ringback.registrar.metrics import Metrics
+from ringback.registrar.realms.model import new_label
 from ringback.registrar.reconcile import Reconciler
 from ringback.registrar.work import Memory, Uow, registrar_work
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
@@ -63,11 +64,13 @@ def assemble(
     clock: Callable[[], datetime] = utc_now,
     ticks: Callable[[], float] = time.monotonic,
     hashes: Callable[[int], str] = new_hash,
+    labels: Callable[[], str] = new_label,
     watch: Callable[[Statement], None] | None = None,
 ) -> Ringback:
     """Put it together over an existing database.
 
-    `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `watch` sees every statement.
+    `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `labels` short realms,
+    `watch` sees every statement.
     """
     database = SqliteDatabase(settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=watch)
     memory = Memory(
@@ -76,6 +79,7 @@ def assemble(
         misses=Budget(settings.direct_miss_limit, clock=ticks),
         publisher_misses=Budget(PUBLISHER_MISSES, window=1.0, pause=1.0, clock=ticks),
         new_hash=hashes,
+        new_label=labels,
     )
     news = asyncio.Event()
     work = registrar_work(database, settings, memory, clock=clock, published=news.set)

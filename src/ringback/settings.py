@@ -24,6 +24,7 @@ from sqlalchemy import URL
 
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.errors import CannotStart
+from ringback.sip.digest import Storage
 from ringback.sip.names import fits, is_domain, sip_domain
 from ringback.sip.tables import endpoint_columns
 
@@ -91,7 +92,12 @@ class Settings(BaseSettings):
     jwt_key: SecretStr | None = Field(None, description="HMAC key of VoIPbin's agent tokens; none: they are refused")
     prometheus_listen_address: Address = Field("127.0.0.1:2112", description="where metrics and health listen")
     prometheus_endpoint: Annotated[str, AfterValidator(_path)] = Field("/metrics", description="path of the metrics")
-    secret_storage: Literal["digest"] = Field("digest", description="how credentials are kept")
+    secret_storage: Storage = Field(
+        "digest", description="how passwords are kept: digest, or plaintext for an edge that computes digests itself"
+    )
+    rpc_read_password: bool = Field(
+        False, description="with plaintext: whether reads over RPC show passwords, as some peers expect"
+    )
     asterisk_digest: Literal["md5_cred", "password_digest"] = Field(
         "md5_cred",
         description="which columns of ps_auths carry the digest; password_digest needs Asterisk 20.12, 21.7, 22.2",
@@ -105,11 +111,24 @@ class Settings(BaseSettings):
     direct_miss_limit: Annotated[int, Field(ge=1)] = Field(
         10, description="unknown hashes a minute that one source may ask for"
     )
+    domain_short_label_enabled: bool = Field(
+        False, description="new customers get a realm of 6 random characters instead of their id"
+    )
+    limits: Literal["local"] = Field("local", description="who says how many extensions and trunks a customer may have")
+    limit_extension_default: Annotated[int, Field(ge=0)] = Field(
+        0, description="extensions of a customer without a limit of their own; 0: any number"
+    )
+    limit_trunk_default: Annotated[int, Field(ge=0)] = Field(
+        0, description="trunks of a customer without a limit of their own; 0: any number"
+    )
     endpoint_defaults: str = Field(
         "allow=ulaw|alaw|g722,direct_media=no", description="further columns of a new ps_endpoints row: column=value,…"
     )
     contact_cache_ttl: Annotated[float, Field(ge=0, le=60)] = Field(
         15.0, description="seconds that a phone's contacts are cached, 0 to 60"
+    )
+    contact_poll_interval: Annotated[float, Field(ge=0.1, le=3600)] = Field(
+        5.0, description="seconds between two looks for contacts that came or went"
     )
     reconcile_interval: Annotated[float, Field(ge=1, le=86400)] = Field(
         60.0, description="seconds between two repairs of the SIP tables"
@@ -130,6 +149,8 @@ class Settings(BaseSettings):
     def _both_or_neither(self) -> "Settings":
         if (self.database_dsn_bin is None) != (self.database_dsn_asterisk is None):
             raise ValueError("database_dsn_bin and database_dsn_asterisk: set both or neither")
+        if self.rpc_read_password and self.secret_storage == "digest":  # noqa: S105
+            raise ValueError("rpc_read_password: there is no password to read with secret_storage=digest")
         return self
 
     @property

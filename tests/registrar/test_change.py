@@ -115,7 +115,9 @@ async def test_a_new_password_reaches_every_table_at_once_and_forgets_the_contac
         assert row == [{"ha1": digests.md5, "ha1_sha256": digests.sha256}]
     assert [row["id"] for row in world.everything()["ps_contacts"]] == [kept]
     assert (await world.rpc("GET", "/v1/contacts", of)).data == []
-    assert [type for type, _ in world.events()][2:] == ["extension_updated"]
+    events = world.events()[2:]
+    assert [type for type, _ in events] == ["contact_registered", "contact_unregistered", "extension_updated"]
+    assert events[1][1]["cause"] == "password_changed"
     assert (await world.rpc("GET", f"/v1/extensions/{made['id']}")).data == {**reply.data, "password": ""}
 
 

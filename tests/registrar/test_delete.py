@@ -48,9 +48,15 @@ async def test_a_deleted_extension_leaves_no_sip_row_and_is_found_by_nobody(worl
     assert (await world.rpc("GET", "/v1/extensions", {**of, "deleted": True})).data == [gone]
     assert [row["id"] for row in (await world.rpc("GET", "/v1/extensions", of)).data] == [other["id"]]
     events = world.events()[3:]
-    assert [type for type, _ in events] == ["extension_direct_deleted", "extension_deleted"]
-    assert [payload["direct_uri"] for _, payload in events] == ["", ""]
-    assert events[1][1]["tm_delete"] == gone["tm_delete"]
+    assert [type for type, _ in events] == [
+        "contact_registered",
+        "contact_unregistered",
+        "extension_direct_deleted",
+        "extension_deleted",
+    ]
+    assert events[1][1]["cause"] == "extension_deleted"
+    assert [payload["direct_uri"] for _, payload in events[2:]] == ["", ""]
+    assert events[3][1]["tm_delete"] == gone["tm_delete"]
 
 
 @pytest.mark.contract("registrar R-26")

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Generic, TypeVar
@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.kit.errors import Fault, InvalidPageToken, ValidationFailed
+from ringback.kit.reading import Faults
 
 T = TypeVar("T")
 
@@ -92,3 +93,13 @@ def size_of(text: str | None) -> int:
     if not SIZE.fullmatch(text):
         raise ValidationFailed(Fault("page_size", f"must be {FULL_SIZE}"))
     return int(text)
+
+
+def page_of(size: str | None, token: str | None, filters: Callable[[], T]) -> tuple[T, Cursor | None, int]:
+    """What a list is asked for: its filters, where the page starts, how large it is; the faults of all at once."""
+    faults = Faults()
+    wanted = faults.of(filters)
+    limit = faults.of(lambda: size_of(size))
+    if wanted is None or limit is None:
+        raise ValidationFailed(*faults.found)
+    return wanted, cursor_of(token), limit

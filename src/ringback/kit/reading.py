@@ -23,6 +23,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """Faults between fields; `values` holds those that were given, as `None` where they are wrong by themselves."""
         return ()
 
+    def given(self) -> dict[str, Any]:
+        """The fields that are not `None`."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+
 
 def not_nil(id: UUID) -> bool:
     return id.int != 0
@@ -124,14 +128,14 @@ def object_of(body: bytes | msgspec.Raw | None) -> dict[str, object]:
     return raw
 
 
-def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = False) -> T:
-    """A `shape` from a JSON object; null means absent. `ValidationFailed` names every faulty field."""
+def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = False, refuse_null: bool = False) -> T:
+    """A `shape` from a JSON object; null means absent, unless it is refused. `ValidationFailed` names every fault."""
     fields = fields_of(shape)
     values: dict[str, Any] = {}
     faults: list[Fault] = []
     for one in fields:
         given = raw.get(one.name)
-        if given is None:
+        if given is None and not (refuse_null and one.name in raw):
             if one.required:
                 faults.append(Fault(one.name, "is required"))
             continue

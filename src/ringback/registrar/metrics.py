@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+PREFIX = "registrar_manager"
 BUCKETS = (50, 100, 500, 1000, 3000)
 """Milliseconds."""
 
@@ -10,38 +11,41 @@ class Metrics:
     """The counters of one process, in a registry of their own."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"{PREFIX}_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"{PREFIX}_{name}", text, labels, registry=registry)
+
+        def milliseconds(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(f"{PREFIX}_{name}", f"Milliseconds {text}", labels, buckets=BUCKETS, registry=registry)
+
         self.registry = registry
-        name = "registrar_manager"
-        self.extension_create = Counter(f"{name}_extension_create", "Extensions created", registry=registry)
-        self.extension_delete = Counter(f"{name}_extension_delete", "Extensions deleted", registry=registry)
-        self.request_time = Histogram(
-            f"{name}_receive_request_process_time",
-            "Milliseconds from a request to its reply",
-            ("type", "method"),
-            buckets=BUCKETS,
-            registry=registry,
+        self.extension_create = counter("extension_create", "Extensions created")
+        self.extension_delete = counter("extension_delete", "Extensions deleted")
+        self.trunk_create = counter("trunk_create", "Trunks created")
+        self.trunk_delete = counter("trunk_delete", "Trunks deleted")
+        self.request_time = milliseconds(
+            "receive_request_process_time", "from a request to its reply", "type", "method"
         )
-        self.outbox_pending = Gauge(f"{name}_outbox_pending", "Events that wait", registry=registry)
-        self.outbox_age = Gauge(f"{name}_outbox_oldest_age_seconds", "Age of the oldest that waits", registry=registry)
-        self.event_publish = Counter(
-            f"{name}_event_publish", "Events given to the bus", ("event_type", "exchange", "result"), registry=registry
+        self.event_time = milliseconds(
+            "receive_subscribe_event_process_time", "from an event of others to its end", "publisher", "type"
         )
-        self.reconcile_pending = Gauge(
-            f"{name}_reconcile_pending", "SIP rows that differ from our truth", registry=registry
-        )
-        self.reconcile_actions = Counter(
-            f"{name}_reconcile_actions", "SIP rows repaired", ("table", "action"), registry=registry
-        )
-        self.reconcile_success = Gauge(
-            f"{name}_reconcile_last_success_timestamp_seconds", "End of the last whole pass", registry=registry
-        )
-        self.contacts_live = Gauge(f"{name}_contacts_live", "Phones with a live contact", registry=registry)
-        self.direct_lookup = Counter(
-            f"{name}_direct_lookup", "Lookups of direct hashes", ("result",), registry=registry
-        )
+        self.outbox_pending = gauge("outbox_pending", "Events that wait")
+        self.outbox_age = gauge("outbox_oldest_age_seconds", "Age of the oldest that waits")
+        self.event_publish = counter("event_publish", "Events given to the bus", "event_type", "exchange", "result")
+        self.reconcile_pending = gauge("reconcile_pending", "SIP rows that differ from our truth")
+        self.reconcile_actions = counter("reconcile_actions", "SIP rows repaired", "table", "action")
+        self.reconcile_success = gauge("reconcile_last_success_timestamp_seconds", "End of the last whole pass")
+        self.contacts_live = gauge("contacts_live", "Phones with a live contact")
+        self.contact_events = counter("contact_events", "Contacts that came or went", "type")
+        self.direct_lookup = counter("direct_lookup", "Lookups of direct hashes", "result")
 
     def observe_request(self, pattern: str, method: str, milliseconds: float) -> None:
         self.request_time.labels(pattern, method).observe(milliseconds)
+
+    def observe_heard(self, publisher: str, event_type: str, milliseconds: float) -> None:
+        self.event_time.labels(publisher, event_type).observe(milliseconds)
 
     def observe_event(self, event_type: str, taken: bool) -> None:
         self.event_publish.labels(event_type, "memory", "ok" if taken else "failed").inc()

@@ -184,10 +184,17 @@ def _row_id(row: Any) -> Any:
 async def _repair(uow: Uow, id: str | UUID) -> None:
     """Look at the truth once more, now under the lock, and make the rows of that name follow it."""
     if isinstance(id, UUID):
-        await extensions.restate_credential(uow, id)
+        await _restate_credential(uow, id)
     else:
         await extensions.restate(uow, id)
 
 
 async def _now(uow: Uow) -> datetime:
     return uow.now
+
+
+async def _restate_credential(uow: Uow, id: UUID) -> None:
+    if extension := await extensions.live(uow, id):
+        await edge.put(uow.session, extension.credential, uow.now)
+    else:
+        await edge.drop(uow.session, id)

@@ -31,6 +31,7 @@ class Memory:
     misses: Budget[str]
     publisher_misses: Budget[str]
     new_hash: Callable[[int], str]
+    new_label: Callable[[], str]
 
 
 class Uow(UnitOfWork):

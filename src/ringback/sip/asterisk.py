@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import BigInteger, Table, bindparam, cast, delete, distinct, func, insert, select, update
 
 from ringback.kit.db import Row, Session, Statement
-from ringback.sip.digest import Ha1
+from ringback.sip.digest import Kept
 from ringback.sip.tables import MANAGED, metadata, ps_contacts
 
 AsteriskDigest = Literal["md5_cred", "password_digest"]
@@ -24,17 +24,20 @@ class Endpoint:
     id: str
     username: str
     realm: str
-    ha1: Ha1
+    kept: Kept
 
 
 def auth_columns(endpoint: Endpoint, form: AsteriskDigest) -> dict[str, str | None]:
-    """The secret columns of `ps_auths` in digest mode (registrar 13.3); unused ones are NULL, which '' is not."""
+    """Our columns of `ps_auths` (registrar 13.3); unused ones are NULL, which '' is not to Asterisk."""
     columns: dict[str, str | None] = dict.fromkeys(MANAGED["ps_auths"])
     columns |= {"username": endpoint.username, "realm": endpoint.realm, "auth_type": "md5"}
-    if form == "md5_cred":
-        return columns | {"md5_cred": endpoint.ha1.md5}
+    password, ha1 = endpoint.kept.password, endpoint.kept.ha1
+    if password is not None:
+        return columns | {"auth_type": "userpass", "password": password.reveal()}
+    if ha1 is None or form == "md5_cred":
+        return columns | {"md5_cred": ha1.md5 if ha1 else None}
     return columns | {
-        "password_digest": f"MD5:{endpoint.ha1.md5},SHA-256:{endpoint.ha1.sha256}",
+        "password_digest": f"MD5:{ha1.md5},SHA-256:{ha1.sha256}",
         "supported_algorithms_uas": "SHA-256,MD5",
         "supported_algorithms_uac": "SHA-256,MD5",
     }
@@ -76,6 +79,22 @@ class Asterisk:
     async def purge(self, id: str) -> None:
         """Forget where the phone is; with valid credentials it may register again."""
         await self._session.run(PURGE, endpoint=id)
+
+    async def drop_contact(self, id: str) -> None:
+        """Forget one contact by the id of its row."""
+        await self._session.run(DROP_CONTACT, contact_id=id)
+
+    async def live_contacts(self, suffix: str, after: str, limit: int, now: datetime) -> list[Row]:
+        """Up to `limit` rows of `ps_contacts` of ours that have not expired, by id, behind `after`."""
+        seconds = int(now.timestamp())
+        return await self._session.all(LIVE_CONTACTS, suffix=like_suffix(suffix), after=after, size=limit, now=seconds)
+
+    async def rename(self, old: str, endpoint: Endpoint) -> None:
+        """The same endpoint under another name: the columns that are the operator's go with it."""
+        await self.drop(endpoint.id)
+        for table in MANAGED:
+            await self._session.run(RENAME[table], old_id=old, id=endpoint.id)
+        await self.put(endpoint)
 
     async def contacts(self, id: str, now: datetime) -> list[Row]:
         """The rows of `ps_contacts` that have not expired, as they stand."""
@@ -125,6 +144,9 @@ CHANGE: Final = {
 DROP: Final = {
     name: Statement(delete(table_of(name)).where(table_of(name).c.id == bindparam("row_id"))) for name in MANAGED
 }
+RENAME: Final = {
+    name: Statement(update(table_of(name)).where(table_of(name).c.id == bindparam("old_id")), "id") for name in MANAGED
+}
 OWNED: Final = {
     name: Statement(
         select(table_of(name).c.id, *(table_of(name).c[column] for column in MANAGED[name]))
@@ -136,6 +158,17 @@ OWNED: Final = {
 }
 LIVE = ps_contacts.c.expiration_time > bindparam("now")
 PURGE = Statement(delete(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")))
+DROP_CONTACT = Statement(delete(ps_contacts).where(ps_contacts.c.id == bindparam("contact_id")))
+LIVE_CONTACTS = Statement(
+    select(ps_contacts)
+    .where(
+        ps_contacts.c.id > bindparam("after"),
+        ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\"),
+        cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now"),
+    )
+    .order_by(ps_contacts.c.id)
+    .limit(bindparam("size"))
+)
 CONTACTS = Statement(
     select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint"), LIVE).order_by(ps_contacts.c.id)
 )

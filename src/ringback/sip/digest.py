@@ -1,9 +1,13 @@
-"""HA1, the digest that a registrar keeps instead of a password (RFC 7616 and 8760)."""
+"""What is kept of a password: HA1, the digest that a registrar needs instead of it (RFC 7616 and 8760), or itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import md5, sha256
+from typing import Any, Literal
 
 from ringback.kit.secret import Secret
+
+Storage = Literal["digest", "plaintext"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,34 @@ class Ha1:
 
     def __repr__(self) -> str:
         return "Ha1([REDACTED])"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the tables hold of one password: its digests, or in plaintext mode itself, or nothing where there is none.
+
+    Each row says for itself which it is, so that a change from one mode to the other may stop half-way.
+    """
+
+    ha1: Ha1 | None = None
+    password: Secret | None = None
+
+    @classmethod
+    def of(cls, username: str, realm: str, password: Secret, storage: Storage) -> "Kept":
+        return cls(password=password) if storage == "plaintext" else cls(ha1(username, realm, password))
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Kept":
+        digests = Ha1(row["ha1"], row["ha1_sha256"]) if row["ha1"] and row["ha1_sha256"] else None
+        return cls(digests, None if row["password"] is None else Secret(row["password"]))
+
+    def columns(self) -> dict[str, str | None]:
+        """The three columns of our own tables. Without a clear password that one is NULL: '' would be an empty one."""
+        return {
+            "password": self.password.reveal() if self.password else None,
+            "ha1": self.ha1.md5 if self.ha1 else None,
+            "ha1_sha256": self.ha1.sha256 if self.ha1 else None,
+        }
 
 
 def ha1(username: str, realm: str, password: Secret) -> Ha1:

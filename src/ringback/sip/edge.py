@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, delete, insert, select, update
 
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import OWN, Row, Session, Statement
-from ringback.sip.digest import Ha1
+from ringback.sip.digest import Kept
 
 metadata = MetaData(schema=OWN)
 sip_auths = Table(
@@ -50,22 +50,22 @@ class Credential:
     """What the edge must know of one extension or trunk; `id` is that object's."""
 
     id: UUID
-    reference_type: str
+    reference_type: Literal["extension", "trunk"]
     realm: str
     username: str
-    ha1: Ha1
+    kept: Kept
+    auth_types: tuple[str, ...] = ("basic",)
+    allowed_ips: tuple[str, ...] = ()
 
     def columns(self) -> dict[str, Any]:
-        """Our columns of the row. The clear password is NULL: an edge would take '' for an empty password."""
+        """Our columns of the row."""
         return {
             "reference_type": self.reference_type,
-            "auth_types": ["basic"],
+            "auth_types": list(self.auth_types),
             "realm": self.realm,
             "username": self.username,
-            "password": None,
-            "allowed_ips": [],
-            "ha1": self.ha1.md5,
-            "ha1_sha256": self.ha1.sha256,
+            "allowed_ips": list(self.allowed_ips),
+            **self.kept.columns(),
         }
 
 

@@ -4,11 +4,31 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
+from ringback.kit.errors import NotFound
+
+STATE: Final = ("uri", "user_agent", "via_addr", "via_port", "reg_server", "call_id", "expiration_time")
+"""What we remember of a contact, to notice that it came, went or expired."""
 LATEST: Final = 253_402_300_799
 """The last second that has a date: 9999-12-31T23:59:59Z."""
+
+
+class Cause(StrEnum):
+    """Why a contact went before its time."""
+
+    REMOVED = "removed"
+    API = "api"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    EXTENSION_DELETED = "extension_deleted"
+
+
+class ContactNotFound(NotFound):
+    """No such contact."""
+
+    reason = "CONTACT_NOT_FOUND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,10 @@ class Contact:
         return datetime.fromtimestamp(min(self.expiration_time, LATEST), UTC)
 
     @property
+    def state(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in STATE)
+
+    @property
     def public_id(self) -> str:
         """32 hex characters that name this contact to customers."""
         return sha256(self.id.encode()).hexdigest()[:32]
@@ -60,7 +84,8 @@ KINDS: Final = {"expiration_time": int, "qualify_frequency": int, "qualify_timeo
 
 
 def from_row(row: Mapping[str, Any]) -> Contact:
-    return Contact(**{name: _value(name, row[name]) for name in Contact.__slots__})
+    """A contact out of `ps_contacts`, or out of what we remember of one."""
+    return Contact(**{name: _value(name, row.get(name)) for name in Contact.__slots__})
 
 
 def _value(name: str, raw: Any) -> Any:

@@ -3,6 +3,7 @@
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Call, Reply, reply
 from ringback.registrar.contacts import service, wire
+from ringback.registrar.extensions import service as extensions
 from ringback.registrar.work import Uow
 
 routes: Routes[Answer] = Routes()
@@ -10,15 +11,16 @@ routes: Routes[Answer] = Routes()
 
 @routes.on("GET", "/v1/contacts")
 async def find(call: Call[Uow]) -> Reply:
-    """The live contacts of a customer's number, a bare array."""
+    """The live contacts of a customer's number, a bare array; an unknown number has none."""
     asked = call.read(wire.OfExtension)
-    found = await service.of_number(call.uow, asked.customer_id, asked.extension)
-    return reply(found.contacts)
+    extension = await extensions.at_number(call.uow, asked.customer_id, asked.extension)
+    return reply((await service.of_endpoint(call.uow, extension.endpoint_id)).contacts if extension else [])
 
 
-@routes.on("PUT", "/v1/contacts", reads=True)
+@routes.on("PUT", "/v1/contacts")
 async def refresh(call: Call[Uow]) -> Reply:
-    """The next read goes to the database."""
+    """The next read goes to the database, and what came or went since we last looked is told now."""
     asked = call.read(wire.OfExtension)
-    await service.refresh(call.uow, asked.customer_id, asked.extension)
+    if extension := await extensions.at_number(call.uow, asked.customer_id, asked.extension):
+        await service.refresh(call.uow, extension)
     return Reply(200)

@@ -1,21 +1,15 @@
-"""Where a phone is right now, from a cache that never shows what has expired."""
+"""Where a phone is right now, and what changed since we last looked."""
 
 from typing import Final
-from uuid import UUID
 
-from ringback.registrar.contacts.model import from_row
-from ringback.registrar.extensions import service as extensions
-from ringback.registrar.extensions.model import ExtensionNotFound
+from ringback.kit.events import Event
+from ringback.registrar.contacts import events, store
+from ringback.registrar.contacts.model import Cause, Contact, ContactNotFound, from_row
+from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Seen, Uow
 
 EMPTY_TTL: Final = 2.0
 """Seconds that "not registered" may be believed: a phone that just registered must be found soon."""
-
-
-async def of_number(uow: Uow, customer_id: UUID, number: str) -> Seen:
-    """The contacts of a customer's number, in whatever letter case; an unknown number has none."""
-    endpoint_id = await _endpoint_id(uow, customer_id, number)
-    return await of_endpoint(uow, endpoint_id) if endpoint_id else Seen((), uow.now)
 
 
 async def of_endpoint(uow: Uow, id: str) -> Seen:
@@ -24,24 +18,70 @@ async def of_endpoint(uow: Uow, id: str) -> Seen:
     seen = cache.get(id)
     if seen is None:
         begun = cache.begin()
-        contacts = [from_row(row) for row in await uow.sip.contacts(id, uow.now)]
-        seen = Seen(tuple(contacts), uow.now)
+        seen = Seen(tuple(await _rows(uow, id)), uow.now)
         cache.fill(id, begun, seen, _believable(seen, uow.settings.contact_cache_ttl))
     now = uow.now.timestamp()
     return Seen(tuple(contact for contact in seen.contacts if contact.expiration_time > now), seen.as_of)
 
 
-async def refresh(uow: Uow, customer_id: UUID, number: str) -> None:
-    """The next read of this number's contacts goes to the database, also one whose fill is under way."""
-    if endpoint_id := await _endpoint_id(uow, customer_id, number):
-        uow.memory.contacts.invalidate(endpoint_id)
+async def compare(uow: Uow, extension: Extension) -> list[Contact]:
+    """Tell who registered, went or expired since we last looked; the live contacts. A refresh is no news."""
+    seen = await store.of_extension(uow.session, extension.id)
+    live = {contact.id: contact for contact in await _rows(uow, extension.endpoint_id)}
+    for id, contact in live.items():
+        if id not in seen:
+            await store.add(uow.session, extension.id, contact)
+            _tell(uow, events.registered(extension, contact, uow.now))
+        elif seen[id].state != contact.state:
+            await store.change(uow.session, contact)
+    for id in seen.keys() - live.keys():
+        await store.drop(uow.session, id)
+        if seen[id].expiration_time <= uow.now.timestamp():
+            _tell(uow, events.expired(extension, seen[id], uow.now))
+        else:
+            _tell(uow, events.unregistered(extension, seen[id], Cause.REMOVED, uow.now))
+    return list(live.values())
 
 
-async def _endpoint_id(uow: Uow, customer_id: UUID, number: str) -> str | None:
-    try:
-        return (await extensions.get_by_number(uow, customer_id, number)).extension.endpoint_id
-    except ExtensionNotFound:
-        return None
+async def refresh(uow: Uow, extension: Extension) -> None:
+    """The next read goes to the database, also one whose fill is under way; and what changed is told now."""
+    await compare(uow, extension)
+    _forget_cached(uow, extension)
+
+
+async def forget(uow: Uow, extension: Extension, cause: Cause, only: str | None = None) -> list[Contact]:
+    """Take a phone's contacts away, or the one whose public id is `only`; a phone that may can register again."""
+    gone = [contact for contact in await compare(uow, extension) if only in (None, contact.public_id)]
+    if only and not gone:
+        raise ContactNotFound
+    for contact in gone:
+        await store.drop(uow.session, contact.id)
+        _tell(uow, events.unregistered(extension, contact, cause, uow.now))
+        await uow.sip.drop_contact(contact.id)
+    if only is None:
+        await uow.sip.purge(extension.endpoint_id)
+    _forget_cached(uow, extension)
+    return gone
+
+
+async def lose(uow: Uow, extension: Extension) -> None:
+    """Remove what others may have left behind under a new extension's name."""
+    await uow.sip.purge(extension.endpoint_id)
+    _forget_cached(uow, extension)
+
+
+async def _rows(uow: Uow, endpoint_id: str) -> list[Contact]:
+    found = [from_row(row) for row in await uow.sip.contacts(endpoint_id, uow.now)]
+    return [contact for contact in found if contact.expiration_time > uow.now.timestamp()]
+
+
+def _tell(uow: Uow, event: Event) -> None:
+    uow.emit(event)
+    uow.after(uow.memory.metrics.contact_events.labels(event.type).inc)
+
+
+def _forget_cached(uow: Uow, extension: Extension) -> None:
+    uow.after(lambda: uow.memory.contacts.invalidate(extension.endpoint_id))
 
 
 def _believable(seen: Seen, ttl: float) -> float:

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 
 from ringback.kit.reading import Asked, Identity, rule
 from ringback.registrar.contacts.model import Contact
+from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Seen
 
 
@@ -40,6 +42,40 @@ class Contacts(msgspec.Struct, frozen=True):
     next_page_token: str
     registered: bool
     as_of: datetime
+
+
+class ContactNews(msgspec.Struct, frozen=True):
+    """A contact in an event (registrar 15); `cause` says why it went before its time."""
+
+    id: str
+    customer_id: UUID
+    extension_id: UUID
+    extension: str
+    realm: str
+    uri: str
+    user_agent: str
+    via_addr: str
+    via_port: int
+    reg_server: str
+    call_id: str
+    expire_time: datetime
+    cause: str
+    tm_event: datetime
+
+
+def news(extension: Extension, contact: Contact, cause: str, now: datetime) -> ContactNews:
+    same = ("user_agent", "via_addr", "via_port", "reg_server", "call_id", "expire_time")
+    return ContactNews(
+        id=contact.public_id,
+        customer_id=extension.customer_id,
+        extension_id=extension.id,
+        extension=extension.number,
+        realm=extension.realm,
+        uri=contact.plain_uri,
+        cause=cause,
+        tm_event=now,
+        **{name: getattr(contact, name) for name in same},
+    )
 
 
 def public(contact: Contact, now: datetime) -> RegistrarManagerContact:

@@ -7,8 +7,8 @@ import typer
 
 from ringback import terminal
 from ringback.kit.errors import Fault, ValidationFailed
-from ringback.kit.pages import Page, cursor_of, size_of
-from ringback.kit.reading import Asked, Faults, Identity
+from ringback.kit.pages import Page, page_of
+from ringback.kit.reading import Asked, Identity
 from ringback.registrar.contacts import service as contacts
 from ringback.registrar.contacts import wire as contacts_wire
 from ringback.registrar.extensions import service, wire
@@ -119,16 +119,10 @@ def find(
     """List a customer's extensions, newest first."""
     customer = need(terminal.customer_id(settings, customer_id), "customer_id", "Customer id")
     flags = {"customer_id": customer, "username": username, "extension": extension_number, "domain_name": domain}
-    faults = Faults()
-    filters = faults.of(lambda: asked(wire.ExtensionFilters, **flags))
-    size = faults.of(lambda: size_of(limit))
-    if filters is None or size is None:
-        raise ValidationFailed(*faults.found)
-    wanted = {name: value for name, value in msgspec.structs.asdict(filters).items() if value is not None}
-    cursor = cursor_of(token)
+    filters, cursor, size = page_of(limit, token, lambda: asked(wire.ExtensionFilters, **flags))
 
     async def look(uow: Uow) -> Page[Extension]:
-        return await service.page(uow, wanted, cursor, size, deleted=False)
+        return await service.page(uow, filters.given(), cursor, size, deleted=False)
 
     page = do(settings, look)
     shown = [wire.over_rpc(Provisioned(extension)) for extension in page.items]

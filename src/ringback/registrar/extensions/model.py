@@ -11,20 +11,17 @@ from ringback.kit.secret import Secret
 from ringback.registrar.directs.model import Direct
 from ringback.sip import names
 from ringback.sip.asterisk import Endpoint
-from ringback.sip.digest import Ha1
+from ringback.sip.digest import Kept
 from ringback.sip.edge import Credential
 
 USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,40}")
 NUMBER: Final = re.compile(r"(?!anonymous\Z|direct\.)[A-Za-z0-9_.+-]{1,40}", re.IGNORECASE | re.ASCII)
 """To Asterisk `anonymous@<realm>` is everybody of that realm, and `direct.` begins a direct address."""
-PASSWORD: Final = re.compile(r"[!-:<-\]_-~]{8,80}")
-"""Printable ASCII without space; `;` and `^` are escapes to Asterisk's realtime."""
-TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,255}")
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One phone account. `number`, `username` and `realm` never change; `ha1` is all that is kept of the password."""
+    """One phone account. `number` and `username` never change; `kept` is all that there is of the password."""
 
     id: UUID
     customer_id: UUID
@@ -32,7 +29,7 @@ class Extension:
     username: str
     label: str
     realm: str
-    ha1: Ha1
+    kept: Kept
     tm_create: datetime
     name: str = ""
     detail: str = ""
@@ -52,12 +49,12 @@ class Extension:
     @property
     def endpoint(self) -> Endpoint:
         """What Asterisk is told of it."""
-        return Endpoint(self.endpoint_id, self.username, self.realm, self.ha1)
+        return Endpoint(self.endpoint_id, self.username, self.realm, self.kept)
 
     @property
     def credential(self) -> Credential:
         """What the SIP edge is told of it."""
-        return Credential(self.id, "extension", self.realm, self.username, self.ha1)
+        return Credential(self.id, "extension", self.realm, self.username, self.kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,11 @@
 """RPC 3 to 10 and 19: extensions for peers."""
 
-import msgspec
-
-from ringback.kit.errors import ValidationFailed
-from ringback.kit.pages import cursor_of, size_of
-from ringback.kit.reading import Faults
+from ringback.kit.pages import page_of
+from ringback.kit.reading import read
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Call, Reply, reply
 from ringback.registrar.extensions import service, wire
-from ringback.registrar.extensions.model import Provisioned
+from ringback.registrar.extensions.model import Extension, Provisioned
 from ringback.registrar.work import Uow
 
 routes: Routes[Answer] = Routes()
@@ -30,7 +27,7 @@ async def regenerate(call: Call[Uow]) -> Reply:
 @routes.on("GET", "/v1/extensions/<extension-id>")
 async def get(call: Call[Uow]) -> Reply:
     """One extension."""
-    return reply(wire.over_rpc(await service.get(call.uow, call.path["extension_id"], of=None)))
+    return reply(_read(call, (await service.get(call.uow, call.path["extension_id"], of=None)).extension))
 
 
 @routes.on("PUT", "/v1/extensions/<extension-id>")
@@ -56,30 +53,33 @@ async def create(call: Call[Uow]) -> Reply:
 @routes.on("GET", "/v1/extensions")
 async def find(call: Call[Uow]) -> Reply:
     """A page of extensions by filters, a bare array."""
-    faults = Faults()
-    size = faults.of(lambda: size_of(call.query.get("page_size")))
-    filters = faults.of(lambda: wire.filters_from_peer(call.data))
-    if size is None or filters is None:
-        raise ValidationFailed(*faults.found)
-    cursor, wanted = cursor_of(call.query.get("page_token")), _columns(filters)
+    filters, cursor, size = page_of(
+        call.query.get("page_size"),
+        call.query.get("page_token"),
+        lambda: read(wire.ExtensionFilters, call.data, refuse_null=True),
+    )
+    wanted = filters.given()
     deleted = bool(wanted.pop("deleted", False))
     found = await service.whole_moments(call.uow, wanted, cursor, size, deleted=deleted)
-    return reply([wire.over_rpc(Provisioned(extension)) for extension in found])
+    return reply([_read(call, extension) for extension in found])
 
 
 @routes.on("GET", "/v1/extensions/extension/<extension>")
 async def get_by_number(call: Call[Uow]) -> Reply:
     """A customer's extension by its number, in whatever letter case."""
     customer_id = call.read(wire.OfCustomer).customer_id
-    return reply(wire.over_rpc(await service.get_by_number(call.uow, customer_id, call.path["extension"])))
+    found = await service.get_by_number(call.uow, customer_id, call.path["extension"])
+    return reply(_read(call, found.extension))
 
 
 @routes.on("GET", "/v1/extensions/by-direct-hash/<hash>")
 async def get_by_direct_hash(call: Call[Uow]) -> Reply:
     """The extension behind a direct address."""
     found = await service.get_by_direct(call.uow, call.path["hash"], call.query.get("source"), call.publisher)
-    return reply(wire.over_rpc(found))
+    return reply(_read(call, found.extension))
 
 
-def _columns(filters: wire.ExtensionFilters) -> dict[str, object]:
-    return {name: value for name, value in msgspec.structs.asdict(filters).items() if value is not None}
+def _read(call: Call[Uow], extension: Extension) -> wire.ExtensionOverRpc:
+    """An extension that was only looked at: its password is shown to peers that need it, if that is set so."""
+    shown = extension.kept.password if call.uow.settings.rpc_read_password else None
+    return wire.over_rpc(Provisioned(extension, shown))

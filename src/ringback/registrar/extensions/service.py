@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from ringback.kit.errors import ValidationFailed
 from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
+from ringback.registrar.contacts import service as contacts
+from ringback.registrar.contacts.model import Cause
 from ringback.registrar.directs import events as direct_events
 from ringback.registrar.directs import service as directs
 from ringback.registrar.directs.model import Direct, DirectFlagsConflict, DirectNotEnabled, DirectNotFound
@@ -16,14 +17,18 @@ from ringback.registrar.extensions import events, store
 from ringback.registrar.extensions.model import Extension, ExtensionNotFound, Provisioned
 from ringback.registrar.extensions.wire import ChangeExtension, NewExtension
 from ringback.registrar.realms import service as realms
+from ringback.registrar.realms.model import Realm
 from ringback.registrar.work import Uow
 from ringback.sip import edge, names
-from ringback.sip.digest import ha1
+from ringback.sip.digest import Kept
 
 
 async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisioned:
     """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
-    realm = await realms.require_active(uow, customer_id)
+    customer = await realms.require_active(uow, customer_id)
+    default = uow.settings.limit_extension_default
+    await realms.require_room(customer.limit_extension, default, store.count(uow.session, customer_id))
+    realm = await realms.ensure(uow, customer_id)
     username = asked.username or asked.extension
     secret = asked.password or Secret.generate()
     extension = Extension(
@@ -33,18 +38,15 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
         username=username,
         label=realm.label,
         realm=realm.name,
-        ha1=ha1(username, realm.name, secret),
-        tm_create=await _own_moment(uow, customer_id),
+        kept=Kept.of(username, realm.name, secret, uow.settings.secret_storage),
+        tm_create=await store.LISTING.own_moment(uow.session, {"customer_id": customer_id}, uow.now),
         name=asked.name or "",
         detail=asked.detail or "",
     )
-    if len(extension.endpoint_id) > names.IDENTITY_LIMIT:
-        raise ValidationFailed(
-            extension=f"is too long: {extension.endpoint_id} exceeds {names.IDENTITY_LIMIT} characters"
-        )
+    _require_short(extension)
     await store.add(uow.session, extension)
     await _tell_sip(uow, extension)
-    await _forget_contacts(uow, extension)
+    await contacts.lose(uow, extension)
     if asked.direct:
         extension = replace(extension, direct=await directs.enable(uow, customer_id, extension.id))
     uow.emit(events.created(extension, uow.settings.sip_domain))
@@ -61,22 +63,22 @@ async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None)
     """
     before = await _locked(uow, id, of)
     secret = asked.password or (Secret.generate() if asked.password_regenerate else None)
-    digests = ha1(before.username, before.realm, secret) if secret else before.ha1
+    kept = Kept.of(before.username, before.realm, secret, uow.settings.secret_storage) if secret else before.kept
     after = replace(
         before,
         name=before.name if asked.name is None else asked.name,
         detail=before.detail if asked.detail is None else asked.detail,
-        ha1=digests,
+        kept=kept,
         direct=await _turn_direct(uow, before, asked),
     )
     if after == before:
         return Provisioned(before)
     after = replace(after, tm_update=uow.now)
     await store.change(uow.session, after)
-    rotated = after.ha1 != before.ha1
+    rotated = after.kept != before.kept
     if rotated:
         await _tell_sip(uow, after)
-        await _forget_contacts(uow, after)
+        await contacts.forget(uow, after, Cause.PASSWORD_CHANGED)
     uow.emit(events.updated(after, uow.settings.sip_domain))
     return Provisioned(after, secret if rotated else None)
 
@@ -84,16 +86,21 @@ async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None)
 async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     """End a phone: its number is free again, its password and its address work no more."""
     extension = await _locked(uow, id, of)
+    await contacts.forget(uow, extension, Cause.EXTENSION_DELETED)
     if ended := await directs.disable(uow, id):
         uow.emit(direct_events.deleted(ended, uow.settings.sip_domain))
     extension = replace(extension, tm_update=uow.now, tm_delete=uow.now, direct=None)
     await store.end(uow.session, extension)
     await uow.sip.drop(extension.endpoint_id)
     await edge.drop(uow.session, id)
-    _forget_cached(uow, extension)
     uow.emit(events.deleted(extension, uow.settings.sip_domain))
     uow.after(uow.memory.metrics.extension_delete.inc)
     return Provisioned(extension)
+
+
+async def move(uow: Uow, customer_id: UUID, realm: Realm, *, reissue: bool) -> list[Provisioned]:
+    """Take all of a customer's phones to another realm, with the passwords they have or, to reissue, with new ones."""
+    return [await _move(uow, before, realm, reissue) for before in await store.of_customer(uow.session, customer_id)]
 
 
 async def get(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
@@ -123,22 +130,28 @@ async def page(
     uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
 ) -> Page[Extension]:
     """One page, newest first, with the place where the next one starts."""
-    rows = await store.page(uow.session, wanted, cursor, size + 1, deleted=deleted)
-    more = len(rows) > size
-    rows = rows[:size]
-    return Page(rows, Cursor(rows[-1].tm_create, rows[-1].id) if more else None)
+    return await store.LISTING.page(uow.session, wanted, cursor, size, deleted=deleted)
 
 
 async def whole_moments(
     uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
 ) -> list[Extension]:
     """One page for a caller who goes on from the last `tm_create`: all rows of that moment are in it."""
-    found = await page(uow, wanted, cursor, size, deleted=deleted)
-    if not found.next or (cursor and cursor.id):
-        return list(found.items)
-    last = found.next
-    assert last.id is not None
-    return [*found.items, *await store.at_moment(uow.session, wanted, last.before, last.id, deleted=deleted)]
+    return await store.LISTING.whole_moments(uow.session, wanted, cursor, size, deleted=deleted)
+
+
+async def live(uow: Uow, id: UUID) -> Extension | None:
+    return await store.live(uow.session, id)
+
+
+async def at_number(uow: Uow, customer_id: UUID, number: str) -> Extension | None:
+    """The customer's live extension with that number, in whatever letter case."""
+    return await store.by_number(uow.session, customer_id, number)
+
+
+async def at_endpoint(uow: Uow, endpoint_id: str) -> Extension | None:
+    """The live extension that Asterisk knows by that name."""
+    return await store.at_endpoint(uow.session, endpoint_id)
 
 
 async def live_behind(uow: Uow, endpoint_id: str, limit: int) -> list[Extension]:
@@ -152,19 +165,11 @@ async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Extension]:
 
 
 async def restate(uow: Uow, endpoint_id: str) -> None:
-    """Make every SIP row of that name follow our own truth: as it should be, or gone."""
+    """Make every row of Asterisk's of that name follow our own truth: as it should be, or gone."""
     if extension := await store.at_endpoint(uow.session, endpoint_id):
         await _tell_sip(uow, extension)
     else:
         await uow.sip.drop(endpoint_id)
-
-
-async def restate_credential(uow: Uow, id: UUID) -> None:
-    """The same for what the edge reads of an extension's id."""
-    if extension := await store.live(uow.session, id):
-        await edge.put(uow.session, extension.credential, uow.now)
-    else:
-        await edge.drop(uow.session, id)
 
 
 async def _locked(uow: Uow, id: UUID, of: UUID | None) -> Extension:
@@ -177,10 +182,11 @@ def _mine(extension: Extension | None, of: UUID | None) -> Extension:
     return extension
 
 
-async def _own_moment(uow: Uow, customer_id: UUID) -> datetime:
-    """Now, or a microsecond after the customer's newest extension: no two share a moment, so pages never tie."""
-    newest = await store.newest(uow.session, customer_id)
-    return max(uow.now, newest + timedelta(microseconds=1)) if newest else uow.now
+def _require_short(extension: Extension) -> None:
+    if len(extension.endpoint_id) > names.IDENTITY_LIMIT:
+        raise ValidationFailed(
+            extension=f"is too long: {extension.endpoint_id} exceeds {names.IDENTITY_LIMIT} characters"
+        )
 
 
 async def _tell_sip(uow: Uow, extension: Extension) -> None:
@@ -188,13 +194,17 @@ async def _tell_sip(uow: Uow, extension: Extension) -> None:
     await edge.put(uow.session, extension.credential, uow.now)
 
 
-async def _forget_contacts(uow: Uow, extension: Extension) -> None:
-    await uow.sip.purge(extension.endpoint_id)
-    _forget_cached(uow, extension)
-
-
-def _forget_cached(uow: Uow, extension: Extension) -> None:
-    uow.after(lambda: uow.memory.contacts.invalidate(extension.endpoint_id))
+async def _move(uow: Uow, before: Extension, realm: Realm, reissue: bool) -> Provisioned:
+    await contacts.forget(uow, before, Cause.REMOVED)
+    secret = Secret.generate() if reissue else None
+    kept = Kept.of(before.username, realm.name, secret, uow.settings.secret_storage) if secret else before.kept
+    after = replace(before, label=realm.label, realm=realm.name, kept=kept, tm_update=uow.now)
+    _require_short(after)
+    await store.change(uow.session, after)
+    await uow.sip.rename(before.endpoint_id, after.endpoint)
+    await edge.put(uow.session, after.credential, uow.now)
+    uow.emit(events.updated(after, uow.settings.sip_domain))
+    return Provisioned(after, secret)
 
 
 async def _turn_direct(uow: Uow, extension: Extension, asked: ChangeExtension) -> Direct | None:

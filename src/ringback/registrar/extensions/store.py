@@ -1,19 +1,16 @@
 """SQL of extensions; each is read together with its live direct address."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from ringback.kit.db import Duplicate, Row, Session, Statement
-from ringback.kit.pages import Cursor
+from ringback.kit.listing import Listing
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.extensions.model import Extension, NumberTaken
 from ringback.registrar.tables import directs, extensions
-from ringback.sip.digest import Ha1
+from ringback.sip.digest import Kept
 
 COLUMNS: Final = tuple(column.name for column in extensions.columns)
 DIRECT: Final = tuple(column.name for column in directs.columns)
@@ -21,13 +18,18 @@ WHOLE: Final = select(extensions, *(directs.c[name].label(f"direct_{name}") for 
     directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None))
 )
 LIVING: Final = WHOLE.where(extensions.c.tm_delete.is_(None))
-NEWEST_FIRST: Final = (extensions.c.tm_create.desc(), extensions.c.id.desc())
 
 ADD = Statement(insert(extensions), *COLUMNS)
 CHANGE = Statement(
     update(extensions).where(extensions.c.id == bindparam("extension_id")),
     "name",
     "detail",
+    "endpoint_id",
+    "aor_id",
+    "auth_id",
+    "domain_name",
+    "realm",
+    "password",
     "ha1",
     "ha1_sha256",
     "tm_update",
@@ -46,11 +48,10 @@ COUNT = Statement(
         extensions.c.customer_id == bindparam("of_customer"), extensions.c.tm_delete.is_(None)
     )
 )
-NEWEST = Statement(
-    select(extensions.c.tm_create)
-    .where(extensions.c.customer_id == bindparam("of_customer"))
-    .order_by(*NEWEST_FIRST)
-    .limit(1)
+OF_CUSTOMER = Statement(
+    LIVING.where(extensions.c.customer_id == bindparam("of_customer"))
+    .order_by(extensions.c.tm_create, extensions.c.id)
+    .with_for_update(of=extensions)
 )
 BEHIND = Statement(
     LIVING.where(extensions.c.endpoint_id > bindparam("after"))
@@ -64,7 +65,6 @@ AT_ENDPOINT = Statement(LIVING.where(extensions.c.endpoint_id == bindparam("of_e
 
 
 def to_row(extension: Extension) -> dict[str, Any]:
-    """The password column stays NULL: only the digests are kept."""
     return {
         "id": extension.id,
         "customer_id": extension.customer_id,
@@ -75,9 +75,7 @@ def to_row(extension: Extension) -> dict[str, Any]:
         "domain_name": extension.label,
         "realm": extension.realm,
         "username": extension.username,
-        "password": None,
-        "ha1": extension.ha1.md5,
-        "ha1_sha256": extension.ha1.sha256,
+        **extension.kept.columns(),
         "tm_create": extension.tm_create,
         "tm_update": extension.tm_update,
         "tm_delete": extension.tm_delete,
@@ -92,7 +90,7 @@ def from_row(row: Row) -> Extension:
         username=row["username"],
         label=row["domain_name"],
         realm=row["realm"],
-        ha1=Ha1(row["ha1"], row["ha1_sha256"]),
+        kept=Kept.from_row(row),
         tm_create=row["tm_create"],
         name=row["name"] or "",
         detail=row["detail"] or "",
@@ -145,61 +143,18 @@ async def behind_id(session: Session, id: UUID, limit: int) -> list[Extension]:
     return [from_row(row) for row in await session.all(BEHIND_ID, after=id, size=limit)]
 
 
+async def of_customer(session: Session, customer_id: UUID) -> list[Extension]:
+    """All live extensions of the customer, locked."""
+    return [from_row(row) for row in await session.all(OF_CUSTOMER, of_customer=customer_id)]
+
+
 async def count(session: Session, customer_id: UUID) -> int:
     row = await session.one(COUNT, of_customer=customer_id)
     return int(row["count"]) if row else 0
-
-
-async def newest(session: Session, customer_id: UUID) -> datetime | None:
-    """When the customer's newest extension was made, deleted ones included."""
-    row = await session.one(NEWEST, of_customer=customer_id)
-    return row["tm_create"] if row else None
-
-
-async def page(
-    session: Session, wanted: Mapping[str, Any], cursor: Cursor | None, limit: int, *, deleted: bool
-) -> list[Extension]:
-    """Up to `limit` extensions whose columns equal `wanted`, newest first, older than `cursor`."""
-    values: dict[str, Any] = {f"is_{name}": value for name, value in wanted.items()}
-    if cursor:
-        values |= {"before": cursor.before} | ({"below": cursor.id} if cursor.id else {})
-    statement = _paging(tuple(sorted(wanted)), deleted, bool(cursor), bool(cursor and cursor.id))
-    return [from_row(row) for row in await session.all(statement, size=limit, **values)]
-
-
-async def at_moment(
-    session: Session, wanted: Mapping[str, Any], moment: datetime, below: UUID, *, deleted: bool
-) -> list[Extension]:
-    """The rest of those made at one microsecond: the ids below `below`."""
-    values: dict[str, Any] = {f"is_{name}": value for name, value in wanted.items()}
-    statement = _at_moment(tuple(sorted(wanted)), deleted)
-    return [from_row(row) for row in await session.all(statement, moment=moment, below=below, **values)]
 
 
 def _maybe(row: Row | None) -> Extension | None:
     return from_row(row) if row else None
 
 
-def _filtered(names: tuple[str, ...], deleted: bool) -> Select[Any]:
-    state = extensions.c.tm_delete.is_not(None) if deleted else extensions.c.tm_delete.is_(None)
-    return WHOLE.where(state, *(extensions.c[name] == bindparam(f"is_{name}") for name in names)).order_by(
-        *NEWEST_FIRST
-    )
-
-
-@cache
-def _paging(names: tuple[str, ...], deleted: bool, before: bool, below: bool) -> Statement:
-    statement = _filtered(names, deleted)
-    older = extensions.c.tm_create < bindparam("before")
-    if below:
-        same = and_(extensions.c.tm_create == bindparam("before"), extensions.c.id < bindparam("below"))
-        statement = statement.where(or_(older, same))
-    elif before:
-        statement = statement.where(older)
-    return Statement(statement.limit(bindparam("size")))
-
-
-@cache
-def _at_moment(names: tuple[str, ...], deleted: bool) -> Statement:
-    same = and_(extensions.c.tm_create == bindparam("moment"), extensions.c.id < bindparam("below"))
-    return Statement(_filtered(names, deleted).where(same))
+LISTING: Final = Listing(extensions, WHOLE, from_row)

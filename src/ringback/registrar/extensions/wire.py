@@ -1,8 +1,7 @@
 """Extensions as JSON: what is asked, what is shown."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from re import Pattern
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,46 +9,26 @@ import msgspec
 
 from ringback.kit.errors import Fault
 from ringback.kit.reading import Asked, Identity, read, rule
-from ringback.kit.secret import Secret
-from ringback.registrar.extensions.model import NUMBER, PASSWORD, TEXT, USERNAME, Extension, Provisioned
+from ringback.registrar.extensions.model import NUMBER, USERNAME, Extension, Provisioned
+from ringback.registrar.fields import Password, Text, whole
 from ringback.sip.names import direct_uri
 
 NIL = UUID(int=0)
-
-
-def _all(pattern: Pattern[str]) -> Callable[[str], bool]:
-    return lambda text: pattern.fullmatch(text) is not None
 
 
 Number = Annotated[
     str,
     rule(
         "1 to 40 of A-Z, a-z, 0-9, _ . + and -; not anonymous, not direct.…",
-        _all(NUMBER),
+        whole(NUMBER),
         pattern="^(?![Aa][Nn][Oo][Nn][Yy][Mm][Oo][Uu][Ss]$)(?![Dd][Ii][Rr][Ee][Cc][Tt]\\.)[A-Za-z0-9_.+-]{1,40}$",
         examples=["1001"],
     ),
 ]
 Username = Annotated[
     str,
-    rule("1 to 40 of A-Z, a-z, 0-9, _ . + and -", _all(USERNAME), pattern="^[A-Za-z0-9_.+-]{1,40}$", examples=["1001"]),
-]
-Text = Annotated[
-    str,
     rule(
-        "at most 255 characters, no control characters",
-        _all(TEXT),
-        maxLength=255,
-        pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$",
-    ),
-]
-Password = Annotated[
-    Secret,
-    rule(
-        "8 to 80 printable ASCII characters without space, ; and ^",
-        lambda secret: PASSWORD.fullmatch(secret.reveal()) is not None,
-        pattern=r"^[!-:<-\]_-~]{8,80}$",
-        writeOnly=True,
+        "1 to 40 of A-Z, a-z, 0-9, _ . + and -", whole(USERNAME), pattern="^[A-Za-z0-9_.+-]{1,40}$", examples=["1001"]
     ),
 ]
 
@@ -222,10 +201,3 @@ def change_from_peer(data: Mapping[str, object], empty: str) -> ChangeExtension:
     if empty == "keep" and data.get("password") == "":
         data = {name: value for name, value in data.items() if name != "password"}
     return read(ChangeExtension, data)
-
-
-def filters_from_peer(data: Mapping[str, object]) -> ExtensionFilters:
-    """The filters of a list; a null one is a mistake, not an absent one (registrar 5.1)."""
-    known = ExtensionFilters.__struct_fields__
-    nulls = {name: msgspec.UNSET for name, value in data.items() if value is None and name in known}
-    return read(ExtensionFilters, {**data, **nulls})

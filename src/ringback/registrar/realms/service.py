@@ -1,46 +1,140 @@
-"""Which realm a customer's phones live under, and whether the customer may have new ones."""
+"""Which realm a customer's phones live under, whether the customer may have new ones, and how many."""
 
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
-from ringback.kit.db import Duplicate
 from ringback.kit.errors import ValidationFailed
 from ringback.registrar.realms import store
-from ringback.registrar.realms.model import CustomerDeleted, CustomerFrozen, LabelTaken, Realm, Status
+from ringback.registrar.realms.model import (
+    Customer,
+    CustomerDeleted,
+    CustomerFrozen,
+    LabelTaken,
+    LimitExceeded,
+    Realm,
+    RealmNotFound,
+    Status,
+)
 from ringback.registrar.work import Uow
 from ringback.sip import names
 
+LABEL_TRIES: Final = 8
+LABEL_RULE: Final = "must be 2 to 63 of a-z, 0-9 and inner hyphens, not shaped like a UUID, and none of " + ", ".join(
+    sorted(names.RESERVED)
+)
 
-async def require_active(uow: Uow, customer_id: UUID) -> Realm:
-    """The customer's realm, made now if need be; a frozen or deleted customer gets nothing new."""
-    refusals = {Status.FROZEN: CustomerFrozen, Status.DELETED: CustomerDeleted}
-    if refusal := refusals.get(await store.status(uow.session, customer_id)):
-        raise refusal
-    return await ensure(uow, customer_id)
+
+async def require_active(uow: Uow, customer_id: UUID) -> Customer:
+    """The customer, locked until the end of the transaction; a frozen or deleted one gets nothing new."""
+    customer = await store.locked(uow.session, customer_id, uow.now)
+    if customer.status is Status.FROZEN:
+        raise CustomerFrozen
+    if customer.status is Status.DELETED:
+        raise CustomerDeleted
+    return customer
+
+
+async def require_room(limit: int | None, default: int, count: Awaitable[int]) -> None:
+    """One more must fit under the customer's own limit, or the default one; 0 is no limit."""
+    most = default if limit is None else limit
+    if await count >= most > 0:
+        raise LimitExceeded
 
 
 async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm:
-    """The customer's realm; a first one gets `label`, or the customer's id."""
+    """The customer's realm; a first one gets `label`, or a short random one if so set, or the customer's id."""
     if realm := await store.of_customer(uow.session, customer_id):
         return realm
-    chosen = label or str(customer_id)
-    if not names.is_label(chosen, customer_id):
-        raise ValidationFailed(domain_label="must be 2 to 63 of a-z, 0-9 and inner hyphens, and not a reserved word")
-    realm = Realm(customer_id, chosen, names.realm_of(chosen, uow.settings.domain_name_extension))
-    try:
-        await store.add(uow.session, realm, uow.now)
-    except Duplicate:
-        raise LabelTaken(domain_label="is taken") from None
+    if label is None and uow.settings.domain_short_label_enabled:
+        return await _short(uow, customer_id)
+    realm = _realm(uow, customer_id, label or str(customer_id))
+    if not await store.add_if_new(uow.session, realm):
+        raise LabelTaken(domain_label="is taken")
     return realm
 
 
+async def get(uow: Uow, customer_id: UUID) -> Realm:
+    realm = await store.of_customer(uow.session, customer_id)
+    if realm is None:
+        raise RealmNotFound
+    return realm
+
+
+async def find(uow: Uow, name: str) -> Realm:
+    """The realm of that name, in whatever letter case."""
+    realm = await store.named(uow.session, name.lower())
+    if realm is None:
+        raise RealmNotFound
+    return realm
+
+
+async def set_label(uow: Uow, customer_id: UUID, label: str) -> tuple[Realm | None, Realm]:
+    """The realm before and after. The caller moves the phones that live in the old one."""
+    if (await store.locked(uow.session, customer_id, uow.now)).status is Status.DELETED:
+        raise CustomerDeleted
+    before = await store.of_customer(uow.session, customer_id)
+    if before is None or before.label == label:
+        return before, await ensure(uow, customer_id, label)
+    after = replace(_realm(uow, customer_id, label), tm_create=before.tm_create, tm_update=uow.now)
+    await store.change(uow.session, after)
+    return before, after
+
+
+async def drop(uow: Uow, customer_id: UUID) -> None:
+    """Give the realm back, after the last extension in it."""
+    await store.drop(uow.session, customer_id)
+
+
+async def customer(uow: Uow, customer_id: UUID) -> Customer:
+    return await store.customer(uow.session, customer_id)
+
+
 async def is_frozen(uow: Uow, customer_id: UUID) -> bool:
-    return await store.status(uow.session, customer_id) is Status.FROZEN
+    return (await customer(uow, customer_id)).status is Status.FROZEN
 
 
 async def is_deleted(uow: Uow, customer_id: UUID) -> bool:
-    return await store.status(uow.session, customer_id) is Status.DELETED
+    return (await customer(uow, customer_id)).status is Status.DELETED
 
 
-async def set_status(uow: Uow, customer_id: UUID, status: Status) -> None:
-    """Say what the customer may do from now on."""
-    await store.set_status(uow.session, customer_id, status, uow.now)
+async def set_status(uow: Uow, customer_id: UUID, status: Status) -> Customer:
+    """Say what the customer may do from now on; who is deleted stays so. The customer as it is then."""
+    before = await store.locked(uow.session, customer_id, uow.now)
+    if before.status is status or before.status is Status.DELETED:
+        return before
+    after = replace(before, status=status)
+    await store.set_customer(uow.session, after, uow.now)
+    return after
+
+
+async def set_limits(uow: Uow, customer_id: UUID, *, extension: int | None, trunk: int | None) -> Customer:
+    """Give the customer limits of their own; `None` leaves one as it is."""
+    before = await store.locked(uow.session, customer_id, uow.now)
+    after = replace(
+        before,
+        limit_extension=before.limit_extension if extension is None else extension,
+        limit_trunk=before.limit_trunk if trunk is None else trunk,
+    )
+    await store.set_customer(uow.session, after, uow.now)
+    return after
+
+
+async def left_over(uow: Uow) -> list[UUID]:
+    """Deleted customers of whom something is left."""
+    return await store.left_over(uow.session)
+
+
+def _realm(uow: Uow, customer_id: UUID, label: str) -> Realm:
+    if not names.is_label(label, customer_id):
+        raise ValidationFailed(domain_label=LABEL_RULE)
+    return Realm(customer_id, label, names.realm_of(label, uow.settings.domain_name_extension), uow.now)
+
+
+async def _short(uow: Uow, customer_id: UUID) -> Realm:
+    for _ in range(LABEL_TRIES):
+        realm = _realm(uow, customer_id, uow.memory.new_label())
+        if await store.add_if_new(uow.session, realm):
+            return realm
+    raise LabelTaken

@@ -1,43 +1,124 @@
 """SQL of realms and customer states."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 
-from ringback.kit.db import Row, Session, Statement
-from ringback.registrar.realms.model import Realm, Status
-from ringback.registrar.tables import customer_domains, customers
+from ringback.kit.db import Duplicate, Row, Session, Statement
+from ringback.registrar.realms.model import Customer, LabelTaken, Realm, Status
+from ringback.registrar.tables import customer_domains, customers, extensions, trunks
 
-DOMAIN_COLUMNS: Final = ("customer_id", "domain_label", "realm", "tm_create")
+DOMAIN_COLUMNS: Final = tuple(column.name for column in customer_domains.columns)
+CUSTOMER_COLUMNS: Final = ("customer_id", "status", "limit_extension", "limit_trunk")
+IS_CUSTOMER: Final = customers.c.customer_id == bindparam("of_customer")
 ADD = Statement(insert(customer_domains), *DOMAIN_COLUMNS)
-OF_CUSTOMER = Statement(select(customer_domains).where(customer_domains.c.customer_id == bindparam("customer_id")))
-STATUS = Statement(select(customers.c.status).where(customers.c.customer_id == bindparam("customer_id")))
-ADD_STATUS = Statement(insert(customers), "customer_id", "status", "tm_create")
-SET_STATUS = Statement(
-    update(customers).where(customers.c.customer_id == bindparam("of_customer")), "status", "tm_update"
+CHANGE = Statement(
+    update(customer_domains).where(customer_domains.c.customer_id == bindparam("of_customer")),
+    "domain_label",
+    "realm",
+    "tm_update",
+)
+DROP = Statement(delete(customer_domains).where(customer_domains.c.customer_id == bindparam("of_customer")))
+OF_CUSTOMER = Statement(select(customer_domains).where(customer_domains.c.customer_id == bindparam("of_customer")))
+NAMED = Statement(select(customer_domains).where(customer_domains.c.realm == bindparam("name")))
+CUSTOMER = select(*(customers.c[name] for name in CUSTOMER_COLUMNS)).where(IS_CUSTOMER)
+LIVE = Statement(CUSTOMER)
+LOCKED = Statement(CUSTOMER.with_for_update())
+ADD_CUSTOMER = Statement(insert(customers), *CUSTOMER_COLUMNS, "tm_create")
+CHANGE_CUSTOMER = Statement(
+    update(customers).where(IS_CUSTOMER), "status", "limit_extension", "limit_trunk", "tm_update"
+)
+LEFT_OVER = Statement(
+    select(customers.c.customer_id).where(
+        customers.c.status == Status.DELETED.value,
+        or_(
+            exists().where(extensions.c.customer_id == customers.c.customer_id, extensions.c.tm_delete.is_(None)),
+            exists().where(trunks.c.customer_id == customers.c.customer_id, trunks.c.tm_delete.is_(None)),
+            exists().where(customer_domains.c.customer_id == customers.c.customer_id),
+        ),
+    )
 )
 
 
+def to_row(realm: Realm) -> dict[str, Any]:
+    return {
+        "customer_id": realm.customer_id,
+        "domain_label": realm.label,
+        "realm": realm.name,
+        "tm_create": realm.tm_create,
+        "tm_update": realm.tm_update,
+    }
+
+
 def from_row(row: Row) -> Realm:
-    return Realm(customer_id=row["customer_id"], label=row["domain_label"], name=row["realm"])
+    return Realm(row["customer_id"], row["domain_label"], row["realm"], row["tm_create"], row["tm_update"])
 
 
 async def of_customer(session: Session, customer_id: UUID) -> Realm | None:
-    row = await session.one(OF_CUSTOMER, customer_id=customer_id)
+    return _maybe(await session.one(OF_CUSTOMER, of_customer=customer_id))
+
+
+async def named(session: Session, name: str) -> Realm | None:
+    """The realm of that name, which is kept in lower case."""
+    return _maybe(await session.one(NAMED, name=name))
+
+
+async def add_if_new(session: Session, realm: Realm) -> bool:
+    return await session.insert_if_new(ADD, **to_row(realm))
+
+
+async def change(session: Session, realm: Realm) -> None:
+    try:
+        await session.run(
+            CHANGE,
+            of_customer=realm.customer_id,
+            domain_label=realm.label,
+            realm=realm.name,
+            tm_update=realm.tm_update,
+        )
+    except Duplicate:
+        raise LabelTaken(domain_label="is taken") from None
+
+
+async def drop(session: Session, customer_id: UUID) -> None:
+    await session.run(DROP, of_customer=customer_id)
+
+
+async def customer(session: Session, customer_id: UUID) -> Customer:
+    """What is known of the customer; one that nobody spoke of is active."""
+    return _customer(await session.one(LIVE, of_customer=customer_id)) or Customer(customer_id)
+
+
+async def locked(session: Session, customer_id: UUID, now: datetime) -> Customer:
+    """The same with its row locked, made now if need be."""
+    row = await session.one(LOCKED, of_customer=customer_id)
+    if row is None:
+        new = Customer(customer_id)
+        await session.insert_if_new(ADD_CUSTOMER, **_customer_row(new), tm_create=now)
+        row = await session.one(LOCKED, of_customer=customer_id)
+    return _customer(row) or Customer(customer_id)
+
+
+async def set_customer(session: Session, customer: Customer, now: datetime) -> None:
+    """Write a locked customer down."""
+    row = _customer_row(customer)
+    await session.run(CHANGE_CUSTOMER, of_customer=row.pop("customer_id"), **row, tm_update=now)
+
+
+async def left_over(session: Session) -> list[UUID]:
+    """Deleted customers of whom something is left."""
+    return [row["customer_id"] for row in await session.all(LEFT_OVER)]
+
+
+def _maybe(row: Row | None) -> Realm | None:
     return from_row(row) if row else None
 
 
-async def add(session: Session, realm: Realm, now: datetime) -> None:
-    await session.run(ADD, customer_id=realm.customer_id, domain_label=realm.label, realm=realm.name, tm_create=now)
+def _customer(row: Row | None) -> Customer | None:
+    return Customer(**{**row, "status": Status(row["status"])}) if row else None
 
 
-async def status(session: Session, customer_id: UUID) -> Status:
-    row = await session.one(STATUS, customer_id=customer_id)
-    return Status(row["status"]) if row else Status.ACTIVE
-
-
-async def set_status(session: Session, customer_id: UUID, status: Status, now: datetime) -> None:
-    if not await session.insert_if_new(ADD_STATUS, customer_id=customer_id, status=status.value, tm_create=now):
-        await session.run(SET_STATUS, of_customer=customer_id, status=status.value, tm_update=now)
+def _customer_row(customer: Customer) -> dict[str, Any]:
+    return {name: getattr(customer, name) for name in CUSTOMER_COLUMNS} | {"status": customer.status.value}

@@ -1,0 +1,102 @@
+"""Lists out of the database: pages of one table, newest first, of what lives or of what is gone."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, Table, and_, bindparam, or_, select
+
+from ringback.kit.db import Row, Session, Statement
+from ringback.kit.pages import Cursor, Page
+
+
+class Dated(Protocol):
+    """What a list is made of."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def tm_create(self) -> datetime: ...
+
+
+T = TypeVar("T", bound=Dated)
+
+STEP: Final = timedelta(microseconds=1)
+
+
+class Listing(Generic[T]):
+    """The rows of `table` as `whole` selects them; `of` makes an object of a row.
+
+    `wanted` is everywhere a mapping of column names to the values that they must equal.
+    """
+
+    def __init__(self, table: Table, whole: Select[Any], of: Callable[[Row], T]) -> None:
+        self._table = table
+        self._whole = whole
+        self._of = of
+        self._order = (table.c.tm_create.desc(), table.c.id.desc())
+        self._paging = lru_cache(maxsize=None)(self._page_statement)
+        self._moment = lru_cache(maxsize=None)(self._moment_statement)
+        self._newest = lru_cache(maxsize=None)(self._newest_statement)
+
+    async def page(
+        self, session: Session, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
+    ) -> Page[T]:
+        """One page of what is older than `cursor`, with the place where the next one starts."""
+        values = _values(wanted)
+        if cursor:
+            values |= {"before": cursor.before} | ({"below": cursor.id} if cursor.id else {})
+        statement = self._paging(tuple(sorted(wanted)), deleted, bool(cursor), bool(cursor and cursor.id))
+        items = [self._of(row) for row in await session.all(statement, size=size + 1, **values)]
+        last = items[size - 1] if len(items) > size else None
+        return Page(items[:size], Cursor(last.tm_create, last.id) if last else None)
+
+    async def whole_moments(
+        self, session: Session, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
+    ) -> list[T]:
+        """One page for a caller who goes on from the last `tm_create`: all rows of that moment are in it."""
+        found = await self.page(session, wanted, cursor, size, deleted=deleted)
+        if not found.next or (cursor and cursor.id):
+            return list(found.items)
+        statement = self._moment(tuple(sorted(wanted)), deleted)
+        rest = await session.all(statement, moment=found.next.before, below=found.next.id, **_values(wanted))
+        return [*found.items, *(self._of(row) for row in rest)]
+
+    async def own_moment(self, session: Session, wanted: Mapping[str, Any], now: datetime) -> datetime:
+        """Now, or a microsecond after the newest of them, the deleted ones included: so pages never tie."""
+        row = await session.one(self._newest(tuple(sorted(wanted))), **_values(wanted))
+        return max(now, row["tm_create"] + STEP) if row else now
+
+    def _equal(self, names: tuple[str, ...]) -> list[Any]:
+        return [self._table.c[name] == bindparam(f"is_{name}") for name in names]
+
+    def _filtered(self, names: tuple[str, ...], deleted: bool) -> Select[Any]:
+        gone = self._table.c.tm_delete
+        state = gone.is_not(None) if deleted else gone.is_(None)
+        return self._whole.where(state, *self._equal(names)).order_by(*self._order)
+
+    def _older_in_moment(self, moment: str) -> Any:
+        return and_(self._table.c.tm_create == bindparam(moment), self._table.c.id < bindparam("below"))
+
+    def _page_statement(self, names: tuple[str, ...], deleted: bool, before: bool, below: bool) -> Statement:
+        statement = self._filtered(names, deleted)
+        older = self._table.c.tm_create < bindparam("before")
+        if below:
+            statement = statement.where(or_(older, self._older_in_moment("before")))
+        elif before:
+            statement = statement.where(older)
+        return Statement(statement.limit(bindparam("size")))
+
+    def _moment_statement(self, names: tuple[str, ...], deleted: bool) -> Statement:
+        return Statement(self._filtered(names, deleted).where(self._older_in_moment("moment")))
+
+    def _newest_statement(self, names: tuple[str, ...]) -> Statement:
+        made = select(self._table.c.tm_create).where(*self._equal(names), self._table.c.tm_create.is_not(None))
+        return Statement(made.order_by(*self._order).limit(1))
+
+
+def _values(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"is_{name}": value for name, value in wanted.items()}

@@ -1,0 +1,105 @@
+"""Looks again and again which contacts came, went or expired, and tells the news."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from ringback.kit.errors import Failure
+from ringback.kit.streams import CHUNK, chunked, merged
+from ringback.kit.uow import Work
+from ringback.registrar.contacts import service, store
+from ringback.registrar.contacts.model import Contact, from_row
+from ringback.registrar.extensions import service as extensions
+from ringback.registrar.work import Uow
+
+BATCH: Final = 50
+"""Phones of one transaction: it must stay short, others write too."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Differences:
+    """What one look found: new contacts by endpoint, lost ones by extension, and those that were refreshed."""
+
+    endpoints: set[str] = field(default_factory=set)
+    extensions: set[UUID] = field(default_factory=set)
+    refreshed: list[Contact] = field(default_factory=list)
+
+
+class Feed:
+    """Compares Asterisk's contacts with those that we last saw.
+
+    The look is a read; each phone that differs is compared once more in the transaction that tells its news.
+    """
+
+    def __init__(self, work: Work[Uow], suffix: str) -> None:
+        """`suffix` is what the names of our endpoints end in."""
+        self._work = work
+        self._suffix = suffix
+
+    async def run(self, interval: float) -> None:
+        """Until cancelled: a look every `interval` seconds."""
+        while True:
+            try:
+                await self.once()
+            except Exception as error:
+                known = isinstance(error, Failure)
+                log.warning("contacts cannot be compared", action="contacts", exc_info=None if known else error)
+            await asyncio.sleep(interval)
+
+    async def once(self) -> None:
+        """One look, and its news."""
+        found = await self._differences()
+        await self._each(found.endpoints, _compare_endpoint)
+        await self._each(found.extensions, _compare_extension)
+        await self._each(found.refreshed, lambda uow, contact: store.change(uow.session, contact))
+
+    async def _each(self, items: Iterable[Any], verb: Callable[[Uow, Any], Awaitable[None]]) -> None:
+        rest = list(items)
+        while rest:
+            batch, rest = rest[:BATCH], rest[BATCH:]
+            await self._work.write(partial(_all, batch, verb))
+            await asyncio.sleep(0)
+
+    async def _differences(self) -> Differences:
+        live = chunked(
+            self._work, lambda uow, after: uow.sip.live_contacts(self._suffix, after, CHUNK, uow.now), _id, ""
+        )
+        seen = chunked(self._work, lambda uow, after: store.behind(uow.session, after, CHUNK), _id, "")
+        found = Differences()
+        async for new, old in merged(live, _id, seen, _id):
+            if old is None and new is not None:
+                found.endpoints.add(new["endpoint"])
+            elif new is None and old is not None:
+                found.extensions.add(old["extension_id"])
+            elif new is not None and old is not None and (contact := from_row(new)).state != from_row(old).state:
+                found.refreshed.append(contact)
+        return found
+
+
+async def _all(batch: list[Any], verb: Callable[[Uow, Any], Awaitable[None]], uow: Uow) -> None:
+    for item in batch:
+        await verb(uow, item)
+
+
+async def _compare_endpoint(uow: Uow, endpoint_id: str) -> None:
+    """A contact of no extension of ours is no news; the reconciler sees to it."""
+    if extension := await extensions.at_endpoint(uow, endpoint_id):
+        await service.refresh(uow, extension)
+
+
+async def _compare_extension(uow: Uow, id: UUID) -> None:
+    if extension := await extensions.live(uow, id):
+        await service.refresh(uow, extension)
+    else:
+        await store.drop_all(uow.session, id)
+
+
+def _id(row: Any) -> str:
+    return str(row["id"])

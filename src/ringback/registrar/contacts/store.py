@@ -1,0 +1,60 @@
+"""SQL of what we last saw of each contact."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from ringback.kit.db import Row, Session, Statement
+from ringback.registrar.contacts.model import STATE, Contact, from_row
+from ringback.registrar.tables import contact_states
+
+COLUMNS: Final = ("id", "extension_id", *STATE)
+IS_ID: Final = contact_states.c.id == bindparam("contact_id")
+ADD = Statement(insert(contact_states), *COLUMNS)
+CHANGE = Statement(update(contact_states).where(IS_ID), *STATE)
+DROP = Statement(delete(contact_states).where(IS_ID))
+OF_EXTENSION = Statement(
+    select(contact_states)
+    .where(contact_states.c.extension_id == bindparam("of_extension"))
+    .order_by(contact_states.c.id)
+)
+DROP_ALL = Statement(delete(contact_states).where(contact_states.c.extension_id == bindparam("of_extension")))
+BEHIND = Statement(
+    select(contact_states)
+    .where(contact_states.c.id > bindparam("after"))
+    .order_by(contact_states.c.id)
+    .limit(bindparam("size"))
+)
+
+
+def to_row(contact: Contact) -> dict[str, Any]:
+    return {name: getattr(contact, name) for name in STATE}
+
+
+async def add(session: Session, extension_id: UUID, contact: Contact) -> None:
+    """Note a contact; one that was another extension's is this one's from now on."""
+    await drop(session, contact.id)
+    await session.run(ADD, id=contact.id, extension_id=extension_id, **to_row(contact))
+
+
+async def change(session: Session, contact: Contact) -> None:
+    await session.run(CHANGE, contact_id=contact.id, **to_row(contact))
+
+
+async def drop(session: Session, id: str) -> None:
+    await session.run(DROP, contact_id=id)
+
+
+async def of_extension(session: Session, extension_id: UUID) -> dict[str, Contact]:
+    """The extension's contacts as we last saw them, by id."""
+    return {row["id"]: from_row(row) for row in await session.all(OF_EXTENSION, of_extension=extension_id)}
+
+
+async def drop_all(session: Session, extension_id: UUID) -> None:
+    await session.run(DROP_ALL, of_extension=extension_id)
+
+
+async def behind(session: Session, id: str, limit: int) -> list[Row]:
+    """Up to `limit` rows behind `id`, by id."""
+    return await session.all(BEHIND, after=id, size=limit)
