@@ -14,15 +14,17 @@ import pytest
 import pytest_asyncio
 
 from ringback.app import assemble
-from ringback.demo.asterisk import Asterisk, Program, obtain
+from ringback.demo.asterisk import Asterisk
 from ringback.demo.install import CACHE
 from ringback.demo.phone import Account, Phone, PhoneOptions
 from ringback.demo.ports import Ports
+from ringback.demo.programs import ASTERISK, AsteriskProgram
 from ringback.demo.server import Server
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.settings import load
 
+ROOT = Path(__file__).parents[2]
 Extension = Mapping[str, Any]
 
 
@@ -84,7 +86,7 @@ class World:
 
 
 @asynccontextmanager
-async def running(program: Program, folder: Path, **settings: str) -> AsyncIterator[World]:
+async def running(program: AsteriskProgram, folder: Path, **settings: str) -> AsyncIterator[World]:
     """Both servers in a folder of their own, while inside."""
     ports = Ports.find()
     async with (
@@ -95,13 +97,13 @@ async def running(program: Program, folder: Path, **settings: str) -> AsyncItera
 
 
 @pytest.fixture(scope="session")
-def program() -> Program:
+def program() -> AsteriskProgram:
     """The Asterisk of this machine, fetched if there is none; without one the tests fail."""
-    return obtain(Path(__file__).parents[2] / CACHE)
+    return ASTERISK.obtain(ROOT / CACHE)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(program: Program, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One world for all tests: each uses numbers of its own."""
     async with running(program, tmp_path_factory.mktemp("live")) as one:
         yield one

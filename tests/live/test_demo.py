@@ -14,8 +14,9 @@ from secrets import token_hex
 import pytest
 import pytest_asyncio
 
-from ringback.demo.install import CACHE, Program
+from ringback.demo.install import CACHE
 from ringback.demo.phone import Account, Phone, PhoneOptions
+from ringback.demo.programs import AsteriskProgram
 from ringback.demo.show import OURS
 from ringback.demo.steps import STEPS
 from ringback.demo.tones import tone_share
@@ -95,7 +96,7 @@ class Early:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def early(program: Program, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Early]:
+async def early(program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Early]:
     one, two = (tmp_path_factory.mktemp(name) for name in ("whole", "staying"))
     async with demo(one) as whole, demo(two, "--stay") as staying:
         yield Early(whole, one, staying, two, asyncio.create_task(whole.ended()))
@@ -234,4 +235,4 @@ async def test_without_asterisk_and_without_apt_one_line_says_so(tmp_path: Path,
     assert process.returncode
     assert error.decode().startswith("ringback: apt-get and dpkg-deb not found: install Asterisk 16 or newer")
     assert error.count(b"\n") == 1
-    assert str(CACHE) in out.decode()
+    assert str(CACHE / "asterisk") in out.decode()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.demo.asterisk import Program
+from ringback.demo.programs import AsteriskProgram
 
 from .conftest import World, running
 from .digest import register
@@ -19,7 +19,7 @@ async def test_md5_cred_is_proved_by_md5_and_nothing_else_is_offered(world: Worl
 
 @pytest.mark.contract("registrar R-58")
 async def test_password_digest_is_proved_by_sha_256_and_by_md5(
-    program: Program, tmp_path_factory: pytest.TempPathFactory
+    program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     if program.major < 22:
         pytest.skip(f"Asterisk {program.version} knows MD5 digests only")

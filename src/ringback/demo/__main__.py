@@ -3,7 +3,7 @@
 import sys
 from importlib.metadata import version
 
-from ringback.demo.install import obtain
+from ringback.demo.programs import ASTERISK, KAMAILIO
 from ringback.demo.show import require_softphone
 from ringback.kit.errors import CannotStart
 from ringback.terminal import say
@@ -12,14 +12,16 @@ from ringback.terminal import say
 def main() -> int:
     """Exit code 0 when all is there, 1 with one line when something cannot be had."""
     try:
-        program = obtain(tell=_at_once)
+        servers = [recipe.obtain(tell=_at_once) for recipe in (ASTERISK, KAMAILIO)]
         require_softphone()
     except CannotStart as error:
         print(f"ringback: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         return 130
-    say(f"Asterisk {program.version} and softphones (pjsua2 {version('pjsua2-python')}) are here: nothing is missing.")
+    asterisk, kamailio = (server.version for server in servers)
+    phones = version("pjsua2-python")
+    say(f"Asterisk {asterisk}, Kamailio {kamailio} and softphones (pjsua2 {phones}) are here: nothing is missing.")
     return 0
 
 

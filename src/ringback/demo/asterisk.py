@@ -8,17 +8,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from ringback.demo.children import end, spawn
-from ringback.demo.install import Program, obtain
+from ringback.demo.children import Child, spawn
+from ringback.demo.programs import AsteriskProgram
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
 
-__all__ = ["Asterisk", "AsteriskFailed", "Program", "obtain"]
-
 BOOT_SECONDS = 30.0
-STOP_SECONDS = 5.0
 SOCKET_FOLDER_BYTES = 90  # the path of a Unix socket, here <folder>/asterisk.ctl, must be under 108
 
 
@@ -31,7 +27,7 @@ class _Folders:
     work: Path
     run: Path
 
-    def directories(self, program: Program) -> Directories:
+    def directories(self, program: AsteriskProgram) -> Directories:
         return Directories(
             etc=str(self.work / "etc"),
             modules=program.modules,
@@ -56,18 +52,17 @@ class _Folders:
         shutil.rmtree(self.work, ignore_errors=True)
 
 
-class Asterisk:
+class Asterisk(Child):
     """A running Asterisk. Use `await Asterisk.start(program, options, folder)`, and `stop()` or `async with`."""
 
-    def __init__(self, program: Program, options: AsteriskOptions, folders: _Folders) -> None:
+    def __init__(self, program: AsteriskProgram, options: AsteriskOptions, folders: _Folders) -> None:
         self.program = program
         self.options = options
         self._folders = folders
-        self._process: asyncio.subprocess.Process | None = None
 
     @classmethod
     async def start(
-        cls, program: Program, options: AsteriskOptions, folder: Path, more: Mapping[str, str] | None = None
+        cls, program: AsteriskProgram, options: AsteriskOptions, folder: Path, more: Mapping[str, str] | None = None
     ) -> Self:
         """Write the configuration into `folder` (made here, removed by `stop`), start, wait until fully booted.
 
@@ -115,12 +110,6 @@ class Asterisk:
     def _conf(self) -> str:
         return str(self._folders.work / "etc" / "asterisk.conf")
 
-    @property
-    def pid(self) -> int:
-        """The process id, for as long as it runs."""
-        assert self._process is not None
-        return self._process.pid
-
     async def command(self, text: str) -> str:
         """What Asterisk's console answers to one command. Raises AsteriskFailed when it cannot be reached."""
         process = await asyncio.create_subprocess_exec(
@@ -148,14 +137,5 @@ class Asterisk:
 
     async def stop(self) -> None:
         """End it (SIGTERM, after five seconds SIGKILL) and remove its folders; may be called twice."""
-        if self._process is not None:
-            await end(self._process, STOP_SECONDS)
+        await super().stop()
         self._folders.remove()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()

@@ -4,6 +4,8 @@ import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
 
 
 async def spawn(
@@ -49,3 +51,29 @@ async def end(process: asyncio.subprocess.Process, within: float) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+class Child:
+    """A server in a process of ours: its id, its end. Use `stop()` or `async with`."""
+
+    STOP_SECONDS: ClassVar[float] = 5.0
+    _process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id, for as long as it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def stop(self) -> None:
+        """End it; may be called twice."""
+        if self._process is not None:
+            await end(self._process, self.STOP_SECONDS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()

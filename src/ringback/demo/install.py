@@ -1,138 +1,152 @@
-"""Finds an Asterisk on this machine, or fetches one from Debian into a cache folder."""
+"""Finds a SIP server on this machine, or fetches one from Debian into a cache folder."""
 
 import fcntl
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from ringback.demo.apt import Apt, AptFailed, Source, Tell, own_source, private_folder, unpack
 from ringback.kit.errors import CannotStart
 
-CACHE = Path(".cache/asterisk")
-OLDEST = 16
-
-# Debian sid has the newest; bullseye (Asterisk 16, MD5 digests only) when sid cannot be had.
-SUITES: Mapping[str, tuple[str, ...]] = {
-    "sid": ("asterisk", "base-files", "libsqliteodbc"),
-    "bullseye": ("asterisk", "base-files", "libsqliteodbc", "odbcinst1debian2"),
-}
+CACHE = Path(".cache")
 
 
-class NoAsterisk(CannotStart):
-    """No Asterisk >= 16 is installed, and none could be fetched; the text gives every reason."""
+class Unusable(CannotStart):
+    """A SIP server is too old, lacks something, or cannot be fetched; the text gives every reason."""
+
+
+class Program(Protocol):
+    """A server that can be started."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The first words of its command line."""
+
+    @property
+    def version(self) -> str:
+        """What it says of itself, e.g. 22.10.1."""
+
+
+P_co = TypeVar("P_co", bound=Program, covariant=True)
+
+
+class Inspect(Protocol[P_co]):
+    """Looks whether a server can be used: its command, and the root of the file system that its parts are in."""
+
+    def __call__(self, command: tuple[str, ...], root: Path) -> P_co:
+        """The program. Raises Unusable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """An Asterisk that can be started: the command's first words, its version, and where its parts are."""
+class Recipe(Generic[P_co]):
+    """One kind of server: how to know it, where Debian has it, best suite first, and what to do without apt.
 
-    command: tuple[str, ...]
-    version: str
-    modules: str
-    data: str
-    odbc_driver: str
+    `libraries` are folders of libraries of its own, below the usual one."""
 
-    @property
-    def major(self) -> int:
-        """The first number of the version, e.g. 22."""
-        return int(self.version.split(".")[0])
+    name: str
+    program: str
+    inspect: Inspect[P_co]
+    suites: Mapping[str, tuple[str, ...]]
+    libraries: tuple[str, ...]
+    otherwise: str
 
+    def obtain(self, cache: Path = CACHE, tell: Tell = print) -> P_co:
+        """An installed one, else the cached one, else one fetched now into a folder of `cache`.
 
-def obtain(cache: Path = CACHE, tell: Tell = print) -> Program:
-    """An installed Asterisk >= 16, else the cached one, else one fetched now into `cache`.
-
-    Blocking, about 12 s when it fetches. Says what it does, and before it downloads how large that is.
-    Raises NoAsterisk."""
-    why = "it is not installed"
-    try:
-        if found := installed():
-            tell(f"Asterisk {found.version} is installed.")
-            return found
-    except NoAsterisk as error:
-        why = str(error)
-    if found := cached(cache):
-        return found
-    tell(
-        f"No Asterisk to use here ({why}): fetching one from Debian into {cache}; nothing is installed on this machine."
-    )
-    return fetch(cache, tell)
-
-
-def installed(root: Path = Path("/")) -> Program | None:
-    """The machine's own Asterisk; None if there is none; NoAsterisk if it lacks what Ringback needs."""
-    name = shutil.which("asterisk") or shutil.which("asterisk", path="/usr/sbin:/usr/local/sbin")
-    if name is None:
-        return None
-    return _inspect((name,), root)
-
-
-def cached(cache: Path = CACHE) -> Program | None:
-    """What an earlier fetch has left, best suite first; None if there is nothing that starts."""
-    for suite in SUITES:
-        root = cache.absolute() / suite
+        Blocking, some seconds when it fetches. Says what it does, and before it downloads how large that is.
+        Raises Unusable."""
+        folder = cache / self.program
+        why = "it is not installed"
         try:
-            if root.is_dir():
-                return _inspect(_unpacked(root), root)
-        except NoAsterisk:
-            continue
-    return None
-
-
-def fetch(cache: Path, tell: Tell) -> Program:
-    """Download and unpack an Asterisk; an interrupted earlier fetch is thrown away. Raises NoAsterisk."""
-    cache = cache.absolute()
-    missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
-    if missing:
-        raise NoAsterisk(
-            f"{' and '.join(missing)} not found: install Asterisk {OLDEST} or newer with libsqliteodbc yourself"
-        )
-    with _alone(cache):
-        if found := cached(cache):
-            return found  # somebody else has just fetched it
-        reasons = []
-        for suite, packages in SUITES.items():
-            try:
-                return _fetch(cache, suite, packages, own_source(), tell)
-            except (AptFailed, NoAsterisk, OSError) as error:
-                reasons.append(str(error))
-                tell(f"  not from {suite}: {error}")
-    raise NoAsterisk("; ".join(reasons))
-
-
-def _fetch(cache: Path, suite: str, packages: tuple[str, ...], source: Source, tell: Tell) -> Program:
-    work = private_folder(cache)
-    try:
-        tell(f"  Debian {suite}: reading the package lists (about 11 MB)")
-        apt = Apt.prepare(work / "apt", suite, source)
-        apt.update()
-        count, download, unpacked = apt.sizes(packages)
+            if found := self.installed():
+                tell(f"{self.name} {found.version} is installed.")
+                return found
+        except Unusable as error:
+            why = str(error)
+        if found := self.cached(folder):
+            return found
         tell(
-            f"  Debian {suite}: downloading Asterisk and its libraries:"
-            f" {count} packages, {download} ({unpacked} unpacked)"
+            f"No {self.name} to use here ({why}): fetching one from Debian into {folder};"
+            " nothing is installed on this machine."
         )
-        files = apt.download(packages, _every_quarter(count, tell))
-        tell(f"  unpacking {len(files)} packages")
-        root = work / "root"
-        root.mkdir()
-        unpack(files, root)
-        _inspect(_unpacked(root), root)  # does it start?
-        final = cache / suite
-        if final.exists():
-            shutil.rmtree(final)
-        root.rename(final)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    program = _inspect(_unpacked(final), final)
-    tell(f"  Asterisk {program.version} is ready")
-    return program
+        return self.fetch(folder, tell)
 
+    def installed(self, root: Path = Path("/")) -> P_co | None:
+        """The machine's own; None if there is none; Unusable if it lacks what Ringback needs."""
+        name = shutil.which(self.program) or shutil.which(self.program, path="/usr/sbin:/usr/local/sbin")
+        return self.inspect((name,), root) if name else None
 
-def _every_quarter(count: int, tell: Tell) -> "_Progress":
-    return _Progress(count, tell)
+    def cached(self, folder: Path) -> P_co | None:
+        """What an earlier fetch has left, best suite first; None if there is nothing that starts."""
+        for suite in self.suites:
+            root = folder.absolute() / suite
+            try:
+                if root.is_dir():
+                    return self._unpacked(root)
+            except Unusable:
+                continue
+        return None
+
+    def fetch(self, folder: Path, tell: Tell) -> P_co:
+        """Download and unpack one; an interrupted earlier fetch is thrown away. Raises Unusable."""
+        folder = folder.absolute()
+        if missing := [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]:
+            raise Unusable(f"{' and '.join(missing)} not found: {self.otherwise}")
+        with _alone(folder):
+            if found := self.cached(folder):
+                return found  # somebody else has just fetched it
+            reasons = []
+            for suite, packages in self.suites.items():
+                try:
+                    return self._fetch(folder, suite, packages, own_source(), tell)
+                except (AptFailed, Unusable, OSError) as error:
+                    reasons.append(str(error))
+                    tell(f"  not from {suite}: {error}")
+        raise Unusable("; ".join(reasons))
+
+    def _fetch(self, folder: Path, suite: str, packages: tuple[str, ...], source: Source, tell: Tell) -> P_co:
+        work = private_folder(folder)
+        try:
+            tell(f"  Debian {suite}: reading the package lists (about 10 MB)")
+            apt = Apt.prepare(work / "apt", suite, source)
+            apt.update()
+            count, download, unpacked = apt.sizes(packages)
+            tell(
+                f"  Debian {suite}: downloading {self.name} and its libraries:"
+                f" {count} packages, {download} ({unpacked} unpacked)"
+            )
+            files = apt.download(packages, _Progress(count, tell))
+            tell(f"  unpacking {len(files)} packages")
+            root = work / "root"
+            root.mkdir()
+            unpack(files, root)
+            self._unpacked(root)  # does it start?
+            final = folder / suite
+            if final.exists():
+                shutil.rmtree(final)
+            root.rename(final)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        program = self._unpacked(final)
+        tell(f"  {self.name} {program.version} is ready")
+        return program
+
+    def _unpacked(self, root: Path) -> P_co:
+        """Started by its own loader with its own libraries, so the host's libc does not matter. Raises Unusable."""
+        loader = next(
+            (file for where in ("lib", "usr/lib") for file in sorted(root.glob(f"{where}/*/ld-linux*.so.?"))), None
+        )
+        program = root / "usr/sbin" / self.program
+        if loader is None or not program.is_file():
+            raise Unusable(f"{root} holds no {self.name}")
+        usual = root / "usr/lib" / loader.parent.name
+        libraries = [root / "lib" / loader.parent.name, usual, *(usual / name for name in self.libraries)]
+        path = ":".join(map(str, (*libraries, root / "usr/lib")))
+        return self.inspect((str(loader), "--library-path", path, str(program)), root)
 
 
 class _Progress:
@@ -149,49 +163,23 @@ class _Progress:
 
 
 @contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """One fetch at a time into one cache; leftovers of an interrupted one are removed."""
-    cache.mkdir(parents=True, exist_ok=True)
-    (cache / ".gitignore").write_text("*\n")
-    with (cache / ".lock").open("w") as lock:
+def _alone(folder: Path) -> Iterator[None]:
+    """One fetch at a time into one folder; leftovers of an interrupted one are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
+    with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in cache.glob(".fetch-*"):
+        for left in folder.glob(".fetch-*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
 
 
-def _unpacked(root: Path) -> tuple[str, ...]:
-    """How to start what was unpacked: by its own loader with its own libraries, so the host's libc does not matter."""
-    loader = next(
-        (file for where in ("lib", "usr/lib") for file in sorted(root.glob(f"{where}/*/ld-linux*.so.?"))), None
-    )
-    program = root / "usr/sbin/asterisk"
-    if loader is None or not program.is_file():
-        raise NoAsterisk(f"{root} holds no Asterisk")
-    triple = loader.parent.name
-    libraries = [root / "lib" / triple, root / "usr/lib" / triple, root / "usr/lib" / triple / "odbc", root / "usr/lib"]
-    return (str(loader), "--library-path", ":".join(map(str, libraries)), str(program))
+def said(command: tuple[str, ...], flag: str) -> str:
+    """What a program prints when asked for its version; empty if it cannot be started."""
+    done = subprocess.run([*command, flag], capture_output=True, text=True, check=False)
+    return done.stdout or done.stderr
 
 
-def _inspect(command: tuple[str, ...], root: Path) -> Program:
-    done = subprocess.run([*command, "-V"], capture_output=True, text=True, check=False)
-    version = re.match(r"Asterisk (?:certified/|certified-)?(\d+(?:\.\d+)*)", done.stdout)
-    if version is None:
-        raise NoAsterisk(f"asterisk -V said {(done.stdout or done.stderr).strip()[:100]!r}")
-    if int(version[1].split(".")[0]) < OLDEST:
-        raise NoAsterisk(f"Asterisk {version[1]} is older than {OLDEST}")
-    driver = _first(
-        root, "usr/lib/*/odbc/libsqlite3odbc.so", "usr/lib*/libsqlite3odbc.so", "usr/local/lib/libsqlite3odbc.so"
-    )
-    modules = _first(root, "usr/lib/*/asterisk/modules", "usr/lib*/asterisk/modules", "usr/local/lib/asterisk/modules")
-    data = _first(root, "usr/share/asterisk", "var/lib/asterisk")
-    if not driver:
-        raise NoAsterisk(f"Asterisk {version[1]} has no SQLite driver for ODBC (package libsqliteodbc)")
-    for needed in ("chan_pjsip.so", "res_config_odbc.so"):
-        if not modules or not Path(modules, needed).is_file():
-            raise NoAsterisk(f"Asterisk {version[1]} has no {needed}")
-    return Program(command, version[1], modules, data, driver)
-
-
-def _first(root: Path, *patterns: str) -> str:
+def first(root: Path, *patterns: str) -> str:
+    """The first path below `root` that one of the patterns matches, in their order; empty if none does."""
     return next((str(path) for pattern in patterns for path in sorted(root.glob(pattern))), "")

@@ -9,18 +9,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ringback import first_start
-from ringback.demo.children import end, spawn
+from ringback.demo.children import Child, spawn
 from ringback.server import SOCKET
 from ringback.settings import knobs
 from ringback.transports import local
 
 START_SECONDS = 15.0
-STOP_SECONDS = 12.0  # requests in hand get 10
 
 
 class ServerFailed(Exception):
@@ -41,8 +39,10 @@ class Answer:
         return str(body.get("error", body).get("reason", ""))
 
 
-class Server:
+class Server(Child):
     """A running `ringback up`. Use `await Server.start(home)`, and `stop()` or `async with`."""
+
+    STOP_SECONDS = 12.0  # requests in hand get 10
 
     def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
         self.home = home
@@ -50,7 +50,6 @@ class Server:
         """What it logs, beside its home."""
         self.keys: first_start.Keys
         self._settings = settings
-        self._process: asyncio.subprocess.Process | None = None
         self._printed: asyncio.Task[None] | None = None
 
     @classmethod
@@ -98,12 +97,6 @@ class Server:
         """The SQLite file that Asterisk reads, too."""
         return self.home / "ringback.db"
 
-    @property
-    def pid(self) -> int:
-        """The process id, for as long as it runs."""
-        assert self._process is not None
-        return self._process.pid
-
     async def rest(self, method: str, path: str, body: object = None) -> Answer:
         """One request of the demo customer. Raises ServerFailed when there is no answer."""
         return await asyncio.to_thread(self._rest, method, path, body)
@@ -147,18 +140,9 @@ class Server:
 
     async def stop(self) -> None:
         """End it by SIGTERM; may be called twice."""
-        if self._process is not None:
-            await end(self._process, STOP_SECONDS)
+        await super().stop()
         if self._printed is not None:
             await self._printed
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
 
 def clean() -> dict[str, str]:

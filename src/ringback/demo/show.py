@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from ringback import __version__
-from ringback.demo.asterisk import AsteriskFailed, Program, obtain
+from ringback.demo.asterisk import AsteriskFailed
 from ringback.demo.news import CallFeed
 from ringback.demo.phone import PhoneFailed
 from ringback.demo.ports import Ports
+from ringback.demo.programs import ASTERISK, AsteriskProgram
 from ringback.demo.report import Report
 from ringback.demo.server import ServerFailed
 from ringback.demo.stay import stay_open
@@ -34,7 +35,7 @@ def show(folder: Path, *, stay: bool) -> bool:
     report = Report()
     require_softphone()
     signal.signal(signal.SIGTERM, _terminated)
-    program = obtain(tell=report.say)
+    program = ASTERISK.obtain(tell=report.say)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()) and not (folder / OURS).exists():
@@ -60,7 +61,7 @@ def _terminated(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
-async def _play(folder: Path, program: Program, report: Report, *, stay: bool) -> bool:
+async def _play(folder: Path, program: AsteriskProgram, report: Report, *, stay: bool) -> bool:
     _sweep(folder)
     begun = time.monotonic()
     report.say(f"Ringback {__version__} and Asterisk {program.version} on loopback; recordings go to {folder}\n")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ringback.demo.asterisk import Asterisk, AsteriskFailed, Program
+from ringback.demo.asterisk import Asterisk, AsteriskFailed
 from ringback.demo.phone import Account, CallReport, Phone, PhoneFailed, PhoneOptions
 from ringback.demo.ports import Ports
+from ringback.demo.programs import AsteriskProgram
 from ringback.demo.report import Report
 from ringback.demo.server import Answer, Server, ServerFailed
 
@@ -46,7 +47,7 @@ class Outcome:
 class Story:
     """The scene and the steps. What a step starts, `stack` stops."""
 
-    def __init__(self, folder: Path, program: Program, ports: Ports, stack: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, program: AsteriskProgram, ports: Ports, stack: AsyncExitStack) -> None:
         self.folder = folder
         self.program = program
         self.ports = ports

@@ -1,0 +1,94 @@
+"""The SIP servers that the demo and the live tests run: what each must be able to do, and where Debian has it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringback.demo.install import Recipe, Unusable, first, said
+
+OLDEST_ASTERISK = 16
+OLDEST_KAMAILIO = (5, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class AsteriskProgram:
+    """An Asterisk that can be started, and where its parts are."""
+
+    command: tuple[str, ...]
+    version: str
+    modules: str
+    data: str
+    odbc_driver: str
+
+    @property
+    def major(self) -> int:
+        """The first number of the version, e.g. 22."""
+        return int(self.version.split(".")[0])
+
+
+def inspect_asterisk(command: tuple[str, ...], root: Path) -> AsteriskProgram:
+    """It is new enough, speaks SIP by PJSIP and reads tables by ODBC."""
+    text = said(command, "-V")
+    version = re.match(r"Asterisk (?:certified/|certified-)?(\d+(?:\.\d+)*)", text)
+    if version is None:
+        raise Unusable(f"asterisk -V said {text.strip()[:100]!r}")
+    if int(version[1].split(".")[0]) < OLDEST_ASTERISK:
+        raise Unusable(f"Asterisk {version[1]} is older than {OLDEST_ASTERISK}")
+    driver = first(
+        root, "usr/lib/*/odbc/libsqlite3odbc.so", "usr/lib*/libsqlite3odbc.so", "usr/local/lib/libsqlite3odbc.so"
+    )
+    modules = first(root, "usr/lib/*/asterisk/modules", "usr/lib*/asterisk/modules", "usr/local/lib/asterisk/modules")
+    data = first(root, "usr/share/asterisk", "var/lib/asterisk")
+    if not driver:
+        raise Unusable(f"Asterisk {version[1]} has no SQLite driver for ODBC (package libsqliteodbc)")
+    for needed in ("chan_pjsip.so", "res_config_odbc.so"):
+        if not modules or not Path(modules, needed).is_file():
+            raise Unusable(f"Asterisk {version[1]} has no {needed}")
+    return AsteriskProgram(command, version[1], modules, data, driver)
+
+
+@dataclass(frozen=True, slots=True)
+class KamailioProgram:
+    """A Kamailio that can be started, and where its modules are."""
+
+    command: tuple[str, ...]
+    version: str
+    modules: str
+
+
+def inspect_kamailio(command: tuple[str, ...], root: Path) -> KamailioProgram:
+    """It is new enough and reads SQLite."""
+    text = said(command, "-v")
+    version = re.search(r"kamailio (\d+)\.(\d+)(?:\.\d+)*", text)
+    if version is None:
+        raise Unusable(f"kamailio -v said {text.strip()[:100]!r}")
+    number = version[0].partition(" ")[2]
+    if (int(version[1]), int(version[2])) < OLDEST_KAMAILIO:
+        raise Unusable(f"Kamailio {number} is older than {'.'.join(map(str, OLDEST_KAMAILIO))}")
+    modules = first(root, "usr/lib/*/kamailio/modules", "usr/lib*/kamailio/modules", "usr/local/lib*/kamailio/modules")
+    if not modules or not Path(modules, "db_sqlite.so").is_file():
+        raise Unusable(f"Kamailio {number} has no db_sqlite.so (package kamailio-sqlite-modules)")
+    return KamailioProgram(command, number, modules)
+
+
+# Debian sid has the newest; bullseye (Asterisk 16, MD5 digests only) when sid cannot be had.
+ASTERISK = Recipe(
+    name="Asterisk",
+    program="asterisk",
+    inspect=inspect_asterisk,
+    suites={
+        "sid": ("asterisk", "base-files", "libsqliteodbc"),
+        "bullseye": ("asterisk", "base-files", "libsqliteodbc", "odbcinst1debian2"),
+    },
+    libraries=("odbc",),
+    otherwise=f"install Asterisk {OLDEST_ASTERISK} or newer with libsqliteodbc yourself",
+)
+
+KAMAILIO = Recipe(
+    name="Kamailio",
+    program="kamailio",
+    inspect=inspect_kamailio,
+    suites=dict.fromkeys(("bookworm", "trixie"), ("kamailio", "kamailio-sqlite-modules")),
+    libraries=("kamailio",),
+    otherwise=f"install Kamailio {'.'.join(map(str, OLDEST_KAMAILIO))} or newer with its SQLite module yourself",
+)
