@@ -13,6 +13,8 @@ from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
 from ringback.kit.secret import Secret
 
 SHAPES: Final[dict[Any, str]] = {str: "a string", bool: "true or false", int: "a whole number", UUID: "a UUID"}
+MOST: Final = 100
+"""Wrong items of one list that are named."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ def not_nil(id: UUID) -> bool:
 
 
 def rule(description: str, holds: Callable[[Any], bool], **schema: Any) -> msgspec.Meta:
-    """A rule that JSON Schema cannot say by itself; `schema` is what of it it can."""
+    """A rule that JSON Schema cannot say by itself; `schema` is what of it it can. That of a list sees it unread."""
     return msgspec.Meta(description=description, extra={"holds": holds}, extra_json_schema=schema or None)
 
 
@@ -41,7 +43,10 @@ Identity = Annotated[UUID, rule("a UUID, not nil", not_nil)]
 
 
 class Field(msgspec.Struct, frozen=True):
-    """How one field is read: its type without null, the same without its rules, what it must be in words."""
+    """How one field is read: its type without null, the same without its rules, what it must be in words.
+
+    `items` is how each item is read where the field is a list, `tuple[…, ...]`.
+    """
 
     name: str
     type: Any
@@ -49,19 +54,44 @@ class Field(msgspec.Struct, frozen=True):
     description: str
     holds: Callable[[Any], bool] | None
     required: bool
+    items: "Field | None" = None
 
     def read(self, raw: object) -> object:
-        """The value, or `ValueError`."""
+        """The value, or `ValidationFailed` with what is wrong with it."""
+        return self._one(raw) if self.items is None else self._list(raw, self.items)
+
+    def _one(self, raw: object) -> object:
         try:
             value = msgspec.convert(raw, type=self.type, dec_hook=decode)
         except msgspec.ValidationError:
             is_text = self.bare in (str, Secret)
-            raise ValueError("must be a string" if is_text and not isinstance(raw, str) else self.description) from None
+            raise self._failed("must be a string" if is_text and not isinstance(raw, str) else "") from None
         if isinstance(raw, str) and isinstance(value, UUID) and len(raw) != 36:
-            raise ValueError(self.description)
+            raise self._failed()
         if self.holds and not self.holds(value):
-            raise ValueError(self.description)
+            raise self._failed()
         return value
+
+    def _list(self, raw: object, items: "Field") -> tuple[object, ...]:
+        if not isinstance(raw, list):
+            raise self._failed("must be a list")
+        if self.holds and not self.holds(raw):
+            raise self._failed()
+        faults: list[Fault] = []
+        values = []
+        for number, item in enumerate(raw):
+            try:
+                values.append(items.read(item))
+            except ValidationFailed as failure:
+                faults += (Fault(f"{self.name}[{number}]{field}", text) for field, text in failure.faults)
+            if len(faults) >= MOST:
+                break
+        if faults:
+            raise ValidationFailed(*faults)
+        return tuple(values)
+
+    def _failed(self, description: str = "") -> ValidationFailed:
+        return ValidationFailed(Fault(self.name, description or self.description))
 
 
 def decode(kind: type, raw: object) -> object:
@@ -74,10 +104,12 @@ def decode(kind: type, raw: object) -> object:
 @cache
 def fields_of(shape: type[msgspec.Struct]) -> tuple[Field, ...]:
     hints = get_type_hints(shape, include_extras=True)
-    return tuple(_field(info, hints[info.name]) for info in msgspec.structs.fields(shape))
+    return tuple(
+        _field(info.encode_name, hints[info.name], required=info.required) for info in msgspec.structs.fields(shape)
+    )
 
 
-def _field(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
+def _field(name: str, hint: Any, *, required: bool) -> Field:
     if get_origin(hint) in (Union, UnionType):
         (hint,) = (choice for choice in get_args(hint) if choice is not NoneType)
     metas = (
@@ -87,12 +119,13 @@ def _field(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
     described = [meta.description for meta in metas if meta.description]
     holds = [meta.extra["holds"] for meta in metas if meta.extra and "holds" in meta.extra]
     return Field(
-        name=info.encode_name,
+        name=name,
         type=hint,
         bare=bare,
         description="must be " + (described[-1] if described else SHAPES.get(bare, "right")),
         holds=holds[-1] if holds else None,
-        required=info.required,
+        required=required,
+        items=_field("", get_args(bare)[0], required=True) if get_origin(bare) is tuple else None,
     )
 
 
@@ -141,9 +174,9 @@ def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = Fa
             continue
         try:
             values[one.name] = one.read(given)
-        except ValueError as error:
+        except ValidationFailed as failure:
             values[one.name] = None
-            faults.append(Fault(one.name, str(error)))
+            faults += failure.faults
     if refuse_unknown:
         known = {one.name for one in fields}
         faults += [Fault(name, "is not a field of this request") for name in raw if name not in known]

@@ -4,6 +4,7 @@ from ringback.kit.pages import page_of
 from ringback.kit.reading import read
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Call, Reply, reply
+from ringback.registrar.asked import OfCustomer, change_from_peer
 from ringback.registrar.extensions import service, wire
 from ringback.registrar.extensions.model import Extension, Provisioned
 from ringback.registrar.work import Uow
@@ -14,7 +15,7 @@ routes: Routes[Answer] = Routes()
 @routes.on("GET", "/v1/extensions/count_by_customer")
 async def count(call: Call[Uow]) -> Reply:
     """How many live extensions a customer has."""
-    return reply({"count": await service.count(call.uow, call.read(wire.OfCustomer).customer_id)})
+    return reply({"count": await service.count(call.uow, call.read(OfCustomer).customer_id)})
 
 
 @routes.on("POST", "/v1/extensions/<extension-id>/direct-hash-regenerate")
@@ -33,7 +34,7 @@ async def get(call: Call[Uow]) -> Reply:
 @routes.on("PUT", "/v1/extensions/<extension-id>")
 async def change(call: Call[Uow]) -> Reply:
     """Change one extension."""
-    asked = wire.change_from_peer(call.data, call.uow.settings.empty_password_on_put)
+    asked = change_from_peer(wire.ChangeExtension, call.data, call.uow.settings.empty_password_on_put)
     return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked, of=None)))
 
 
@@ -67,7 +68,7 @@ async def find(call: Call[Uow]) -> Reply:
 @routes.on("GET", "/v1/extensions/extension/<extension>")
 async def get_by_number(call: Call[Uow]) -> Reply:
     """A customer's extension by its number, in whatever letter case."""
-    customer_id = call.read(wire.OfCustomer).customer_id
+    customer_id = call.read(OfCustomer).customer_id
     found = await service.get_by_number(call.uow, customer_id, call.path["extension"])
     return reply(_read(call, found.extension))
 

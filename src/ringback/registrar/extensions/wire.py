@@ -1,14 +1,14 @@
 """Extensions as JSON: what is asked, what is shown."""
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
-from ringback.kit.errors import Fault
-from ringback.kit.reading import Asked, Identity, read, rule
+from ringback.kit.reading import Asked, Identity, rule
+from ringback.registrar.asked import Change, Filters
+from ringback.registrar.asked import OfCustomer as OfCustomer
 from ringback.registrar.extensions.model import NUMBER, USERNAME, Extension, Provisioned
 from ringback.registrar.fields import Password, Text, whole
 from ringback.sip.names import direct_uri
@@ -50,47 +50,20 @@ class NewExtensionOfCustomer(NewExtension, frozen=True, kw_only=True):
     customer_id: Identity
 
 
-class ChangeExtension(Asked, frozen=True, kw_only=True):
+class ChangeExtension(Change, frozen=True, kw_only=True):
     """What is to become different; absent and null fields stay as they are."""
 
-    name: Text | None = None
-    detail: Text | None = None
-    password: Password | None = None
-    password_regenerate: bool | None = None
     direct: bool | None = None
     direct_regenerate: bool | None = None
 
-    @staticmethod
-    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
-        if values.get("password_regenerate") and "password" in values:
-            yield Fault("password_regenerate", "must not be true together with a password")
 
+class ExtensionFilters(Filters, frozen=True, kw_only=True):
+    """Which extensions a peer wants."""
 
-class OfCustomer(Asked, frozen=True, kw_only=True):
-    """A request about one customer."""
-
-    customer_id: Identity
-
-
-class ExtensionFilters(Asked, frozen=True, kw_only=True):
-    """Which extensions a peer wants: equality, ANDed."""
-
-    id: Identity | None = None
-    customer_id: Identity | None = None
-    name: str | None = None
     endpoint_id: str | None = None
     aor_id: str | None = None
     auth_id: str | None = None
     extension: str | None = None
-    domain_name: str | None = None
-    realm: str | None = None
-    username: str | None = None
-    deleted: bool | None = None
-
-    @staticmethod
-    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
-        if not values.keys() & {"id", "customer_id"}:
-            yield Fault("customer_id", "is required, or id")
 
 
 class ExtensionOverRpc(msgspec.Struct, frozen=True):
@@ -191,13 +164,3 @@ def _common(extension: Extension) -> dict[str, Any]:
     )
     shared = {name: getattr(extension, name) for name in names}
     return {**shared, "extension": extension.number, "domain_name": extension.label}
-
-
-def change_from_peer(data: Mapping[str, object], empty: str) -> ChangeExtension:
-    """The change that a PUT over RPC asks for.
-
-    Go's api-manager always sends a password, empty when there is none; `empty` says what that does (keep, refuse).
-    """
-    if empty == "keep" and data.get("password") == "":
-        data = {name: value for name, value in data.items() if name != "password"}
-    return read(ChangeExtension, data)

@@ -1,0 +1,1 @@
+"""Trunks: connections to carriers and PBXes, let in by digest, by source address, or both."""

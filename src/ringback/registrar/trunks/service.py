@@ -1,0 +1,181 @@
+"""The rules of trunks: make, change, end, find."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.networks import canonical
+from ringback.kit.pages import Cursor, Page
+from ringback.kit.secret import Secret
+from ringback.registrar.realms import service as realms
+from ringback.registrar.trunks import events, store
+from ringback.registrar.trunks.model import Provisioned, Trunk, TrunkNotFound, lacking, no_password
+from ringback.registrar.trunks.wire import ChangeTrunk, NewTrunk
+from ringback.registrar.work import Uow
+from ringback.sip import edge, names
+from ringback.sip.digest import Kept, Storage
+
+
+async def create(uow: Uow, customer_id: UUID, asked: NewTrunk) -> Provisioned:
+    """Give a customer a connection: our row, the edge's one, one event."""
+    customer = await realms.require_active(uow, customer_id)
+    count = store.count(uow.session, customer_id)
+    await realms.require_room(customer.limit_trunk, uow.settings.limit_trunk_default, count)
+    domain_name = asked.domain_name.lower()
+    trunk = Trunk(
+        id=uow.new_id(),
+        customer_id=customer_id,
+        domain_name=domain_name,
+        realm=names.realm_of(domain_name, uow.settings.domain_name_trunk),
+        auth_types=_once(asked.auth_types),
+        username=asked.username or "",
+        kept=no_password(uow.settings.secret_storage),
+        allowed_ips=_once(canonical(text) for text in asked.allowed_ips or ()),
+        tm_create=await store.LISTING.own_moment(uow.session, {"customer_id": customer_id}, uow.now),
+        name=asked.name or "",
+        detail=asked.detail or "",
+    )
+    trunk, secret = _with_secret(trunk, asked.password, uow.settings.secret_storage)
+    await store.add(uow.session, trunk)
+    await edge.put(uow.session, trunk.credential, uow.now)
+    uow.emit(events.created(trunk))
+    uow.after(uow.memory.metrics.trunk_create.inc)
+    return Provisioned(trunk, secret)
+
+
+async def change(uow: Uow, id: UUID, asked: ChangeTrunk, *, of: UUID | None) -> Provisioned:
+    """Change one thing and nothing else; what is asked for and already so is no change and no news.
+
+    `of` is the customer who asks: another's trunk is not there for them. Peers and operators say `None`.
+    """
+    before = await _locked(uow, id, of)
+    after, secret = _changed(before, asked, uow.settings.secret_storage)
+    if after == before:
+        return Provisioned(before)
+    after = replace(after, tm_update=uow.now)
+    await store.change(uow.session, after)
+    if after.credential != before.credential:
+        await edge.put(uow.session, after.credential, uow.now)
+    uow.emit(events.updated(after))
+    return Provisioned(after, secret if after.kept != before.kept else None)
+
+
+async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
+    """End a trunk: its domain name is free again, nobody gets in by it any more."""
+    trunk = replace(await _locked(uow, id, of), tm_update=uow.now, tm_delete=uow.now)
+    await store.end(uow.session, trunk)
+    await edge.drop(uow.session, id)
+    uow.emit(events.deleted(trunk))
+    uow.after(uow.memory.metrics.trunk_delete.inc)
+    return Provisioned(trunk)
+
+
+async def get(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
+    """A live trunk; with `of`, only that customer's."""
+    return Provisioned(_mine(await store.live(uow.session, id), of))
+
+
+async def get_by_domain(uow: Uow, name: str) -> Provisioned:
+    """The live trunk of that domain name, in whatever letter case."""
+    return Provisioned(_mine(await store.by_domain(uow.session, name), None))
+
+
+async def count(uow: Uow, customer_id: UUID) -> int:
+    """How many live trunks the customer has."""
+    return await store.count(uow.session, customer_id)
+
+
+async def page(uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool) -> Page[Trunk]:
+    """One page, newest first, with the place where the next one starts."""
+    return await store.LISTING.page(uow.session, wanted, cursor, size, deleted=deleted)
+
+
+async def whole_moments(
+    uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
+) -> list[Trunk]:
+    """One page for a caller who goes on from the last `tm_create`: all rows of that moment are in it."""
+    return await store.LISTING.whole_moments(uow.session, wanted, cursor, size, deleted=deleted)
+
+
+async def live(uow: Uow, id: UUID) -> Trunk | None:
+    return await store.live(uow.session, id)
+
+
+async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Trunk]:
+    """Up to `limit` live trunks of all customers, by id, behind `id`."""
+    return await store.behind_id(uow.session, id, limit)
+
+
+async def live_of(uow: Uow, customer_id: UUID, limit: int) -> list[Trunk]:
+    """Up to `limit` live trunks of the customer."""
+    found = await store.LISTING.page(uow.session, {"customer_id": customer_id}, None, limit, deleted=False)
+    return list(found.items)
+
+
+async def keep_digests(uow: Uow, limit: int) -> int:
+    """Turn up to `limit` clear passwords into digests, those of deleted trunks included; how many."""
+    some = await store.plain(uow.session, limit)
+    for trunk in some:
+        kept = trunk.kept.digested(trunk.username, trunk.realm) if trunk.username else Kept()
+        changed = replace(trunk, kept=kept)
+        await store.change(uow.session, changed)
+        if changed.tm_delete is None:
+            await edge.put(uow.session, changed.credential, uow.now)
+    return len(some)
+
+
+async def count_plain(uow: Uow) -> int:
+    """How many trunks are kept with a clear password, an empty one included."""
+    return await store.count_plain(uow.session)
+
+
+async def _locked(uow: Uow, id: UUID, of: UUID | None) -> Trunk:
+    return _mine(await store.live(uow.session, id, lock=True), of)
+
+
+def _mine(trunk: Trunk | None, of: UUID | None) -> Trunk:
+    if trunk is None or (of and trunk.customer_id != of):
+        raise TrunkNotFound
+    return trunk
+
+
+def _changed(before: Trunk, asked: ChangeTrunk, storage: Storage) -> tuple[Trunk, Secret | None]:
+    """The trunk after a change, by the rules of the whole (registrar 6), and the password that it got."""
+    secret = asked.password or (Secret.generate() if asked.password_regenerate else None)
+    ips = asked.allowed_ips
+    after = replace(
+        before,
+        name=before.name if asked.name is None else asked.name,
+        detail=before.detail if asked.detail is None else asked.detail,
+        auth_types=before.auth_types if asked.auth_types is None else _once(asked.auth_types),
+        username=before.username if asked.username is None else asked.username,
+        allowed_ips=before.allowed_ips if ips is None else _once(canonical(text) for text in ips),
+    )
+    if faults := list(_faults(before, after, secret)):
+        raise ValidationFailed(*faults)
+    if not after.username:
+        after = replace(after, kept=no_password(storage))
+    return _with_secret(after, secret, storage)
+
+
+def _faults(before: Trunk, after: Trunk, secret: Secret | None) -> Iterator[Fault]:
+    yield from lacking(after.auth_types, after.username, after.allowed_ips, password=secret is not None)
+    renamed = after.username not in ("", before.username)
+    if renamed and before.kept.ha1 and not secret:
+        yield Fault("password", "is required with a new username, or password_regenerate: the digest holds both")
+
+
+def _with_secret(trunk: Trunk, secret: Secret | None, storage: Storage) -> tuple[Trunk, Secret | None]:
+    """The trunk with this password; one that needs a password and has none gets a new one."""
+    if secret is None and "basic" in trunk.auth_types and not trunk.has_password:
+        secret = Secret.generate()
+    if secret is None:
+        return trunk, None
+    return replace(trunk, kept=Kept.of(trunk.username, trunk.realm, secret, storage)), secret
+
+
+def _once(values: Any) -> tuple[Any, ...]:
+    """Each value once, in the order in which it came first."""
+    return tuple(dict.fromkeys(values))

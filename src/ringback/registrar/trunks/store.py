@@ -1,0 +1,133 @@
+"""SQL of trunks."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from ringback.kit.db import Duplicate, Row, Session, Statement
+from ringback.kit.listing import Listing
+from ringback.registrar.tables import trunks
+from ringback.registrar.trunks.model import DomainTaken, Trunk
+from ringback.sip.digest import Kept
+
+COLUMNS: Final = tuple(column.name for column in trunks.columns)
+WHOLE: Final = select(trunks)
+LIVING: Final = WHOLE.where(trunks.c.tm_delete.is_(None))
+IS_TRUNK: Final = trunks.c.id == bindparam("trunk_id")
+IS_PLAIN: Final = trunks.c.password.is_not(None)
+COUNTED: Final = select(func.count().label("count")).select_from(trunks)
+
+ADD = Statement(insert(trunks), *COLUMNS)
+CHANGE = Statement(
+    update(trunks).where(IS_TRUNK),
+    "name",
+    "detail",
+    "auth_types",
+    "username",
+    "password",
+    "allowed_ips",
+    "ha1",
+    "ha1_sha256",
+    "tm_update",
+)
+END = Statement(update(trunks).where(IS_TRUNK), "tm_update", "tm_delete")
+LIVE = Statement(LIVING.where(IS_TRUNK))
+LOCKED = Statement(LIVING.where(IS_TRUNK).with_for_update())
+BY_DOMAIN = Statement(LIVING.where(func.lower(trunks.c.domain_name) == func.lower(bindparam("name"))))
+COUNT = Statement(COUNTED.where(trunks.c.customer_id == bindparam("of_customer"), trunks.c.tm_delete.is_(None)))
+BEHIND_ID = Statement(LIVING.where(trunks.c.id > bindparam("after")).order_by(trunks.c.id).limit(bindparam("size")))
+PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")))
+COUNT_PLAIN = Statement(COUNTED.where(IS_PLAIN))
+
+
+def to_row(trunk: Trunk) -> dict[str, Any]:
+    same = ("id", "customer_id", "name", "detail", "domain_name", "realm", "username")
+    return {
+        **{name: getattr(trunk, name) for name in same},
+        "auth_types": list(trunk.auth_types),
+        "allowed_ips": list(trunk.allowed_ips),
+        **trunk.kept.columns(),
+        "tm_create": trunk.tm_create,
+        "tm_update": trunk.tm_update,
+        "tm_delete": trunk.tm_delete,
+    }
+
+
+def from_row(row: Row) -> Trunk:
+    return Trunk(
+        id=row["id"],
+        customer_id=row["customer_id"],
+        domain_name=row["domain_name"],
+        realm=row["realm"],
+        auth_types=_items(row["auth_types"]),
+        username=row["username"] or "",
+        kept=Kept.from_row(row),
+        allowed_ips=_items(row["allowed_ips"]),
+        tm_create=row["tm_create"],
+        name=row["name"] or "",
+        detail=row["detail"] or "",
+        tm_update=row["tm_update"],
+        tm_delete=row["tm_delete"],
+    )
+
+
+async def add(session: Session, trunk: Trunk) -> None:
+    try:
+        await session.run(ADD, **to_row(trunk))
+    except Duplicate as clash:
+        if clash.rule != "domain":
+            raise
+        raise DomainTaken(domain_name="is taken") from None
+
+
+async def change(session: Session, trunk: Trunk) -> None:
+    row = to_row(trunk)
+    await session.run(CHANGE, trunk_id=trunk.id, **{name: row[name] for name in CHANGE.columns})
+
+
+async def end(session: Session, trunk: Trunk) -> None:
+    await session.run(END, trunk_id=trunk.id, tm_update=trunk.tm_update, tm_delete=trunk.tm_delete)
+
+
+async def live(session: Session, id: UUID, *, lock: bool = False) -> Trunk | None:
+    return _maybe(await session.one(LOCKED if lock else LIVE, trunk_id=id))
+
+
+async def by_domain(session: Session, name: str) -> Trunk | None:
+    """The live trunk of that domain name, in whatever letter case."""
+    return _maybe(await session.one(BY_DOMAIN, name=name))
+
+
+async def behind_id(session: Session, id: UUID, limit: int) -> list[Trunk]:
+    """Up to `limit` live trunks by id, behind `id`."""
+    return [from_row(row) for row in await session.all(BEHIND_ID, after=id, size=limit)]
+
+
+async def plain(session: Session, limit: int) -> list[Trunk]:
+    """Some trunks that are kept with a clear password, deleted ones included."""
+    return [from_row(row) for row in await session.all(PLAIN, size=limit)]
+
+
+async def count_plain(session: Session) -> int:
+    return _number(await session.one(COUNT_PLAIN))
+
+
+async def count(session: Session, customer_id: UUID) -> int:
+    return _number(await session.one(COUNT, of_customer=customer_id))
+
+
+def _maybe(row: Row | None) -> Trunk | None:
+    return from_row(row) if row else None
+
+
+def _number(row: Row | None) -> int:
+    return int(row["count"]) if row else 0
+
+
+def _items(value: Any) -> tuple[Any, ...]:
+    """A list as another writer may have left it: NULL and what is no list are none."""
+    return tuple(value) if isinstance(value, list) else ()
+
+
+LISTING: Final = Listing(trunks, WHOLE, from_row)
