@@ -1,6 +1,7 @@
 """The one family of errors that a caller may be shown."""
 
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple, Self
 
 
 class Fault(NamedTuple):
@@ -19,15 +20,23 @@ class Failure(Exception):
 
     status: ClassVar[str] = "INTERNAL"
     code: ClassVar[int] = 500
-    reason: ClassVar[str] = "INTERNAL"
+    reason: str = "INTERNAL"
+    told: str = ""
 
     def __init__(self, *faults: Fault, **details: str) -> None:
         self.faults = (*faults, *(Fault(field, text) for field, text in details.items()))
         super().__init__(self.sentence)
 
+    @classmethod
+    def of(cls, reason: str, sentence: str, faults: Iterable[Fault] = ()) -> Self:
+        """The same in another's words: the reason and the sentence are theirs."""
+        failure = cls(*faults)
+        failure.reason, failure.told = reason, sentence
+        return failure
+
     @property
     def sentence(self) -> str:
-        return (type(self).__doc__ or "").strip().splitlines()[0]
+        return self.told or (type(self).__doc__ or "").strip().splitlines()[0]
 
     def detail_objects(self) -> list[dict[str, str]]:
         return [fault._asdict() for fault in self.faults]
@@ -62,6 +71,12 @@ class Unauthenticated(Failure):
     """An access key is needed."""
 
     status, code, reason = "UNAUTHENTICATED", 401, "AUTHENTICATION_REQUIRED"
+
+
+class PaymentRequired(Failure):
+    """This has to be paid for first."""
+
+    status, code, reason = "PAYMENT_REQUIRED", 402, "PAYMENT_REQUIRED"
 
 
 class PermissionDenied(Failure):
@@ -110,6 +125,19 @@ class DatabaseUnavailable(Unavailable):
     """The database does not answer."""
 
     reason = "DATABASE_UNAVAILABLE"
+
+
+class PeerUnavailable(Unavailable):
+    """Another service that is needed does not answer.
+
+    `asked` is false where the request has not left us: nothing was done, and it may be sent again.
+    """
+
+    reason = "PEER_UNAVAILABLE"
+
+    def __init__(self, *faults: Fault, asked: bool = True) -> None:
+        super().__init__(*faults)
+        self.asked = asked
 
 
 class Internal(Failure):

@@ -18,6 +18,14 @@ from ringback.kit.uow import UnitOfWork, Work
 U = TypeVar("U", bound=UnitOfWork)
 S = TypeVar("S", bound=Asked)
 
+Serve = Callable[[bytes], Awaitable[bytes]]
+"""A service as its transports see it: a request envelope to a reply envelope, both as bytes."""
+Send = Callable[[str, bytes, float], Awaitable[bytes]]
+"""A transport as those see it who ask: (target, request envelope, seconds that the reply may take) to the reply.
+
+It need not watch the time; the seconds are for what it tells its carrier. `PeerUnavailable` where no such target is.
+"""
+
 log = structlog.get_logger()
 
 

@@ -31,6 +31,11 @@ class Metrics:
         self.event_time = milliseconds(
             "receive_subscribe_event_process_time", "from an event of others to its end", "publisher", "type"
         )
+        self.asked_time = milliseconds(
+            "request_process_time", "from a request of ours to its reply", "target", "resource", "method"
+        )
+        self.breaker_state = gauge("circuitbreaker_state", "0 closed, 1 open, 2 probing", "target")
+        self.breaker_rejected = counter("circuitbreaker_rejected", "Requests that were not sent", "target")
         self.outbox_pending = gauge("outbox_pending", "Events that wait")
         self.outbox_age = gauge("outbox_oldest_age_seconds", "Age of the oldest that waits")
         self.event_publish = counter("event_publish", "Events given to the bus", "event_type", "exchange", "result")
@@ -49,3 +54,12 @@ class Metrics:
 
     def observe_event(self, event_type: str, taken: bool) -> None:
         self.event_publish.labels(event_type, "memory", "ok" if taken else "failed").inc()
+
+    def observe_asked(self, target: str, resource: str, method: str, milliseconds: float) -> None:
+        self.asked_time.labels(target, resource, method).observe(milliseconds)
+
+    def observe_breaker(self, target: str, state: int) -> None:
+        self.breaker_state.labels(target).set(state)
+
+    def observe_rejected(self, target: str) -> None:
+        self.breaker_rejected.labels(target).inc()

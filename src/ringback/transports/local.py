@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from ringback.kit.errors import CannotStart, Unavailable
-
-Serve = Callable[[bytes], Awaitable[bytes]]
+from ringback.kit.errors import CannotStart, PeerUnavailable, Unavailable
+from ringback.kit.rpc import Send, Serve
 
 LONGEST: Final = 1 << 20
 """Bytes of a request."""
@@ -95,10 +94,25 @@ async def ask(path: Path, envelope: bytes) -> bytes | None:
         answer = await reader.readline()
     except (ConnectionError, ValueError):
         answer = b""
+    finally:
+        writer.close()
     await _closed(writer)
     if not answer.endswith(b"\n"):
         raise NoReply
     return answer
+
+
+def sockets(paths: Mapping[str, Path]) -> Send:
+    """The way to peers on this machine, for those who ask: targets by name, and the socket of each."""
+
+    async def send(target: str, envelope: bytes, seconds: float) -> bytes:
+        path = paths.get(target)
+        answer = await ask(path, envelope) if path else None
+        if answer is None:
+            raise PeerUnavailable(asked=False)
+        return answer
+
+    return send
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:

@@ -1,10 +1,12 @@
-"""The bus of one process."""
+"""The bus of one process, and the way to services in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
+from ringback.kit.errors import PeerUnavailable
 from ringback.kit.events import Message
+from ringback.kit.rpc import Send, Serve
 
 log = structlog.get_logger()
 
@@ -25,3 +27,14 @@ class MemoryBus:
     def subscribe(self, listener: Callable[[Message], None]) -> Callable[[], None]:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+
+def services(serving: Mapping[str, Serve]) -> Send:
+    """The way to peers in this process, for those who ask: targets by name, and what serves each."""
+
+    async def send(target: str, envelope: bytes, seconds: float) -> bytes:
+        if target not in serving:
+            raise PeerUnavailable(asked=False)
+        return await serving[target](envelope)
+
+    return send

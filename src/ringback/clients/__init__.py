@@ -1,0 +1,1 @@
+"""Typed clients of our services, for other Python programs."""
