@@ -198,6 +198,16 @@ class World:
     def asked(self, number: str = "1001", **more: Any) -> dict[str, Any]:
         return {"customer_id": str(self.customer), "extension": number, "password": PASSWORD, **more}
 
+    async def create_trunk(self, domain: str = "carrier-a", **more: Any) -> dict[str, Any]:
+        """A trunk of this world's customer, as RPC shows it; by digest and by address unless told otherwise."""
+        reply = await self.rpc("POST", "/v1/trunks", self.asked_trunk(domain, **more))
+        assert reply.status_code == 200, reply
+        return dict(reply.data)
+
+    def asked_trunk(self, domain: str = "carrier-a", **more: Any) -> dict[str, Any]:
+        asked = {"customer_id": str(self.customer), "domain_name": domain, "auth_types": ["basic", "ip"]}
+        return {**asked, "username": "pbx01", "password": PASSWORD, "allowed_ips": ["203.0.113.7"], **more}
+
     async def set_status(self, status: Status, customer: UUID | None = None) -> None:
         await self.ringback.work.write(lambda uow: realms.set_status(uow, customer or self.customer, status))
 

@@ -16,27 +16,43 @@ from ringback.kit.budget import Budget
 from ringback.kit.cache import Cache
 from ringback.kit.db import Database, Statement
 from ringback.kit.events import Bus
+from ringback.kit.inbox import Inbox
 from ringback.kit.outbox import Relay
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Service
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.kit.uow import Work, utc_now
+from ringback.registrar.contacts import rest as contacts_rest
 from ringback.registrar.contacts import rpc as contacts_rpc
+from ringback.registrar.contacts.feed import Feed
 from ringback.registrar.directs import rpc as directs_rpc
 from ringback.registrar.directs.model import new_hash
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.extensions import rest as extensions_rest
 from ringback.registrar.extensions import rpc as extensions_rpc
+from ringback.registrar.heard import HEARD
 from ringback.registrar.metrics import Metrics
+from ringback.registrar.realms import rest as realms_rest
+from ringback.registrar.realms import rpc as realms_rpc
 from ringback.registrar.realms.model import new_label
 from ringback.registrar.reconcile import Reconciler
+from ringback.registrar.trunks import rest as trunks_rest
+from ringback.registrar.trunks import rpc as trunks_rpc
 from ringback.registrar.work import Memory, Uow, registrar_work
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
 from ringback.transports.memory import MemoryBus
 
-RPC: Final[Routes[Answer]] = Routes(extensions_rpc.routes, contacts_rpc.routes, directs_rpc.routes)
-REST: Final[Routes[Route]] = Routes(extensions_rest.routes)
+RPC: Final[Routes[Answer]] = Routes(
+    extensions_rpc.routes,
+    trunks_rpc.routes,
+    contacts_rpc.routes,
+    directs_rpc.routes,
+    realms_rpc.routes,
+)
+REST: Final[Routes[Route]] = Routes(
+    extensions_rest.routes, contacts_rest.routes, trunks_rest.routes, realms_rest.routes
+)
 PUBLISHER_MISSES: Final = 50
 """Unknown hashes a second that one publisher may ask for before we say so in the log."""
 
@@ -54,6 +70,8 @@ class Ringback:
     metrics: Gateway
     relay: Relay
     reconciler: Reconciler
+    feed: Feed
+    inbox: Inbox[Uow]
     bus: Bus
 
 
@@ -73,14 +91,7 @@ def assemble(
     `watch` sees every statement.
     """
     database = SqliteDatabase(settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=watch)
-    memory = Memory(
-        metrics=Metrics(CollectorRegistry()),
-        contacts=Cache(ticks, database.revision),
-        misses=Budget(settings.direct_miss_limit, clock=ticks),
-        publisher_misses=Budget(PUBLISHER_MISSES, window=1.0, pause=1.0, clock=ticks),
-        new_hash=hashes,
-        new_label=labels,
-    )
+    memory = _memory(settings, database, ticks, hashes, labels)
     news = asyncio.Event()
     work = registrar_work(database, settings, memory, clock=clock, published=news.set)
     carrier = bus or MemoryBus()
@@ -95,5 +106,24 @@ def assemble(
         metrics=Gateway(Routes(), work, site.metrics_pages()),
         relay=Relay(work, carrier, news, memory.metrics.observe_event),
         reconciler=Reconciler(work, memory.metrics, settings),
+        feed=Feed(work, f".{settings.domain_name_extension}"),
+        inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
         bus=carrier,
+    )
+
+
+def _memory(
+    settings: Settings,
+    database: Database,
+    ticks: Callable[[], float],
+    hashes: Callable[[int], str],
+    labels: Callable[[], str],
+) -> Memory:
+    return Memory(
+        metrics=Metrics(CollectorRegistry()),
+        contacts=Cache(ticks, database.revision),
+        misses=Budget(settings.direct_miss_limit, clock=ticks),
+        publisher_misses=Budget(PUBLISHER_MISSES, window=1.0, pause=1.0, clock=ticks),
+        new_hash=hashes,
+        new_label=labels,
     )

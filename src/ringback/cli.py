@@ -20,8 +20,12 @@ from ringback.kit import outbox
 from ringback.kit.errors import CannotStart
 from ringback.kit.events import Message
 from ringback.migrations import commands
+from ringback.registrar import cli as upkeep
 from ringback.registrar.directs import cli as directs
 from ringback.registrar.extensions import cli as extensions
+from ringback.registrar.heard import CUSTOMERS, HEARD
+from ringback.registrar.meta import require_same
+from ringback.registrar.realms import cli as realms
 from ringback.settings import Settings
 from ringback.terminal import AsForm, Form, new_app, with_settings
 from ringback.transports import local
@@ -29,9 +33,13 @@ from ringback.transports import local
 POLL = 0.1
 """Seconds between two looks for news of other processes."""
 
-registrar = new_app("Extensions and direct addresses, on the databases themselves.")
+registrar = new_app("Extensions, direct addresses, trunks, domains and customers, on the databases themselves.")
 registrar.add_typer(extensions.app, name="extension")
 registrar.add_typer(directs.app, name="direct")
+registrar.add_typer(realms.domain, name="domain")
+registrar.add_typer(realms.customer, name="customer")
+registrar.add_typer(upkeep.secret, name="secrets")
+registrar.command()(upkeep.reconcile)
 
 app = new_app("Ringback: the control plane behind SIP registrars.")
 database = new_app("The schema of the databases.")
@@ -90,10 +98,7 @@ def rpc(
     """Send one RPC envelope, to the running server or in process, and print the reply envelope."""
     request: dict[str, Any] = {"uri": uri, "method": method.upper(), "publisher": "ringback"}
     if data is not None:
-        try:
-            request |= {"data_type": "application/json", "data": msgspec.json.decode(data)}
-        except msgspec.DecodeError as error:
-            terminal.stop(f"--data is not JSON: {error}", terminal.USAGE)
+        request |= {"data_type": "application/json", "data": msgspec.Raw(_json(data))}
     answer = asyncio.run(_ask(settings, msgspec.json.encode(request)))
     reply = msgspec.json.decode(answer)
     terminal.show_json(reply)
@@ -102,15 +107,43 @@ def rpc(
         raise typer.Exit(terminal.EXIT_CODES.get(status, terminal.FAILED))
 
 
-async def _ask(settings: Settings, envelope: bytes) -> bytes:
-    if answer := await local.ask(settings.ringback_home / server.SOCKET, envelope):
+async def _ask(settings: Settings, envelope: bytes, socket: str = server.SOCKET) -> bytes:
+    """The answer of the running server, or of the same code in this process where none runs."""
+    if answer := await local.ask(settings.ringback_home / socket, envelope):
         return answer
     server.require_schema(settings.database_file)
     ringback = assemble(settings)
     try:
-        return await ringback.rpc.serve(envelope)
+        await ringback.work.read(require_same)
+        return await (ringback.rpc if socket == server.SOCKET else ringback.inbox).serve(envelope)
     finally:
         ringback.database.close()
+
+
+@app.command()
+@with_settings
+def tell(
+    settings: Settings,
+    type: Annotated[str, typer.Argument(help=f"{', '.join(type for _, type in HEARD)}")],
+    data: Annotated[str, typer.Option("--data", help="the event's data, with the customer's id", metavar="JSON")],
+    publisher: Annotated[str, typer.Option("--publisher", help="who says so")] = CUSTOMERS,
+) -> None:
+    """Tell the registrar what a customer manager would, and wait until it is done."""
+    about = {"type": type, "publisher": publisher, "data_type": "application/json"}
+    event = {**about, "data": msgspec.Raw(_json(data))}
+    answer = asyncio.run(_ask(settings, msgspec.json.encode(event), server.EVENTS))
+    terminal.show_json(msgspec.json.decode(answer))
+    if not msgspec.json.decode(answer)["done"]:
+        raise typer.Exit(terminal.FAILED)
+
+
+def _json(text: str) -> bytes:
+    """The text of `--data`, once it is known to be JSON."""
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        terminal.stop(f"--data is not JSON: {error}", terminal.USAGE)
+    return text.encode()
 
 
 @app.command()

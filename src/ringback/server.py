@@ -26,6 +26,7 @@ from ringback.settings import Settings, host_and_port
 from ringback.transports import local
 
 SOCKET: Final = "rpc.sock"
+EVENTS: Final = "events.sock"
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger()
@@ -61,7 +62,7 @@ async def running(settings: Settings) -> AsyncIterator[Started]:
     file = settings.database_file
     with (
         only_one(home / "lock", "Ringback is running on this home"),
-        only_one(file.with_name(f"{file.name}.lock"), "Ringback is running on this database"),
+        only_one(lock_of(file), "Ringback is running on this database"),
     ):
         make_schema(settings.database_file)
         ringback = assemble(settings)
@@ -84,12 +85,14 @@ async def _serving(ringback: Ringback, home: Path) -> AsyncIterator[Started]:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(_in_background(ringback.relay.run()))
             await stack.enter_async_context(_in_background(ringback.reconciler.run(settings.reconcile_interval)))
+            await stack.enter_async_context(_in_background(ringback.feed.run(settings.contact_poll_interval)))
             servers = {
                 at: Http.of(app, settings) for at, app in ((metrics, ringback.metrics), (rest, ringback.gateway))
             }
             for at, http in servers.items():
                 await stack.enter_async_context(http.serving(at))
-            await stack.enter_async_context(local.serving(home / SOCKET, ringback.rpc.serve, settings.drain_timeout))
+            for name, serve in ((SOCKET, ringback.rpc.serve), (EVENTS, ringback.inbox.serve)):
+                await stack.enter_async_context(local.serving(home / name, serve, settings.drain_timeout))
             log.info("started", action="start", rest=url_of(rest), metrics=url_of(metrics))
             try:
                 yield Started(url_of(rest), url_of(metrics), keys, first)
@@ -107,6 +110,11 @@ def make_home(home: Path) -> Path:
     except OSError as error:
         raise CannotStart(f"{home} cannot be used: {error.strerror}") from None
     return home
+
+
+def lock_of(file: Path) -> Path:
+    """The lock that a server holds on its database."""
+    return file.with_name(f"{file.name}.lock")
 
 
 def require_schema(file: Path) -> None:

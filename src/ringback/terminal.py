@@ -18,13 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ringback import first_start
-from ringback.app import assemble
+from ringback.app import Ringback, assemble
 from ringback.kit import log
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
 from ringback.kit.secret import Secret
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.registrar.events import PUBLISHER
+from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.work import Uow
 from ringback.server import require_schema
 from ringback.settings import Settings, knobs, load
@@ -155,15 +156,35 @@ def told(failure: Failure) -> str:
 def do(settings: Settings, verb: Callable[[Uow], Awaitable[T]], *, writes: bool = False) -> T:
     """Run one verb on the databases, with the same code as the server's; no server needs to run."""
 
+    async def checked(uow: Uow) -> T:
+        await (require_recorded(uow) if writes else require_same(uow))
+        return await verb(uow)
+
+    return work(settings, lambda ringback: (ringback.work.write if writes else ringback.work.read)(checked))
+
+
+def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]]) -> T:
+    """Run a job of several transactions on the databases."""
+
     async def once() -> T:
         require_schema(settings.database_file)
         ringback = assemble(settings)
         try:
-            return await (ringback.work.write(verb) if writes else ringback.work.read(verb))
+            return await job(ringback)
         finally:
             ringback.database.close()
 
     return asyncio.run(once())
+
+
+def progress(what: str, every: int = 100) -> Callable[[int], None]:
+    """Tells on stderr how far a long job is, for people only."""
+
+    def tell(done: int) -> None:
+        if sys.stderr.isatty() and done % every == 0:
+            hint(f"{done} {what}")
+
+    return tell
 
 
 def asked(shape: type[A], **flags: object) -> A:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from hashlib import sha256
 from typing import Any, Final
 
 import httpx
@@ -31,6 +32,11 @@ def examples() -> Iterator[Any]:
         bodies = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
         for title, example in (bodies or {"no body": {"value": None}}).items():
             yield pytest.param(method, path, operation, example["value"], id=f"{operation['operationId']}: {title}")
+
+
+def public_id(contact_id: str) -> str:
+    """What customers are shown as a contact's id."""
+    return sha256(contact_id.encode()).hexdigest()[:32]
 
 
 def resolved(part: dict[str, Any]) -> dict[str, Any]:
@@ -72,11 +78,14 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
     assert names == [
         "create_extension", "list_extensions", "get_extension", "patch_extension", "put_extension",
         "delete_extension", "regenerate_extension_direct_hash", "list_extension_contacts",
+        "delete_extension_contacts", "delete_extension_contact", "create_trunk", "list_trunks", "get_trunk",
+        "patch_trunk", "put_trunk", "delete_trunk", "get_customer_domain", "put_customer_domain",
     ]  # fmt: skip
     for method, path, operation in operations():
         assert operation["summary"]
         wanted = {"400", "401", "403", "503"} | ({"404"} if "{" in path else set())
-        wanted |= {"412"} if "{" in path and method != "GET" else set()
+        is_change = method != "GET" and "ETag" in resolved(operation["responses"].get("200", {})).get("headers", {})
+        wanted |= {"412"} if is_change else set()
         assert wanted <= operation["responses"].keys(), operation["operationId"]
         for part in operation["responses"].values():
             assert resolved(part)["description"]
@@ -93,7 +102,7 @@ def test_every_parameter_is_described() -> None:
 
 
 def test_a_body_allows_no_unknown_field_and_an_object_says_what_is_read_only() -> None:
-    for name in ("NewExtension", "ChangeExtension"):
+    for name in ("NewExtension", "ChangeExtension", "NewTrunk", "ChangeTrunk"):
         assert SCHEMAS[name]["additionalProperties"] is False
     shown = SCHEMAS["RegistrarManagerExtension"]["properties"]
     assert shown["direct_hash"]["readOnly"] is True
@@ -119,8 +128,13 @@ async def test_every_example_works_as_described(
     http: httpx.AsyncClient, world: World, method: str, path: str, operation: dict[str, Any], body: Any
 ) -> None:
     made = await world.create("1000", direct=True)
-    world.register(made["endpoint_id"])
-    id = {"extension_id": made["id"]}
+    id = {
+        "extension_id": made["id"],
+        "contact_id": public_id(world.register(made["endpoint_id"])),
+        "trunk_id": (await world.create_trunk("carrier-0"))["id"],
+    }
+    if operation["operationId"] == "put_customer_domain":
+        await http.delete(f"/v1.0/extensions/{made['id']}")
     query = {
         parameter["name"]: str(parameter["schema"]["examples"][0])
         for parameter in map(resolved, operation["parameters"])
@@ -141,7 +155,16 @@ async def test_every_event_is_described_and_has_that_shape(http: httpx.AsyncClie
     made = (await http.post("/v1.0/extensions", json={"extension": "1001", "direct": True})).json()
     place = f"/v1.0/extensions/{made['id']}"
     await http.post(f"{place}/direct-hash-regenerate")
+    endpoint = f"1001@{made['realm']}"
+    world.register(endpoint, expires_in=30)
+    await world.ringback.feed.once()
+    world.wait(40)
+    world.register(endpoint)
+    await world.ringback.feed.once()
     await http.delete(place)
+    trunk = f"/v1.0/trunks/{(await world.create_trunk())['id']}"
+    await http.patch(trunk, json={"name": "new"})
+    await http.delete(trunk)
 
     told = world.events()
 

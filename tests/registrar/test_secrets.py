@@ -110,7 +110,7 @@ async def test_the_other_form_of_digest_replaces_the_one_before(make_world: Make
     made = await world.create()
     other = make_world(database=world.settings.database_file, asterisk_digest="password_digest")
 
-    (drift,) = await other.ringback.reconciler.once()
+    (drift,) = (await other.ringback.reconciler.once()).due
 
     (row,) = world.sql("SELECT md5_cred, password_digest FROM ps_auths")
     assert (drift.id, row["md5_cred"]) == (made["endpoint_id"], None)

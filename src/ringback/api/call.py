@@ -27,7 +27,7 @@ class PreconditionFailed(FailedPrecondition):
 
 def is_object(shape: type[msgspec.Struct]) -> bool:
     """Whether it is a thing with an identity, not a list of things: those carry an ETag."""
-    return "id" in shape.__struct_fields__
+    return not {"id", "customer_id"}.isdisjoint(shape.__struct_fields__)
 
 
 def etag(data: msgspec.Struct) -> str:
@@ -48,11 +48,11 @@ class Call(Generic[U]):
     body: Any
     if_match: str | None = None
 
-    def require_match(self, current: msgspec.Struct) -> None:
-        """Go on only if the caller's `If-Match`, when there is one, names this state."""
-        if self.if_match is None or self.if_match.strip() == "*":
+    def require_match(self, current: msgspec.Struct | None) -> None:
+        """Go on only if the caller's `If-Match`, when there is one, names this state; `None` is nothing at all yet."""
+        if self.if_match is None or (current and self.if_match.strip() == "*"):
             return
-        if etag(current) not in (tag.strip() for tag in self.if_match.split(",")):
+        if current is None or etag(current) not in (tag.strip() for tag in self.if_match.split(",")):
             raise PreconditionFailed
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 ABOUT: Final = """\
-Extensions, direct addresses and contacts of SIP phones.
+Extensions, direct addresses and contacts of SIP phones; trunks to carriers and PBXes.
 
 **Keys.** Send `Authorization: Bearer rb_…`. A customer's key reaches that customer's objects and no others; the
 platform operator's key names the customer with `?customer_id=`.
@@ -38,10 +38,40 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "a direct address": {"direct": True},
         "a password of your own": {"password": "Sample-Pass-0003"},
     },
+    "create_trunk": {
+        "by username and password": {"domain_name": "carrier-a", "auth_types": ["basic"], "username": "pbx01"},
+        "by address": {
+            "domain_name": "carrier-b",
+            "auth_types": ["ip"],
+            "allowed_ips": ["203.0.113.7", "198.51.100.0/28", "2001:db8::/48"],
+        },
+        "with everything": {
+            "domain_name": "carrier-c.example",
+            "auth_types": ["basic", "ip"],
+            "username": "pbx03",
+            "password": "Sample-Pass-0004",
+            "allowed_ips": ["203.0.113.9"],
+            "name": "Carrier C",
+            "detail": "the one with the good rates",
+        },
+    },
+    "put_trunk": {
+        "a new name": {"name": "Carrier A, Frankfurt"},
+        "another user, with a password made for you": {"username": "pbx02", "password_regenerate": True},
+    },
+    "patch_trunk": {
+        "by address only": {"auth_types": ["ip"], "allowed_ips": ["203.0.113.8"]},
+        "a password of your own": {"password": "Sample-Pass-0005"},
+    },
+    "put_customer_domain": {"a short label": {"domain_label": "acme-3"}},
 }
 """Operation → title → body."""
 
-PATH: Final = {"extension_id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21"}
+PATH: Final = {
+    "extension_id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21",
+    "contact_id": "5f2b7c0e9a1d4c3b8e6f7a0b1c2d3e4f",
+    "trunk_id": "c8a1e0d2-91b4-4b6e-a3d5-7f2b6c1d9e04",
+}
 CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
 MADE: Final = "2026-02-11T09:30:00.123456Z"
 EXTENSION: Final[dict[str, Any]] = {
@@ -74,15 +104,51 @@ CONTACT: Final[dict[str, Any]] = {
     "expire_time": "2026-02-11T09:40:00Z",
     "expires_in": 595,
 }
+TRUNK: Final[dict[str, Any]] = {
+    "id": PATH["trunk_id"],
+    "customer_id": CUSTOMER,
+    "name": "Carrier A",
+    "detail": "",
+    "domain_name": "carrier-a",
+    "realm": "carrier-a.trunk.example.com",
+    "auth_types": ["basic", "ip"],
+    "username": "pbx01",
+    "password": "",
+    "allowed_ips": ["203.0.113.7"],
+    "tm_create": "2026-02-11T09:31:00.000001Z",
+    "tm_update": None,
+    "tm_delete": None,
+}
+DOMAIN: Final[dict[str, Any]] = {
+    "customer_id": CUSTOMER,
+    "domain_label": "acme",
+    "realm": "acme.registrar.example.com",
+    "tm_create": MADE,
+    "tm_update": None,
+}
 ANSWERS: Final[dict[str, Any]] = {
     "RegistrarManagerExtension": EXTENSION,
     "ExtensionPage": {"result": [EXTENSION], "next_page_token": ""},
+    "RegistrarManagerTrunk": TRUNK,
+    "TrunkPage": {"result": [TRUNK], "next_page_token": ""},
+    "CustomerDomain": DOMAIN,
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
 }
 """Shape → an answer."""
 
 EVENTS: Final[dict[str, Any]] = {
+    "ContactNews": {
+        "id": PATH["contact_id"],
+        "customer_id": CUSTOMER,
+        "extension_id": PATH["extension_id"],
+        "extension": "1001",
+        "realm": DOMAIN["realm"],
+        **{name: value for name, value in CONTACT.items() if name not in ("id", "transport", "path", "expires_in")},
+        "cause": "",
+        "tm_event": "2026-02-11T09:30:05.000000Z",
+    },
     "ExtensionNews": NEWS,
+    "TrunkNews": {name: value for name, value in TRUNK.items() if name != "password"},
     "DirectNews": {
         "id": "0d4f6a55-7b0e-4f0c-b7a1-62f0a9f4e6d8",
         "customer_id": CUSTOMER,

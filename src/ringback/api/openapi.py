@@ -14,8 +14,10 @@ from ringback.kit.reading import fields_of
 from ringback.kit.routing import Route as Entry
 from ringback.kit.routing import Routes, key
 from ringback.kit.secret import Secret
+from ringback.registrar.contacts.wire import ContactNews
 from ringback.registrar.directs.wire import DirectNews
 from ringback.registrar.extensions.wire import ExtensionNews
+from ringback.registrar.trunks.wire import TrunkNews
 
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
@@ -24,8 +26,15 @@ READ_ONLY: Final = ("id", "customer_id", "direct_hash", "direct_uri", "tm_create
 WEBHOOKS: Final[dict[str, type[msgspec.Struct]]] = {
     **{f"extension_{action}": ExtensionNews for action in ("created", "updated", "deleted")},
     **{f"extension_direct_{action}": DirectNews for action in ("created", "updated", "deleted")},
+    **{f"contact_{action}": ContactNews for action in ("registered", "unregistered", "expired")},
+    **{f"trunk_{action}": TrunkNews for action in ("created", "updated", "deleted")},
 }
 """Event type → payload."""
+TAGS: Final = {
+    "extensions": "Phones that can register, and where they are.",
+    "trunks": "Connections to carriers and PBXs, by digest or by address.",
+    "customer_domain": "The domain that your phones live under.",
+}
 REFUSALS: Final = {
     400: "The request is wrong; every faulty field is named.",
     401: "There is no valid access key.",
@@ -77,7 +86,7 @@ def description(routes: Routes[Route]) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"accessKey": []}],
-        "tags": [{"name": "extensions", "description": "Phones that can register, and where they are."}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "webhooks": {name: _webhook(name, shape) for name, shape in WEBHOOKS.items()},
         "components": {
@@ -119,7 +128,8 @@ HEADERS: Final[dict[str, Any]] = {
 def _schemas(routes: Routes[Route]) -> dict[str, Any]:
     """All shapes by name. Bodies refuse unknown fields, and say by `limits` what their fields alone cannot."""
     shapes = {route.about[kind] for route in routes for kind in ("body", "answers") if kind in route.about}
-    wanted = [*sorted(shapes, key=lambda shape: str(shape.__name__)), Error, ExtensionNews, DirectNews]
+    news = dict.fromkeys(WEBHOOKS.values())
+    wanted = [*sorted(shapes, key=lambda shape: str(shape.__name__)), Error, *news]
     _, schemas = msgspec.json.schema_components(wanted, schema_hook=_hook, ref_template=REF)
     for schema in schemas.values():
         schema["description"] = _words(schema["description"])
@@ -174,7 +184,7 @@ def _operation(route: Entry[Route]) -> dict[str, Any]:
 
 
 def _checks_state(route: Entry[Route]) -> bool:
-    return route.method != "GET" and "<" in route.pattern
+    return route.method != "GET" and "status" not in route.about and is_object(route.about["answers"])
 
 
 def _parameters(route: Entry[Route]) -> list[dict[str, Any]]:
@@ -183,7 +193,7 @@ def _parameters(route: Entry[Route]) -> list[dict[str, Any]]:
             "name": key(part),
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "format": "uuid"},
+            "schema": {"type": "string", "format": "uuid"} if part.endswith("-id>") else {"type": "string"},
             "example": PATH[key(part)],
         }
         for part in route.segments

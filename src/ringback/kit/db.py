@@ -117,6 +117,9 @@ class Database(Protocol):
     def revision(self) -> int:
         """A number that is another one after anybody's commit; what was cached under the old one may be stale."""
 
+    def compact(self) -> None:
+        """Leave nothing in its files of what was deleted or overwritten."""
+
     def close(self) -> None: ...
 
 

@@ -91,6 +91,10 @@ class Inbox(Generic[U]):
         self._observe(envelope.publisher if heard else "", known, (time.perf_counter() - started) * 1000)
         return done
 
+    async def serve(self, body: bytes) -> bytes:
+        """The same for a socket: the answer is the acknowledgement."""
+        return msgspec.json.encode({"done": await self.take(body)})
+
     async def _follow(self, heard: Heard[U], envelope: Envelope) -> bool:
         try:
             id = _subject(envelope.data)

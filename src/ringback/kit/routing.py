@@ -13,7 +13,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[F]):
-    """`pattern` has `<name>` for a segment of any text and `<some-id>` for one that is a UUID."""
+    """`pattern` has `<name>` for a segment of any text and `<some-id>` for one that is a UUID.
+
+    `<some_id>` is an id of another form: any text, but not none.
+    """
 
     method: str
     pattern: str
@@ -77,9 +80,9 @@ def _match(route: Route[F], path: str) -> Found[F] | None:
         if not name.startswith("<"):
             if name != raw:
                 return None
+        elif name.endswith(("-id>", "_id>")) and not raw:
+            return None
         elif name.endswith("-id>"):
-            if not raw:
-                return None
             try:
                 values[key(name)] = parse_id(unquote(raw))
             except ValueError:

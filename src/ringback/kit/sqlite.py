@@ -52,6 +52,18 @@ class SqliteDatabase:
             return -1
         return int(version)
 
+    def compact(self) -> None:
+        """Write the file anew: freed pages and the log may still hold what was overwritten."""
+        self._whole("VACUUM")
+        self._whole("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _whole(self, sql: str) -> None:
+        try:
+            self.writer.execute(sql).fetchall()
+        except sqlite3.Error as error:
+            log.error("the file could not be written anew", action="database", error=str(error))
+            raise DatabaseUnavailable from error
+
     def close(self) -> None:
         self.reader.close()
         self.writer.close()

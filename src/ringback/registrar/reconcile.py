@@ -1,33 +1,33 @@
-"""Makes every SIP row follow our own truth: at start and on a timer."""
+"""Makes every SIP row follow our own truth: at start, on a timer, by command."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import structlog
 
 from ringback.kit.errors import Failure
+from ringback.kit.streams import CHUNK, chunked, merged
 from ringback.kit.uow import Work
+from ringback.registrar import cascade, strays
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.metrics import Metrics
+from ringback.registrar.strays import Stray
+from ringback.registrar.trunks import service as trunks
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
 from ringback.sip import asterisk, edge
+from ringback.sip.edge import Credential
 from ringback.sip.tables import MANAGED
 
-T = TypeVar("T")
-L = TypeVar("L")
-R = TypeVar("R")
-
-CHUNK: Final = 500
 GRACE: Final = timedelta(seconds=60)
-"""How long a row without a live extension is left alone, in case its extension is still being written."""
+"""How long a row of nobody is left alone, in case its extension is still being written."""
 EDGE: Final = "registrar_sip_auths"
 CONTACTS: Final = "ps_contacts"
 NIL: Final = UUID(int=0)
@@ -37,17 +37,32 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A SIP row that is not what it should be; `id` is an endpoint name, or in the edge's table an extension id."""
+    """A SIP row that is not what it should be.
+
+    `id` is an endpoint name, or in the edge's table the id of an extension or trunk.
+    """
 
     table: str
     id: str | UUID
     action: Literal["add", "correct", "remove"]
 
+    @property
+    def stray(self) -> Stray:
+        return self.table, str(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass repaired (a dry one: would repair), and the rows of nobody that wait for their grace to end."""
+
+    due: list[Drift] = field(default_factory=list)
+    waiting: list[Drift] = field(default_factory=list)
+
 
 class Reconciler:
     """Compares every row with our truth and repairs what differs, each in a transaction of its own.
 
-    It remembers since when it has seen each row without an extension, to give it `grace`.
+    Since when a row of nobody has been seen stands in the database, so that a restart does not begin its grace anew.
     """
 
     def __init__(self, work: Work[Uow], metrics: Metrics, settings: Settings, grace: timedelta = GRACE) -> None:
@@ -56,40 +71,49 @@ class Reconciler:
         self._settings = settings
         self._suffix = f".{settings.domain_name_extension}"
         self._grace = grace
-        self._strays: dict[tuple[str, str | UUID], datetime] = {}
 
     async def run(self, interval: float) -> None:
         """Until cancelled: a pass at once, then one every `interval` seconds."""
         while True:
             try:
+                await cascade.resume(self._work)
                 await self.once()
             except Exception as error:
                 known = isinstance(error, Failure)
                 log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)
             await asyncio.sleep(interval)
 
-    async def once(self, *, dry_run: bool = False) -> list[Drift]:
-        """One whole pass; what it repaired (with `dry_run`: would repair, and nothing is written)."""
+    async def once(self, *, dry_run: bool = False, no_grace: bool = False) -> Pass:
+        """One whole pass; with `dry_run` nothing is written, with `no_grace` rows of nobody go at once."""
         found = await self._found()
-        now = await self._work.read(_now)
-        strays = {(drift.table, drift.id): now for drift in found if drift.action == "remove"}
-        self._strays = strays | {key: since for key, since in self._strays.items() if key in strays}
-        due = [drift for drift in found if drift.action != "remove" or self._is_due(drift, now)]
+        grace = timedelta(0) if no_grace else self._grace
+        rows = {drift.stray for drift in found if drift.action == "remove"}
+        waiting = await self._young(rows, grace, dry_run=dry_run)
+        done = Pass(
+            [drift for drift in found if drift.action != "remove" or drift.stray not in waiting],
+            [drift for drift in found if drift.action == "remove" and drift.stray in waiting],
+        )
         self._metrics.reconcile_pending.set(len(found))
-        if dry_run:
-            return due
-        for drift in due:
-            await self._work.write(partial(_repair, id=drift.id))
+        if not dry_run:
+            await self._repair_all(done)
+        return done
+
+    async def _young(self, rows: set[Stray], grace: timedelta, *, dry_run: bool) -> set[Stray]:
+        """Those of the rows of nobody that may not go yet."""
+        noted = await self._work.read(strays.are_noted)
+        if dry_run or not (rows or noted):
+            return await self._work.read(lambda uow: strays.young(uow, rows, uow.now - grace))
+        return await self._work.write(lambda uow: strays.note(uow, rows, uow.now - grace))
+
+    async def _repair_all(self, done: Pass) -> None:
+        for drift in done.due:
+            await self._work.write(partial(_repair, drift=drift))
             self._metrics.reconcile_actions.labels(drift.table, drift.action).inc()
             await asyncio.sleep(0)
-        for (table, action), rows in Counter((drift.table, drift.action) for drift in due).items():
+        for (table, action), rows in Counter((drift.table, drift.action) for drift in done.due).items():
             log.info("repaired", action="reconcile", table=table, repair=action, rows=rows)
-        self._metrics.reconcile_pending.set(len(found) - len(due))
-        self._metrics.reconcile_success.set(now.timestamp())
-        return due
-
-    def _is_due(self, drift: Drift, now: datetime) -> bool:
-        return now - self._strays[drift.table, drift.id] >= self._grace
+        self._metrics.reconcile_pending.set(len(done.waiting))
+        self._metrics.reconcile_success.set((await self._work.read(_now)).timestamp())
 
     async def _found(self) -> list[Drift]:
         """What differs, table by table; one that cannot be read does not keep the others from being repaired."""
@@ -115,8 +139,8 @@ class Reconciler:
                 yield Drift(CONTACTS, name, "remove")
 
     async def _asterisk_drifts(self, table: str) -> AsyncIterator[Drift]:
-        truth = self._stream(lambda uow, after: extensions.live_behind(uow, after, CHUNK), _endpoint_id, "")
-        rows = self._stream(lambda uow, after: uow.sip.owned(table, self._suffix, after, CHUNK), _row_id, "")
+        truth = chunked(self._work, lambda uow, after: extensions.live_behind(uow, after, CHUNK), _endpoint_id, "")
+        rows = chunked(self._work, lambda uow, after: uow.sip.owned(table, self._suffix, after, CHUNK), _row_id, "")
         async for extension, row in merged(truth, _endpoint_id, rows, _row_id):
             if extension is None:
                 yield Drift(table, _row_id(row), "remove")
@@ -126,75 +150,48 @@ class Reconciler:
                 yield Drift(table, extension.endpoint_id, "correct")
 
     async def _edge_drifts(self) -> AsyncIterator[Drift]:
-        truth = self._stream(lambda uow, after: extensions.live_behind_id(uow, after, CHUNK), _id, NIL)
-        rows = self._stream(lambda uow, after: edge.after(uow.session, after, CHUNK), _row_id, NIL)
-        async for extension, row in merged(truth, _id, rows, _row_id):
-            if extension is None:
-                if row["reference_type"] == "extension":
+        rows = chunked(self._work, lambda uow, after: edge.after(uow.session, after, CHUNK), _row_id, NIL)
+        async for credential, row in merged(self._credentials(), _id, rows, _row_id):
+            if credential is None:
+                if row and row["reference_type"] in ("extension", "trunk"):
                     yield Drift(EDGE, _row_id(row), "remove")
             elif row is None:
-                yield Drift(EDGE, extension.id, "add")
-            elif edge.differs(row, extension.credential):
-                yield Drift(EDGE, extension.id, "correct")
+                yield Drift(EDGE, credential.id, "add")
+            elif edge.differs(row, credential):
+                yield Drift(EDGE, credential.id, "correct")
 
-    async def _stream(
-        self, fetch: Callable[[Uow, Any], Awaitable[list[T]]], key: Callable[[T], Any], after: Any
-    ) -> AsyncIterator[T]:
-        """All items in the order of their keys, a chunk at a time."""
-        items = await self._chunk(fetch, after)
-        while items:
-            for item in items:
-                yield item
-            await asyncio.sleep(0)
-            items = await self._chunk(fetch, key(items[-1])) if len(items) == CHUNK else []
-
-    async def _chunk(self, fetch: Callable[[Uow, Any], Awaitable[list[T]]], after: Any) -> list[T]:
-        return await self._work.read(lambda uow: fetch(uow, after))
-
-
-async def merged(
-    lefts: AsyncIterator[L], left_key: Callable[[L], Any], rights: AsyncIterator[R], right_key: Callable[[R], Any]
-) -> AsyncIterator[tuple[Any, Any]]:
-    """Two ordered streams side by side: what has the same key together, what has no partner with `None`."""
-    left, right = await anext(lefts, None), await anext(rights, None)
-    while left is not None or right is not None:
-        if right is None or (left is not None and left_key(left) < right_key(right)):
-            yield left, None
-            left = await anext(lefts, None)
-        elif left is None or right_key(right) < left_key(left):
-            yield None, right
-            right = await anext(rights, None)
-        else:
-            yield left, right
-            left, right = await anext(lefts, None), await anext(rights, None)
+    async def _credentials(self) -> AsyncIterator[Credential]:
+        """What the edge must know, by id: all live extensions and all live trunks."""
+        phones = chunked(self._work, lambda uow, after: extensions.live_behind_id(uow, after, CHUNK), _id, NIL)
+        lines = chunked(self._work, lambda uow, after: trunks.live_behind_id(uow, after, CHUNK), _id, NIL)
+        async for extension, trunk in merged(phones, _id, lines, _id):
+            if found := extension or trunk:
+                yield found.credential
 
 
 def _endpoint_id(extension: Extension) -> str:
     return extension.endpoint_id
 
 
-def _id(extension: Extension) -> UUID:
-    return extension.id
+def _id(of: Any) -> UUID:
+    id: UUID = of.id
+    return id
 
 
 def _row_id(row: Any) -> Any:
     return row["id"]
 
 
-async def _repair(uow: Uow, id: str | UUID) -> None:
+async def _repair(uow: Uow, drift: Drift) -> None:
     """Look at the truth once more, now under the lock, and make the rows of that name follow it."""
-    if isinstance(id, UUID):
-        await _restate_credential(uow, id)
+    await strays.forget(uow, drift.stray)
+    if isinstance(drift.id, str):
+        await extensions.restate(uow, drift.id)
+    elif owner := await extensions.live(uow, drift.id) or await trunks.live(uow, drift.id):
+        await edge.put(uow.session, owner.credential, uow.now)
     else:
-        await extensions.restate(uow, id)
+        await edge.drop(uow.session, drift.id)
 
 
-async def _now(uow: Uow) -> datetime:
+async def _now(uow: Uow) -> Any:
     return uow.now
-
-
-async def _restate_credential(uow: Uow, id: UUID) -> None:
-    if extension := await extensions.live(uow, id):
-        await edge.put(uow.session, extension.credential, uow.now)
-    else:
-        await edge.drop(uow.session, id)

@@ -40,6 +40,12 @@ class Kept:
         digests = Ha1(row["ha1"], row["ha1_sha256"]) if row["ha1"] and row["ha1_sha256"] else None
         return cls(digests, None if row["password"] is None else Secret(row["password"]))
 
+    def digested(self, username: str, realm: str) -> "Kept":
+        """The same without the clear password. Of an empty one nothing stays: its digest would let anybody in."""
+        if self.password is None:
+            return self
+        return Kept(ha1(username, realm, self.password)) if self.password.reveal() else Kept()
+
     def columns(self) -> dict[str, str | None]:
         """The three columns of our own tables. Without a clear password that one is NULL: '' would be an empty one."""
         return {

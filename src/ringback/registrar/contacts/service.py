@@ -49,9 +49,15 @@ async def refresh(uow: Uow, extension: Extension) -> None:
     _forget_cached(uow, extension)
 
 
-async def forget(uow: Uow, extension: Extension, cause: Cause, only: str | None = None) -> list[Contact]:
-    """Take a phone's contacts away, or the one whose public id is `only`; a phone that may can register again."""
-    gone = [contact for contact in await compare(uow, extension) if only in (None, contact.public_id)]
+async def forget(
+    uow: Uow, extension: Extension, cause: Cause, only: str | None = None
+) -> tuple[list[Contact], list[Contact]]:
+    """Take a phone's contacts away, or the one whose public id is `only`: the contacts that went, and that are left.
+
+    A phone that knows the password may register again.
+    """
+    live = await compare(uow, extension)
+    gone = [contact for contact in live if only in (None, contact.public_id)]
     if only and not gone:
         raise ContactNotFound
     for contact in gone:
@@ -61,7 +67,7 @@ async def forget(uow: Uow, extension: Extension, cause: Cause, only: str | None 
     if only is None:
         await uow.sip.purge(extension.endpoint_id)
     _forget_cached(uow, extension)
-    return gone
+    return gone, [contact for contact in live if contact not in gone]
 
 
 async def lose(uow: Uow, extension: Extension) -> None:

@@ -88,6 +88,7 @@ def public(contact: Contact, now: datetime) -> RegistrarManagerContact:
     )
 
 
-def whole(seen: Seen, now: datetime) -> Contacts:
+def whole(seen: Seen, now: datetime, *, registered: bool | None = None) -> Contacts:
+    """These contacts; the phone is registered if there are any, unless the caller knows better."""
     shown = [public(contact, now) for contact in seen.contacts]
-    return Contacts(shown, "", registered=bool(shown), as_of=seen.as_of)
+    return Contacts(shown, "", registered=bool(shown) if registered is None else registered, as_of=seen.as_of)

@@ -1,16 +1,13 @@
 """Extensions for customers: `/v1.0/extensions`."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from ringback.api.call import Answer, Call, Route
-from ringback.kit.pages import LARGEST, PageSize, PageToken, cursor_of
-from ringback.kit.reading import Asked
 from ringback.kit.routing import Routes
-from ringback.registrar.contacts import service as contacts
-from ringback.registrar.contacts import wire as contacts_wire
+from ringback.registrar.doors import Exactly, ListQuery, page
 from ringback.registrar.extensions import service, wire
 from ringback.registrar.extensions.model import Provisioned
 from ringback.registrar.work import Uow
@@ -41,20 +38,11 @@ CHANGE: Final[dict[str, Any]] = {
     "answers": wire.RegistrarManagerExtension,
 }
 
-Exactly = Annotated[str, msgspec.Meta(description="only those with exactly this")]
-Gone = Annotated[bool, msgspec.Meta(description="true: those that are no more; false: those that live")]
 
-
-class ListExtensions(Asked, frozen=True, kw_only=True):
+class ListExtensions(ListQuery, frozen=True, kw_only=True):
     """Which extensions, and which page of them."""
 
-    page_size: PageSize = LARGEST
-    page_token: PageToken | None = None
-    name: Exactly | None = None
     extension: Exactly | None = None
-    username: Exactly | None = None
-    domain_name: Exactly | None = None
-    deleted: Gone = False
 
 
 class ExtensionPage(msgspec.Struct, frozen=True):
@@ -81,18 +69,9 @@ async def create(call: Call[Uow]) -> Answer:
 @routes.on("GET", ROOT, name="list_extensions", query=ListExtensions, answers=ExtensionPage)
 async def find(call: Call[Uow]) -> Answer:
     """List extensions, newest first."""
-    asked: ListExtensions = call.query
-    columns = ("name", "extension", "username", "domain_name")
-    wanted = {name: value for name in columns if (value := getattr(asked, name)) is not None}
-    page = await service.page(
-        call.uow,
-        {**wanted, "customer_id": call.customer_id},
-        cursor_of(asked.page_token),
-        asked.page_size,
-        deleted=asked.deleted,
-    )
-    found = [_shown(call, Provisioned(extension)) for extension in page.items]
-    return Answer(ExtensionPage(found, page.next_token))
+    found = await page(call, service.page)
+    shown = [_shown(call, Provisioned(extension)) for extension in found.items]
+    return Answer(ExtensionPage(shown, found.next_token))
 
 
 @routes.on("GET", ONE, name="get_extension", answers=wire.RegistrarManagerExtension)
@@ -127,14 +106,6 @@ async def regenerate(call: Call[Uow]) -> Answer:
     await _require_match(call)
     asked = wire.ChangeExtension(direct_regenerate=True)
     return Answer(_shown(call, await service.change(call.uow, _id(call), asked, of=call.customer_id)))
-
-
-@routes.on("GET", f"{ONE}/contacts", name="list_extension_contacts", answers=contacts_wire.Contacts)
-async def where(call: Call[Uow]) -> Answer:
-    """Where the phone is right now."""
-    extension = (await service.get(call.uow, _id(call), of=call.customer_id)).extension
-    seen = await contacts.of_endpoint(call.uow, extension.endpoint_id)
-    return Answer(contacts_wire.whole(seen, call.uow.now))
 
 
 async def _require_match(call: Call[Uow]) -> None:

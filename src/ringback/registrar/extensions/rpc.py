@@ -1,10 +1,9 @@
 """RPC 3 to 10 and 19: extensions for peers."""
 
-from ringback.kit.pages import page_of
-from ringback.kit.reading import read
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Call, Reply, reply
 from ringback.registrar.asked import OfCustomer, change_from_peer
+from ringback.registrar.doors import whole_moments
 from ringback.registrar.extensions import service, wire
 from ringback.registrar.extensions.model import Extension, Provisioned
 from ringback.registrar.work import Uow
@@ -54,14 +53,7 @@ async def create(call: Call[Uow]) -> Reply:
 @routes.on("GET", "/v1/extensions")
 async def find(call: Call[Uow]) -> Reply:
     """A page of extensions by filters, a bare array."""
-    filters, cursor, size = page_of(
-        call.query.get("page_size"),
-        call.query.get("page_token"),
-        lambda: read(wire.ExtensionFilters, call.data, refuse_null=True),
-    )
-    wanted = filters.given()
-    deleted = bool(wanted.pop("deleted", False))
-    found = await service.whole_moments(call.uow, wanted, cursor, size, deleted=deleted)
+    found = await whole_moments(call, wire.ExtensionFilters, service.whole_moments)
     return reply([_read(call, extension) for extension in found])
 
 

@@ -98,9 +98,39 @@ async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     return Provisioned(extension)
 
 
-async def move(uow: Uow, customer_id: UUID, realm: Realm, *, reissue: bool) -> list[Provisioned]:
-    """Take all of a customer's phones to another realm, with the passwords they have or, to reissue, with new ones."""
-    return [await _move(uow, before, realm, reissue) for before in await store.of_customer(uow.session, customer_id)]
+async def of_customer(uow: Uow, customer_id: UUID) -> list[Extension]:
+    """All live extensions of the customer, locked."""
+    return await store.of_customer(uow.session, customer_id)
+
+
+async def move(uow: Uow, before: Extension, realm: Realm, *, reissue: bool) -> Provisioned:
+    """Take a phone to another realm, with the clear password that is kept of it or, to reissue, with a new one."""
+    await contacts.forget(uow, before, Cause.REMOVED)
+    secret = Secret.generate() if reissue else None
+    kept = Kept.of(before.username, realm.name, secret, uow.settings.secret_storage) if secret else before.kept
+    after = replace(before, label=realm.label, realm=realm.name, kept=kept, tm_update=uow.now)
+    _require_short(after)
+    await store.change(uow.session, after)
+    await uow.sip.rename(before.endpoint_id, after.endpoint)
+    await edge.put(uow.session, after.credential, uow.now)
+    uow.emit(events.updated(after, uow.settings.sip_domain))
+    return Provisioned(after, secret)
+
+
+async def keep_digests(uow: Uow, limit: int) -> int:
+    """Turn up to `limit` clear passwords into digests, those of deleted extensions included; how many."""
+    some = await store.plain(uow.session, limit)
+    for extension in some:
+        changed = replace(extension, kept=extension.kept.digested(extension.username, extension.realm))
+        await store.change(uow.session, changed)
+        if changed.tm_delete is None:
+            await _tell_sip(uow, changed)
+    return len(some)
+
+
+async def count_plain(uow: Uow) -> int:
+    """How many extensions are kept with a clear password."""
+    return await store.count_plain(uow.session)
 
 
 async def get(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
@@ -154,6 +184,12 @@ async def at_endpoint(uow: Uow, endpoint_id: str) -> Extension | None:
     return await store.at_endpoint(uow.session, endpoint_id)
 
 
+async def live_of(uow: Uow, customer_id: UUID, limit: int) -> list[Extension]:
+    """Up to `limit` live extensions of the customer."""
+    page = await store.LISTING.page(uow.session, {"customer_id": customer_id}, None, limit, deleted=False)
+    return list(page.items)
+
+
 async def live_behind(uow: Uow, endpoint_id: str, limit: int) -> list[Extension]:
     """Up to `limit` live extensions of all customers, by endpoint name, behind `endpoint_id`."""
     return await store.behind(uow.session, endpoint_id, limit)
@@ -192,19 +228,6 @@ def _require_short(extension: Extension) -> None:
 async def _tell_sip(uow: Uow, extension: Extension) -> None:
     await uow.sip.put(extension.endpoint)
     await edge.put(uow.session, extension.credential, uow.now)
-
-
-async def _move(uow: Uow, before: Extension, realm: Realm, reissue: bool) -> Provisioned:
-    await contacts.forget(uow, before, Cause.REMOVED)
-    secret = Secret.generate() if reissue else None
-    kept = Kept.of(before.username, realm.name, secret, uow.settings.secret_storage) if secret else before.kept
-    after = replace(before, label=realm.label, realm=realm.name, kept=kept, tm_update=uow.now)
-    _require_short(after)
-    await store.change(uow.session, after)
-    await uow.sip.rename(before.endpoint_id, after.endpoint)
-    await edge.put(uow.session, after.credential, uow.now)
-    uow.emit(events.updated(after, uow.settings.sip_domain))
-    return Provisioned(after, secret)
 
 
 async def _turn_direct(uow: Uow, extension: Extension, asked: ChangeExtension) -> Direct | None:

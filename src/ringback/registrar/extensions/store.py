@@ -53,6 +53,9 @@ OF_CUSTOMER = Statement(
     .order_by(extensions.c.tm_create, extensions.c.id)
     .with_for_update(of=extensions)
 )
+IS_PLAIN: Final = extensions.c.password.is_not(None)
+PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(extensions.c.id).limit(bindparam("size")))
+COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(extensions).where(IS_PLAIN))
 BEHIND = Statement(
     LIVING.where(extensions.c.endpoint_id > bindparam("after"))
     .order_by(extensions.c.endpoint_id)
@@ -146,6 +149,16 @@ async def behind_id(session: Session, id: UUID, limit: int) -> list[Extension]:
 async def of_customer(session: Session, customer_id: UUID) -> list[Extension]:
     """All live extensions of the customer, locked."""
     return [from_row(row) for row in await session.all(OF_CUSTOMER, of_customer=customer_id)]
+
+
+async def plain(session: Session, limit: int) -> list[Extension]:
+    """Some extensions that are kept with a clear password, deleted ones included."""
+    return [from_row(row) for row in await session.all(PLAIN, size=limit)]
+
+
+async def count_plain(session: Session) -> int:
+    row = await session.one(COUNT_PLAIN)
+    return int(row["count"]) if row else 0
 
 
 async def count(session: Session, customer_id: UUID) -> int:

@@ -55,8 +55,13 @@ async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm
     return realm
 
 
+async def of_customer(uow: Uow, customer_id: UUID) -> Realm | None:
+    """The customer's realm, if there is one yet."""
+    return await store.of_customer(uow.session, customer_id)
+
+
 async def get(uow: Uow, customer_id: UUID) -> Realm:
-    realm = await store.of_customer(uow.session, customer_id)
+    realm = await of_customer(uow, customer_id)
     if realm is None:
         raise RealmNotFound
     return realm

@@ -1,10 +1,9 @@
 """RPC 11 to 17: trunks for peers."""
 
-from ringback.kit.pages import page_of
-from ringback.kit.reading import read
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Call, Reply, reply
 from ringback.registrar.asked import OfCustomer, change_from_peer
+from ringback.registrar.doors import whole_moments
 from ringback.registrar.trunks import service, wire
 from ringback.registrar.trunks.model import Provisioned, Trunk
 from ringback.registrar.work import Uow
@@ -21,14 +20,7 @@ async def count(call: Call[Uow]) -> Reply:
 @routes.on("GET", "/v1/trunks")
 async def find(call: Call[Uow]) -> Reply:
     """A page of trunks by filters, a bare array."""
-    filters, cursor, size = page_of(
-        call.query.get("page_size"),
-        call.query.get("page_token"),
-        lambda: read(wire.TrunkFilters, call.data, refuse_null=True),
-    )
-    wanted = filters.given()
-    deleted = bool(wanted.pop("deleted", False))
-    found = await service.whole_moments(call.uow, wanted, cursor, size, deleted=deleted)
+    found = await whole_moments(call, wire.TrunkFilters, service.whole_moments)
     return reply([_read(call, trunk) for trunk in found])
 
 

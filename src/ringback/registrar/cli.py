@@ -1,0 +1,63 @@
+"""`registrar-control reconcile` and `registrar-control secrets migrate`."""
+
+from typing import Annotated
+
+import typer
+
+from ringback import terminal
+from ringback.app import Ringback
+from ringback.kit.lock import only_one
+from ringback.registrar import cascade, secrets
+from ringback.registrar.meta import require_same
+from ringback.registrar.reconcile import Drift, Pass
+from ringback.server import lock_of
+from ringback.settings import Settings
+from ringback.terminal import AsForm, Form, with_settings
+
+secret = terminal.new_app("How passwords are kept.")
+
+DryRun = Annotated[bool, typer.Option("--dry_run", help="only tell what would be done")]
+Force = Annotated[bool, typer.Option("--force", help="do not ask")]
+NoGrace = Annotated[bool, typer.Option("--force", help="remove rows of nobody at once, not after 60 s")]
+
+
+@with_settings
+def reconcile(settings: Settings, dry_run: DryRun = False, force: NoGrace = False, format: AsForm = Form.TABLE) -> None:
+    """Make every SIP row follow the extensions and trunks, and finish the deletion of deleted customers."""
+
+    async def job(ringback: Ringback) -> Pass:
+        await ringback.work.read(require_same)
+        if not dry_run:
+            await cascade.resume(ringback.work)
+        return await ringback.reconciler.once(dry_run=dry_run, no_grace=force)
+
+    done = terminal.work(settings, job)
+    rows = [_shown(drift, "would be done" if dry_run else "done") for drift in done.due]
+    rows += [_shown(drift, "waits") for drift in done.waiting]
+    if format is Form.JSON:
+        terminal.show_json(rows)
+        return
+    terminal.show_rows(rows, ("table", "id", "action", "state"), "SIP rows that differ")
+    if done.waiting:
+        terminal.hint("rows of nobody are removed 60 s after they were first seen, or now with --force")
+
+
+@secret.command()
+@with_settings
+def migrate(settings: Settings, dry_run: DryRun = False, force: Force = False) -> None:
+    """Turn every clear password into digests, for ever. Stopped half-way, it can be run again."""
+    file = settings.database_file
+    with only_one(lock_of(file), "Ringback is running on this database"):
+        found = terminal.work(settings, lambda ringback: ringback.work.read(secrets.plain))
+        what = f"{found.extensions} extensions and {found.trunks} trunks with a clear password"
+        if dry_run:
+            terminal.say(f"{what} would be turned into digests")
+            return
+        terminal.hint(what)
+        terminal.confirm("Turn them into digests, for ever?", force=force)
+        done = terminal.work(settings, lambda ringback: secrets.migrate(ringback.work, terminal.progress("turned")))
+    terminal.say(f"{done} passwords turned into digests; start with secret_storage=digest from now on")
+
+
+def _shown(drift: Drift, state: str) -> dict[str, object]:
+    return {"table": drift.table, "id": str(drift.id), "action": drift.action, "state": state}

@@ -1,0 +1,46 @@
+"""Contacts for customers: `/v1.0/extensions/{id}/contacts`."""
+
+from typing import Final
+
+from ringback.api.call import Answer, Call, Route
+from ringback.kit.routing import Routes
+from ringback.registrar.contacts import service, wire
+from ringback.registrar.contacts.model import Cause
+from ringback.registrar.extensions import service as extensions
+from ringback.registrar.extensions.model import Extension
+from ringback.registrar.work import Seen, Uow
+
+routes: Routes[Route] = Routes()
+ROOT: Final = "/v1.0/extensions/<extension-id>/contacts"
+
+
+@routes.on("GET", ROOT, name="list_extension_contacts", answers=wire.Contacts)
+async def find(call: Call[Uow]) -> Answer:
+    """Where the phone is right now."""
+    seen = await service.of_endpoint(call.uow, (await _extension(call)).endpoint_id)
+    return Answer(wire.whole(seen, call.uow.now))
+
+
+@routes.on("DELETE", ROOT, name="delete_extension_contacts", answers=wire.Contacts)
+async def forget(call: Call[Uow]) -> Answer:
+    """Unregister the phone everywhere.
+
+    A device that has the password may register again; to keep it out, change the password. The answer lists what was
+    removed.
+    """
+    return await _forget(call, await _extension(call))
+
+
+@routes.on("DELETE", f"{ROOT}/<contact_id>", name="delete_extension_contact", answers=wire.Contacts)
+async def forget_one(call: Call[Uow]) -> Answer:
+    """Unregister one device."""
+    return await _forget(call, await _extension(call), call.path["contact_id"])
+
+
+async def _forget(call: Call[Uow], extension: Extension, only: str | None = None) -> Answer:
+    gone, left = await service.forget(call.uow, extension, Cause.API, only)
+    return Answer(wire.whole(Seen(tuple(gone), call.uow.now), call.uow.now, registered=bool(left)))
+
+
+async def _extension(call: Call[Uow]) -> Extension:
+    return (await extensions.get(call.uow, call.path["extension_id"], of=call.customer_id)).extension

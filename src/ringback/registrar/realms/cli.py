@@ -1,0 +1,198 @@
+"""`registrar-control domain …` and `registrar-control customer …`."""
+
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from ringback import terminal
+from ringback.app import Ringback
+from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.reading import Asked, Identity, rule
+from ringback.registrar import cascade, relabel
+from ringback.registrar.extensions import service as extensions
+from ringback.registrar.extensions import wire as extensions_wire
+from ringback.registrar.meta import require_same
+from ringback.registrar.realms import service, wire
+from ringback.registrar.realms.model import Customer, CustomerDeleted, Status
+from ringback.registrar.trunks import service as trunks
+from ringback.registrar.work import Uow
+from ringback.settings import Settings
+from ringback.terminal import AsForm, Form, asked, do, need, with_settings
+
+domain = terminal.new_app("The domain that a customer's phones live under.")
+customer = terminal.new_app("What a customer may do, and how much of it.")
+
+Whose = Annotated[
+    str | None,
+    typer.Option("--customer_id", help="whose (required; embedded: the customer of keys.json)", metavar="UUID"),
+]
+Which = Annotated[str | None, typer.Option("--customer_id", help="which customer (required)", metavar="UUID")]
+LabelFlag = Annotated[str | None, typer.Option("--label", help="the new label (required)")]
+Reissue = Annotated[bool, typer.Option("--reissue", help="give every phone of the customer a new password")]
+Force = Annotated[bool, typer.Option("--force", help="do not ask")]
+Number = Annotated[int, rule("a whole number from 0 on; 0 is no limit", lambda number: number >= 0)]
+LimitFlag = Annotated[str | None, typer.Option(help="how many live ones at most; 0: any number", metavar="N")]
+
+
+class OneCustomer(Asked, frozen=True, kw_only=True):
+    """Which customer."""
+
+    customer_id: Identity
+
+
+class NewLabel(OneCustomer, frozen=True, kw_only=True):
+    """Which customer, and the label that their domain is to have."""
+
+    label: wire.Label
+
+
+class NewLimits(OneCustomer, frozen=True, kw_only=True):
+    """Which customer, and how many objects they may have."""
+
+    extension: Number | None = None
+    trunk: Number | None = None
+
+
+@domain.command("get")
+@with_settings
+def get_domain(settings: Settings, customer_id: Whose = None, format: AsForm = Form.TABLE) -> None:
+    """Show the domain of a customer's phones."""
+    which = _one(terminal.customer_id(settings, customer_id))
+    _show_domain(wire.shown(do(settings, lambda uow: service.get(uow, which))), [], format)
+
+
+@domain.command("set")
+@with_settings
+def set_domain(
+    settings: Settings,
+    customer_id: Whose = None,
+    label: LabelFlag = None,
+    reissue: Reissue = False,
+    force: Force = False,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Give the domain of a customer's phones another label; phones in it must be set up anew."""
+    whose = terminal.asked_for(terminal.customer_id(settings, customer_id), "Customer id")
+    new = asked(NewLabel, customer_id=whose, label=terminal.asked_for(label, "Label"))
+    count = do(settings, lambda uow: extensions.count(uow, new.customer_id))
+    if reissue and count:
+        terminal.confirm(f"Give {count} phones another domain and new passwords?", force=force)
+    verb = partial(relabel.set_label, customer_id=new.customer_id, label=new.label, reissue=reissue)
+    changed = do(settings, verb, writes=True)
+    moved = [extensions_wire.over_rpc(phone) for phone in changed.moved]
+    _show_domain(wire.shown(changed.realm), moved, format)
+
+
+@customer.command("get")
+@with_settings
+def get_customer(settings: Settings, customer_id: Which = None, format: AsForm = Form.TABLE) -> None:
+    """Show what a customer may do, and what they have."""
+    which = _one(customer_id)
+    _show(settings, do(settings, lambda uow: service.customer(uow, which)), format)
+
+
+@customer.command()
+@with_settings
+def limit(
+    settings: Settings,
+    customer_id: Which = None,
+    extension: LimitFlag = None,
+    trunk: LimitFlag = None,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Give a customer limits of their own."""
+    if extension is None and trunk is None:
+        raise ValidationFailed(Fault("extension", "is required, or --trunk"))
+    numbers = {"extension": _number(extension), "trunk": _number(trunk)}
+    new = asked(NewLimits, customer_id=terminal.asked_for(customer_id, "Customer id"), **numbers)
+    verb = partial(service.set_limits, customer_id=new.customer_id, extension=new.extension, trunk=new.trunk)
+    _show(settings, do(settings, verb, writes=True), format)
+
+
+@customer.command()
+@with_settings
+def freeze(settings: Settings, customer_id: Which = None, format: AsForm = Form.TABLE) -> None:
+    """Let a customer have nothing new, refuse their keys, and let no stranger reach their phones."""
+    _set_status(settings, customer_id, Status.FROZEN, format)
+
+
+@customer.command()
+@with_settings
+def recover(settings: Settings, customer_id: Which = None, format: AsForm = Form.TABLE) -> None:
+    """Take a freeze back."""
+    _set_status(settings, customer_id, Status.ACTIVE, format)
+
+
+@customer.command()
+@with_settings
+def delete(settings: Settings, customer_id: Which = None, force: Force = False, format: AsForm = Form.TABLE) -> None:
+    """Delete a customer for ever, with all of their extensions and trunks. Stopped half-way, it can be run again."""
+    which = _one(customer_id)
+    if not force:
+        if terminal.is_terminal():
+            _show(settings, do(settings, lambda uow: service.customer(uow, which)), Form.TABLE, on_stderr=True)
+        terminal.confirm("Delete the customer with all of that, for ever?", force=force)
+
+    async def job(ringback: Ringback) -> Customer:
+        await ringback.work.read(require_same)
+        done = await cascade.end(ringback.work, which, terminal.progress("deleted"))
+        terminal.hint(f"{done} deleted")
+        return await ringback.work.read(lambda uow: service.customer(uow, which))
+
+    _show(settings, terminal.work(settings, job), format)
+
+
+def _one(customer_id: str | None) -> Any:
+    return asked(OneCustomer, customer_id=need(customer_id, "customer_id", "Customer id")).customer_id
+
+
+def _number(text: str | None) -> object:
+    """What a flag says, as a number where it is one; the reader refuses the rest."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text
+
+
+def _set_status(settings: Settings, customer_id: str | None, status: Status, format: Form) -> None:
+    which = _one(customer_id)
+
+    async def change(uow: Uow) -> Customer:
+        after = await service.set_status(uow, which, status)
+        if after.status is not status:
+            raise CustomerDeleted
+        return after
+
+    _show(settings, do(settings, change, writes=True), format)
+
+
+def _show(settings: Settings, of: Customer, format: Form, *, on_stderr: bool = False) -> None:
+    async def look(uow: Uow) -> dict[str, object]:
+        return {
+            "customer_id": of.customer_id,
+            "status": of.status.value,
+            "extensions": await extensions.count(uow, of.customer_id),
+            "limit_extension": _limit(of.limit_extension, uow.settings.limit_extension_default),
+            "trunks": await trunks.count(uow, of.customer_id),
+            "limit_trunk": _limit(of.limit_trunk, uow.settings.limit_trunk_default),
+        }
+
+    fields = do(settings, look)
+    if format is Form.JSON:
+        terminal.show_json(fields)
+    else:
+        terminal.show_fields(fields, "Customer", on_stderr=on_stderr)
+
+
+def _limit(own: int | None, default: int) -> int:
+    return default if own is None else own
+
+
+def _show_domain(shown: wire.CustomerDomain, moved: list[extensions_wire.ExtensionOverRpc], format: Form) -> None:
+    if format is Form.JSON:
+        more = {"extensions": moved} if moved else {}
+        terminal.show_json({**msgspec.structs.asdict(shown), **more})
+        return
+    terminal.show_fields(msgspec.structs.asdict(shown), "Domain")
+    if moved:
+        rows = [msgspec.structs.asdict(phone) for phone in moved]
+        terminal.show_rows(rows, ("endpoint_id", "username", "password"), "Phones (passwords are shown this once)")
