@@ -1,7 +1,12 @@
 """Asterisk's realtime tables, in the form that its SQLite driver needs: no number may be NULL."""
 
+from typing import Any, Final
+
 from alembic import op
 from sqlalchemy import BigInteger, Column, Float, Integer, String, Text
+
+from ringback.kit.errors import CannotStart
+from ringback.migrations.ddl import columns_of, ensure_index, ensure_table
 
 revision = "ps_tables_create_table"
 down_revision = None
@@ -18,15 +23,13 @@ def number(name: str, default: int) -> Column[int]:
 
 
 def upgrade() -> None:
-    _endpoints()
-    _aors()
-    _auths()
-    _contacts()
+    for name, columns in TABLES.items():
+        ensure_table(name, *columns())
+    ensure_index("idx_ps_contacts_endpoint", "ps_contacts", "endpoint")
 
 
-def _endpoints() -> None:
-    op.create_table(
-        "ps_endpoints",
+def _endpoints() -> list[Column[Any]]:
+    return [
         Column("id", String(255), primary_key=True),
         Column("transport", String(40)),
         Column("aors", String(2048)),
@@ -48,12 +51,11 @@ def _endpoints() -> None:
         *(Column(name, String(40)) for name in ("tone_zone", "acl")),
         Column("accountcode", String(80)),
         *(Column(name, String(255)) for name in ("outbound_proxy", "set_var", "deny", "permit")),
-    )
+    ]
 
 
-def _aors() -> None:
-    op.create_table(
-        "ps_aors",
+def _aors() -> list[Column[Any]]:
+    return [
         Column("id", String(255), primary_key=True),
         number("max_contacts", 0),
         yes_no("remove_existing"),
@@ -66,12 +68,11 @@ def _aors() -> None:
         yes_no("authenticate_qualify"),
         yes_no("support_path"),
         *(Column(name, String(255)) for name in ("outbound_proxy", "mailboxes", "voicemail_extension")),
-    )
+    ]
 
 
-def _auths() -> None:
-    op.create_table(
-        "ps_auths",
+def _auths() -> list[Column[Any]]:
+    return [
         Column("id", String(255), primary_key=True),
         Column("auth_type", String(20), nullable=False, server_default="userpass"),
         Column("username", String(40)),
@@ -82,12 +83,11 @@ def _auths() -> None:
         Column("supported_algorithms_uas", String(1024)),
         Column("supported_algorithms_uac", String(1024)),
         number("nonce_lifetime", 32),
-    )
+    ]
 
 
-def _contacts() -> None:
-    op.create_table(
-        "ps_contacts",
+def _contacts() -> list[Column[Any]]:
+    return [
         Column("id", String(255), primary_key=True),
         Column("uri", String(511)),
         Column("expiration_time", BigInteger, nullable=False, server_default="0"),
@@ -98,10 +98,16 @@ def _contacts() -> None:
         Column("path", Text),
         Column("via_addr", String(40)),
         number("via_port", 0),
-    )
-    op.create_index("idx_ps_contacts_endpoint", "ps_contacts", ["endpoint"])
+    ]
+
+
+TABLES: Final = {"ps_endpoints": _endpoints, "ps_aors": _aors, "ps_auths": _auths, "ps_contacts": _contacts}
 
 
 def downgrade() -> None:
-    for table in ("ps_contacts", "ps_auths", "ps_aors", "ps_endpoints"):
-        op.drop_table(table)
+    """Asterisk's own migrations give these tables more columns than we need: such tables are not ours to drop."""
+    others = [name for name, columns in TABLES.items() if columns_of(name) - {column.name for column in columns()}]
+    if others:
+        raise CannotStart(f"{', '.join(others)}: somebody else has made or changed these tables; they stay")
+    for name in reversed(TABLES):
+        op.drop_table(name)

@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import CHAR, Column, String
 
 from ringback.kit.columns import Id, Time
-from ringback.migrations.ddl import live_column, unique_if_live
+from ringback.migrations.ddl import ensure_index, ensure_table
 
 revision = "registrar_extensions_create_table"
 down_revision = None
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    ensure_table(
         "registrar_extensions",
         Column("id", Id, primary_key=True),
         Column("customer_id", Id),
@@ -23,12 +23,9 @@ def upgrade() -> None:
         Column("ha1_sha256", CHAR(64)),
         *(Column(name, Time) for name in ("tm_create", "tm_update", "tm_delete")),
     )
-    live_column("registrar_extensions")
-    unique_if_live("ux_registrar_extensions_number", "registrar_extensions", "customer_id", ignore_case="extension")
-    unique_if_live("ux_registrar_extensions_username", "registrar_extensions", "customer_id", ignore_case="username")
-    op.create_index("idx_registrar_extensions_page", "registrar_extensions", ["customer_id", "tm_create", "id"])
-    op.create_index("idx_registrar_extensions_endpoint", "registrar_extensions", ["endpoint_id"])
-    op.create_index("idx_registrar_extensions_realm", "registrar_extensions", ["realm"])
+    ensure_index("idx_registrar_extensions_page", "registrar_extensions", "customer_id", "tm_create", "id")
+    ensure_index("idx_registrar_extensions_endpoint", "registrar_extensions", "endpoint_id")
+    ensure_index("idx_registrar_extensions_realm", "registrar_extensions", "realm")
 
 
 def downgrade() -> None:

@@ -4,6 +4,7 @@ from alembic import op
 from sqlalchemy import CHAR, Column, String
 
 from ringback.kit.columns import Id, Json, Time
+from ringback.migrations.ddl import ensure_table
 
 revision = "registrar_sip_auths_create_table"
 down_revision = "registrar_extensions_create_table"
@@ -12,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    ensure_table(
         "registrar_sip_auths",
         Column("id", Id, primary_key=True),
         Column("reference_type", String(255)),
@@ -24,7 +25,6 @@ def upgrade() -> None:
         Column("tm_create", Time),
         Column("tm_update", Time),
     )
-    op.create_index("ux_registrar_sip_auths_credential", "registrar_sip_auths", ["realm", "username"], unique=True)
 
 
 def downgrade() -> None:

@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import Column, String
 
 from ringback.kit.columns import Id, Time
-from ringback.migrations.ddl import live_column, unique_if_live
+from ringback.migrations.ddl import ensure_index, ensure_table
 
 revision = "registrar_directs_create_table"
 down_revision = "registrar_sip_auths_create_table"
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    ensure_table(
         "registrar_directs",
         Column("id", Id, primary_key=True),
         Column("customer_id", Id),
@@ -21,10 +21,7 @@ def upgrade() -> None:
         Column("hash", String(255)),
         *(Column(name, Time) for name in ("tm_create", "tm_update", "tm_delete")),
     )
-    live_column("registrar_directs")
-    unique_if_live("ux_registrar_directs_extension", "registrar_directs", "extension_id")
-    op.create_index("idx_registrar_directs_hash", "registrar_directs", ["hash"], unique=True)
-    op.create_index("idx_registrar_directs_customer_id", "registrar_directs", ["customer_id"])
+    ensure_index("idx_registrar_directs_customer_id", "registrar_directs", "customer_id")
 
 
 def downgrade() -> None:

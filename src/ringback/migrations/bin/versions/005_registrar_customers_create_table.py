@@ -4,6 +4,7 @@ from alembic import op
 from sqlalchemy import Column, String
 
 from ringback.kit.columns import Id, Time
+from ringback.migrations.ddl import ensure_index, ensure_table
 
 revision = "registrar_customers_create_table"
 down_revision = "registrar_direct_hashes_create_table"
@@ -19,7 +20,7 @@ def upgrade() -> None:
         Column("tm_create", Time),
         Column("tm_update", Time),
     )
-    op.create_table(
+    ensure_table(
         "registrar_customer_domains",
         Column("customer_id", Id, primary_key=True),
         Column("domain_label", String(64), nullable=False),
@@ -29,7 +30,7 @@ def upgrade() -> None:
     )
     for column in ("domain_label", "realm"):
         name = f"ux_registrar_customer_domains_{column}"
-        op.create_index(name, "registrar_customer_domains", [column], unique=True)
+        ensure_index(name, "registrar_customer_domains", column, unique=True)
 
 
 def downgrade() -> None:

@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import CHAR, Column, String
 
 from ringback.kit.columns import Id, Json, Time
-from ringback.migrations.ddl import live_column, unique_if_live
+from ringback.migrations.ddl import ensure_index, ensure_table
 
 revision = "registrar_trunks_create_table"
 down_revision = "ringback_directs_create_view"
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    ensure_table(
         "registrar_trunks",
         Column("id", Id, primary_key=True),
         Column("customer_id", Id),
@@ -25,10 +25,8 @@ def upgrade() -> None:
         Column("ha1_sha256", CHAR(64)),
         *(Column(name, Time) for name in ("tm_create", "tm_update", "tm_delete")),
     )
-    live_column("registrar_trunks")
-    unique_if_live("ux_registrar_trunks_domain", "registrar_trunks", ignore_case="domain_name")
-    op.create_index("idx_registrar_trunks_page", "registrar_trunks", ["customer_id", "tm_create", "id"])
-    op.create_index("idx_registrar_trunks_realm", "registrar_trunks", ["realm"])
+    ensure_index("idx_registrar_trunks_page", "registrar_trunks", "customer_id", "tm_create", "id")
+    ensure_index("idx_registrar_trunks_realm", "registrar_trunks", "realm")
 
 
 def downgrade() -> None:
