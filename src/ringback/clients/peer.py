@@ -107,7 +107,7 @@ class Peer:
             given = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
             sent |= {"data_type": "application/json", "data": given}
         try:
-            return msgspec.json.encode({**sent, "request_id": bound or new_request_id()}, enc_hook=_revealed)
+            return msgspec.json.encode({**sent, "request_id": str(bound or new_request_id())}, enc_hook=_revealed)
         except UnicodeEncodeError:
             raise InvalidJsonBody from None
 

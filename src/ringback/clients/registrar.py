@@ -47,6 +47,9 @@ from ringback.registrar.realms.model import (
     LimitExceeded,
     RealmNotFound,
 )
+from ringback.registrar.realms.wire import CustomerDomain
+from ringback.registrar.trunks.model import DomainTaken, TrunkNotFound
+from ringback.registrar.trunks.wire import ChangeTrunk, NewTrunkOfCustomer, TrunkFilters, TrunkOverRpc
 
 REGISTRAR: Final = "bin-manager.registrar-manager.request"
 """The target that the registrar answers at."""
@@ -58,6 +61,8 @@ FAILURES: Final[tuple[type[Failure], ...]] = (
     RouteNotFound,
     ExtensionNotFound,
     NumberTaken,
+    TrunkNotFound,
+    DomainTaken,
     DirectNotFound,
     DirectNotEnabled,
     DirectFlagsConflict,
@@ -89,6 +94,9 @@ DIRECT: Final = Decoder(Direct)
 DIRECTS: Final = Decoder(list[Direct])
 CONTACTS: Final = Decoder(list[Contact])
 COUNT: Final = Decoder(Count)
+TRUNK: Final = Decoder(TrunkOverRpc)
+TRUNKS: Final = Decoder(list[TrunkOverRpc])
+DOMAIN: Final = Decoder(CustomerDomain)
 
 
 class RegistrarClient:
@@ -158,6 +166,38 @@ class RegistrarClient:
         asked = OfCustomer(customer_id=customer_id)
         return await self._peer.ask(EXTENSION, "GET", "/v1/extensions/extension/<extension>", number, data=asked)
 
+    async def trunk_count(self, customer_id: UUID) -> int:
+        """RPC 11: how many live trunks a customer has."""
+        asked = OfCustomer(customer_id=customer_id)
+        return (await self._peer.ask(COUNT, "GET", "/v1/trunks/count_by_customer", data=asked)).count
+
+    async def trunk_list(
+        self, filters: TrunkFilters, *, page_size: int | None = None, page_token: str | None = None
+    ) -> Sequence[TrunkOverRpc]:
+        """RPC 12: pages as of RPC 9."""
+        page = {"page_size": page_size, "page_token": page_token}
+        return await self._peer.ask(TRUNKS, "GET", "/v1/trunks", data=filters, query=page)
+
+    async def trunk_create(self, asked: NewTrunkOfCustomer) -> TrunkOverRpc:
+        """RPC 13: give a customer a trunk; its password is in the result, and never again."""
+        return await self._peer.ask(TRUNK, "POST", "/v1/trunks", data=asked)
+
+    async def trunk_get(self, id: UUID) -> TrunkOverRpc:
+        """RPC 14."""
+        return await self._peer.ask(TRUNK, "GET", "/v1/trunks/<trunk-id>", id)
+
+    async def trunk_update(self, id: UUID, asked: ChangeTrunk) -> TrunkOverRpc:
+        """RPC 15: change what is given, leave the rest; a new password is in the result, and never again."""
+        return await self._peer.ask(TRUNK, "PUT", "/v1/trunks/<trunk-id>", id, data=asked)
+
+    async def trunk_delete(self, id: UUID) -> TrunkOverRpc:
+        """RPC 16: end it; the result has its `tm_delete`."""
+        return await self._peer.ask(TRUNK, "DELETE", "/v1/trunks/<trunk-id>", id)
+
+    async def trunk_get_by_domain_name(self, domain_name: str) -> TrunkOverRpc:
+        """RPC 17: in whatever letter case."""
+        return await self._peer.ask(TRUNK, "GET", "/v1/trunks/domain_name/<domain-name>", domain_name)
+
     async def extension_direct_get_by_hash(self, hash: str, *, source: str | None = None) -> Direct:
         """RPC 18 by hash; `source` is who asked for it, so that guessing is throttled there and nowhere else."""
         return await self._peer.ask(DIRECT, "GET", "/v1/extension-directs", query={"hash": hash, "source": source})
@@ -170,3 +210,7 @@ class RegistrarClient:
         """RPC 19: the extension behind a direct address; `source` as with RPC 18."""
         query = {"source": source}
         return await self._peer.ask(EXTENSION, "GET", "/v1/extensions/by-direct-hash/<hash>", hash, query=query)
+
+    async def customer_domain_get_by_realm(self, realm: str) -> CustomerDomain:
+        """RPC 20: the customer that a realm belongs to, in whatever letter case."""
+        return await self._peer.ask(DOMAIN, "GET", "/v1/customer_domains/realm/<realm>", realm)
