@@ -1,8 +1,8 @@
 """The description of the API: valid, committed, and true of what the gateway does."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
