@@ -17,7 +17,7 @@ from ringback.app import assemble
 from ringback.demo.asterisk import Asterisk
 from ringback.demo.install import CACHE
 from ringback.demo.phone import Account, Phone, PhoneOptions
-from ringback.demo.ports import Ports
+from ringback.demo.ports import HOST, Ports
 from ringback.demo.programs import ASTERISK, AsteriskProgram
 from ringback.demo.server import Server
 from ringback.registrar.realms import service as realms
@@ -124,6 +124,7 @@ async def phone(world: World, tmp_path: Path) -> AsyncIterator[StartPhone]:
         password: str = "",
         tone: int = 440,
         server: str = "",
+        bind: str = HOST,
     ) -> Phone:
         account = None
         if extension:
@@ -135,7 +136,7 @@ async def phone(world: World, tmp_path: Path) -> AsyncIterator[StartPhone]:
             )
         name = f"{extension['extension'] if extension else 'stranger'}-{len(started)}"
         server = server or (world.ports.phones_at if extension else world.ports.public_at)
-        one = await Phone.start(PhoneOptions(name, server, tmp_path, tone, account))
+        one = await Phone.start(PhoneOptions(name, server, tmp_path, tone, account, bind))
         started.append(one)
         return one
 

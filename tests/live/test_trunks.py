@@ -1,0 +1,261 @@
+"""Trunks at a real edge: a Kamailio that reads what Ringback has written, in front of an Asterisk that rings phones."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from ringback.demo.install import CACHE
+from ringback.demo.kamailio import Kamailio
+from ringback.demo.phone import Phone
+from ringback.demo.ports import HOST, free_ports
+from ringback.demo.programs import KAMAILIO
+from ringback.sip.kamailio import KamailioOptions
+
+from .conftest import ROOT, Extension, StartPhone, World, until
+from .digest import register
+
+pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
+
+Trunk = Mapping[str, Any]
+CARRIER, ELSEWHERE = "127.0.0.2", "127.0.0.3"
+LET_IN, PROVED, REFUSED = (200, []), (200, ["MD5"]), (401, ["MD5"])
+"""What comes of a REGISTER: let in without a challenge, or after one; refused after one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A Kamailio in front of this world's Asterisk, and the trunks that it lets in."""
+
+    world: World
+    kamailio: Kamailio
+
+    async def create(self, domain: str, *auth_types: str, **more: Any) -> Trunk:
+        """RPC 13; the reply shows the password."""
+        customer = str(self.world.server.keys.customer_id)
+        asked = {"customer_id": customer, "domain_name": domain, "auth_types": auth_types, **more}
+        reply = await self.world.server.rpc("POST", "/v1/trunks", asked)
+        assert reply.status == 200, reply
+        return dict(reply.body)
+
+    async def change(self, trunk: Trunk, **changes: Any) -> Trunk:
+        """RPC 15."""
+        reply = await self.world.server.rpc("PUT", f"/v1/trunks/{trunk['id']}", changes)
+        assert reply.status == 200, reply
+        return dict(reply.body)
+
+    async def delete(self, trunk: Trunk) -> None:
+        """RPC 16."""
+        reply = await self.world.server.rpc("DELETE", f"/v1/trunks/{trunk['id']}")
+        assert reply.status == 200, reply
+
+    async def register(
+        self, trunk: Trunk, *, source: str = HOST, password: str = "", username: str | None = None
+    ) -> tuple[int, list[str]]:
+        """A REGISTER of the trunk from that address."""
+        who = as_phone(trunk, password=password or trunk["password"], username=username)
+        return await register(self.kamailio.at, who, source=source)
+
+
+def as_phone(trunk: Trunk, *, password: str, username: str | None = None) -> Extension:
+    """The trunk as a softphone has it."""
+    name = trunk["username"] if username is None else username
+    return {"extension": "pbx", "username": name, "realm": trunk["realm"], "password": password}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def edge(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    program = await asyncio.to_thread(KAMAILIO.obtain, ROOT / CACHE)
+    options = KamailioOptions(str(world.server.database), HOST, world.ports.public_at, free_ports(1)[0], workers=2)
+    async with await Kamailio.start(program, options, tmp_path_factory.mktemp("edge") / "kamailio") as kamailio:
+        yield Edge(world, kamailio)
+        assert kamailio.problems() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def callee(world: World, phone: StartPhone, request: pytest.FixtureRequest) -> tuple[Phone, str]:
+    """A registered phone with a direct address, and that address."""
+    extension = await world.create(f"16{len(world.sql('SELECT 1 FROM registrar_extensions')):03}", direct=True)
+    one = await phone(extension, tone=660)
+    assert await one.register() == 200
+    return one, f"sip:direct.{extension['direct_hash']}@sip.localhost"
+
+
+Callee = tuple[Phone, str]
+
+
+@pytest.mark.contract("registrar R-46")
+async def test_a_trunk_that_proves_its_password_registers_and_rings_a_phone(
+    edge: Edge, phone: StartPhone, callee: Callee
+) -> None:
+    trunk = await edge.create("by-digest", "basic", username="pbx01", password="Sample-Pass-0001")
+    one, address = callee
+    pbx = await phone(as_phone(trunk, password="Sample-Pass-0001"), tone=1000, server=edge.kamailio.at)
+
+    assert await edge.register(trunk) == PROVED
+    assert await pbx.register() == 200
+    made = await pbx.call(address, talk=0.4)
+
+    assert (made.status, made.heard(660) > 0.8, (await one.next_call()).heard(1000) > 0.8) == (200, True, True)
+
+
+@pytest.mark.contract("registrar R-46")
+async def test_a_wrong_password_or_name_is_refused_like_a_trunk_that_is_not_there(
+    edge: Edge, phone: StartPhone, callee: Callee
+) -> None:
+    trunk = await edge.create("wrong-pass", "basic", username="pbx01", password="Sample-Pass-0001")
+    one, address = callee
+    wrong = await phone(as_phone(trunk, password="Sample-Pass-0002"), server=edge.kamailio.at)
+
+    assert await edge.register(trunk, password="Sample-Pass-0002") == REFUSED
+    assert await edge.register(trunk, username="pbx02") == REFUSED
+    assert await edge.register(trunk, username="x' OR '1'='1") == REFUSED
+    assert await edge.register({**trunk, "realm": "nobody.trunk.localhost"}) == REFUSED
+    assert ((await wrong.call(address)).status, one.rang) == (407, 0)
+
+
+@pytest.mark.contract("registrar R-46")
+async def test_a_trunk_known_by_its_address_is_let_in_without_a_challenge(
+    edge: Edge, phone: StartPhone, callee: Callee
+) -> None:
+    trunk = await edge.create("by-address", "ip", allowed_ips=["203.0.113.7", "2001:db8::/32", "127.0.0.2"])
+    one, address = callee
+    who = as_phone(trunk, password="proves-nothing", username="pbx01")
+    here = await phone(who, server=edge.kamailio.at, bind=CARRIER)
+    there = await phone(who, server=edge.kamailio.at, bind=ELSEWHERE)
+
+    assert await edge.register(trunk, source=CARRIER) == LET_IN
+    assert await edge.register(trunk, source=ELSEWHERE) == REFUSED
+    assert [(await caller.call(address, talk=0.1)).status for caller in (here, there)] == [200, 407]
+    assert one.rang == 1
+
+
+async def test_a_carrier_with_its_own_address_in_from_names_the_trunk_in_the_requests_uri(
+    edge: Edge, phone: StartPhone, callee: Callee
+) -> None:
+    trunk = await edge.create("carrier", "ip", allowed_ips=["127.0.0.2/31"])
+    one, address = callee
+    at_trunk = address.replace("sip.localhost", trunk["realm"])
+    carrier, stranger = await asyncio.gather(
+        phone(server=edge.kamailio.at, bind=CARRIER), phone(server=edge.kamailio.at, bind="127.0.0.4")
+    )
+
+    assert (await carrier.call(at_trunk, talk=0.1)).status == 200
+    assert (await carrier.call(address)).status == 403
+    assert (await stranger.call(at_trunk)).status == 407
+    assert one.rang == 1
+
+
+async def test_a_trunk_of_both_kinds_needs_its_password_only_where_its_address_is_not_known(edge: Edge) -> None:
+    networks = [f"198.51.{number}.0/24" for number in range(98)]
+    trunk = await edge.create("both", "basic", "ip", username="it's", allowed_ips=[*networks, "::1", "127.0.0.2"])
+
+    assert await edge.register(trunk, source=CARRIER) == LET_IN
+    assert await edge.register(trunk, source=ELSEWHERE) == PROVED
+
+
+async def test_what_is_kept_for_a_way_that_is_not_allowed_has_no_effect(edge: Edge) -> None:
+    trunk = await edge.create("one-of-two", "basic", "ip", username="pbx01", allowed_ips=[CARRIER])
+
+    await edge.change(trunk, auth_types=["ip"])
+    assert await edge.register(trunk, source=ELSEWHERE) == REFUSED
+    await edge.change(trunk, auth_types=["basic"])
+    assert await edge.register(trunk, source=CARRIER) == PROVED
+
+
+async def test_nobody_proves_a_password_that_a_trunk_does_not_have_and_the_edge_stays_up(edge: Edge) -> None:
+    trunk = await edge.create("no-password", "ip", allowed_ips=[CARRIER])
+
+    for name in ("", "pbx01", trunk["realm"]):
+        assert await edge.register(trunk, source=ELSEWHERE, username=name) == REFUSED
+    assert await edge.register(trunk, source=CARRIER) == LET_IN
+
+
+@pytest.mark.contract("registrar R-46")
+async def test_after_delete_the_very_next_register_and_call_are_refused_and_a_call_that_is_up_goes_on(
+    edge: Edge, phone: StartPhone, callee: Callee
+) -> None:
+    trunk = await edge.create("deleted", "basic", username="pbx01")
+    carrier = await edge.create("deleted-too", "ip", allowed_ips=[CARRIER])
+    one, address = callee
+    pbx, trusted = await asyncio.gather(
+        phone(as_phone(trunk, password=trunk["password"]), server=edge.kamailio.at),
+        phone(as_phone(carrier, password="-"), server=edge.kamailio.at, bind=CARRIER),
+    )
+    assert [await pbx.register(), await trusted.register()] == [200, 200]
+    talking = asyncio.create_task(pbx.call(address, talk=0.3))
+    await until(lambda: asyncio.sleep(0, one.rang), 5)
+
+    await asyncio.gather(edge.delete(trunk), edge.delete(carrier))
+
+    assert [await edge.register(trunk), await edge.register(carrier, source=CARRIER)] == [REFUSED, REFUSED]
+    assert (await trusted.call(address)).status == 407
+    assert ((await talking).status, (await one.next_call()).status) == (200, 200)
+    assert ((await pbx.call(address)).status, await pbx.register(), one.rang) == (407, 401, 1)
+
+
+@pytest.mark.contract("registrar R-45, R-46")
+async def test_a_new_password_counts_at_once_and_the_old_one_no_more(
+    edge: Edge, phone: StartPhone, callee: Callee
+) -> None:
+    trunk = await edge.create("new-password", "basic", username="pbx01", password="Sample-Pass-0001")
+    one, address = callee
+    before = await phone(as_phone(trunk, password="Sample-Pass-0001"), server=edge.kamailio.at)
+    assert (await before.call(address, talk=0.1)).status == 200
+
+    again = await edge.change(trunk, password="Sample-Pass-0002")
+
+    assert [await edge.register(trunk), await edge.register(again)] == [REFUSED, PROVED]
+    assert ((await before.call(address)).status, one.rang) == (407, 1)
+
+
+@pytest.mark.contract("registrar R-46")
+async def test_an_address_that_is_taken_away_is_refused_at_once(edge: Edge, phone: StartPhone, callee: Callee) -> None:
+    trunk = await edge.create("fewer", "ip", allowed_ips=[CARRIER, ELSEWHERE])
+    one, address = callee
+    caller = await phone(as_phone(trunk, password="-"), server=edge.kamailio.at, bind=CARRIER)
+    assert (await caller.call(address, talk=0.1)).status == 200
+
+    await edge.change(trunk, allowed_ips=[ELSEWHERE])
+
+    assert await edge.register(trunk, source=CARRIER) == REFUSED
+    assert await edge.register(trunk, source=ELSEWHERE) == LET_IN
+    assert ((await caller.call(address)).status, one.rang) == (407, 1)
+
+
+async def test_a_trunk_registers_in_no_other_name(edge: Edge) -> None:
+    trunk, other = await asyncio.gather(
+        edge.create("own-name", "ip", allowed_ips=[CARRIER]), edge.create("other-name", "ip", allowed_ips=[ELSEWHERE])
+    )
+    who = as_phone(trunk, password="-", username="pbx01")
+
+    for domain, status in ((other["realm"], 403), (trunk["realm"].upper(), 200)):
+        assert await register(edge.kamailio.at, who, source=CARRIER, to=domain) == (status, [])
+    assert await register(edge.kamailio.at, {**who, "realm": "example.com"}, source=CARRIER) == (403, [])
+
+
+async def test_a_phone_calls_through_the_edge_and_registers_elsewhere(
+    edge: Edge, phone: StartPhone, callee: Callee
+) -> None:
+    one, address = callee
+    extension = await edge.world.create("1699")
+    known = await phone(extension, server=edge.kamailio.at)
+
+    assert await register(edge.kamailio.at, extension) == (403, ["MD5"])
+    assert ((await known.call(address, talk=0.1)).status, one.rang) == (200, 1)
+
+
+async def test_the_edge_says_what_asterisk_says_of_addresses_that_ring_nobody(edge: Edge, phone: StartPhone) -> None:
+    trunk = await edge.create("nobody-home", "basic", username="pbx01")
+    absent = await edge.world.create("1698", direct=True)
+    pbx = await phone(as_phone(trunk, password=trunk["password"]), server=edge.kamailio.at)
+
+    statuses = [
+        (await pbx.call(f"sip:{user}@sip.localhost")).status
+        for user in (f"direct.{absent['direct_hash']}", "direct.000000000000", "1698", f"1698%40{absent['realm']}")
+    ]
+
+    assert statuses == [480, 404, 404, 404]
