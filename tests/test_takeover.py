@@ -10,9 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import URL
 
-from ringback import cli
+from ringback import cli, server
+from ringback.app import assemble
 from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
+from ringback.registrar import secrets
+from ringback.settings import Settings, load
 from tests.foreign import BASE, CREATED, NEVER, PASSWORD, TABLES, Foreign
 from tests.test_migrations import shape_of
 from tests.world import MakeWorld
@@ -66,6 +69,12 @@ def refusal(foreign: Foreign) -> list[str]:
 
 def meta(foreign: Foreign) -> dict[str, str]:
     return {row["key"]: row["value"] for row in foreign.sql("SELECT * FROM registrar_meta")}
+
+
+def settings(foreign: Foreign, **more: Any) -> Settings:
+    dsns = dict.fromkeys(("database_dsn_bin", "database_dsn_asterisk"), f"sqlite:///{foreign.path}")
+    free = dict.fromkeys(("rest_listen_address", "prometheus_listen_address"), "127.0.0.1:0")
+    return load({"ringback_home": foreign.path.parent, "domain_name_extension": BASE, **dsns, **free, **more})
 
 
 def hashes(foreign: Foreign) -> dict[str, str | None]:
@@ -387,3 +396,79 @@ def test_our_rules_hold_for_whoever_writes(foreign: Foreign) -> None:
         foreign.extension("desk", username="other")
     foreign.sql("UPDATE registrar_extensions SET tm_delete = ? WHERE id = ?", DELETED, phone.bytes)
     assert foreign.extension("desk")
+
+
+@pytest.mark.contract("registrar R-83")
+async def test_old_hashes_resolve_and_a_direct_can_be_enabled_again(foreign: Foreign, make_world: MakeWorld) -> None:
+    listed, silent = foreign.extension("1001"), foreign.extension("1002")
+    foreign.direct(listed, f"direct.{HASH}", tm_delete=NEVER)
+    foreign.direct(silent, OTHER, tm_delete=DELETED)
+    upgrade(foreign)
+    world = make_world(database=foreign.path, secret_storage="plaintext", domain_name_extension=BASE)
+
+    async def found(hash: str) -> list[Any]:
+        """What both lookups say: the extension's id, or the code."""
+        direct = await world.rpc("GET", f"/v1/extension-directs?hash={hash}")
+        extension = await world.rpc("GET", f"/v1/extensions/by-direct-hash/{hash}")
+        return [
+            reply.data[name] if reply.status_code == 200 else reply.status_code
+            for reply, name in ((direct, "extension_id"), (extension, "id"))
+        ]
+
+    for spelling in (HASH, f"direct.{HASH}", HASH.upper()):
+        assert await found(spelling) == [str(listed), str(listed)]
+    assert await found(OTHER) == [404, 404]
+
+    world.hashes = [OTHER, HASH, "feedfacecafe", "feedfacebeef"]
+    for direct, hash in ((True, "feedfacecafe"), (False, ""), (True, "feedfacebeef")):
+        reply = await world.rpc("PUT", f"/v1/extensions/{silent}", {"direct": direct})
+        assert (reply.status_code, reply.data["direct_hash"]) == (200, hash)
+    assert await found("feedfacebeef") == [str(silent), str(silent)]
+    assert [await found(hash) for hash in (OTHER, "feedfacecafe")] == [[404, 404]] * 2
+    assert len(foreign.sql("SELECT 1 FROM registrar_directs WHERE extension_id = ?", silent.bytes)) == 3
+
+
+@pytest.mark.contract("registrar R-83")
+async def test_a_start_in_the_default_mode_ends_with_one_line_that_names_both_ways_out(foreign: Foreign) -> None:
+    foreign.extension("1001")
+
+    with pytest.raises(CannotStart) as refused:
+        async with server.running(settings(foreign)):
+            pytest.fail("it has started")
+
+    line = str(refused.value)
+    assert "\n" not in line
+    assert "secret_storage=plaintext" in line
+    assert "registrar-control secrets migrate" in line
+
+
+async def test_phones_that_were_taken_over_are_told_to_asterisk(foreign: Foreign, make_world: MakeWorld) -> None:
+    foreign.extension("1001", username="desk")
+    foreign.extension("1002", tm_delete=DELETED)
+    upgrade(foreign)
+    world = make_world(database=foreign.path, secret_storage="plaintext", domain_name_extension=BASE)
+    await world.ringback.reconciler.once()
+
+    (auth,) = foreign.sql("SELECT * FROM ps_auths")
+    name = f"1001@{foreign.customer}.{BASE}"
+    assert (auth["id"], auth["username"], auth["password"]) == (name, "desk", PASSWORD)
+    assert (auth["auth_type"], auth["md5_cred"]) == ("userpass", None)
+    assert [row["id"] for row in foreign.sql("SELECT id FROM ps_endpoints")] == [name]
+    assert (await world.ringback.reconciler.once()).due == []
+
+
+async def test_after_secrets_migrate_it_serves_in_the_default_mode(foreign: Foreign) -> None:
+    phone, trunk = foreign.extension("1001"), foreign.trunk("pbx")
+    foreign.extension("1002", tm_delete=DELETED)
+    upgrade(foreign)
+    ringback = assemble(settings(foreign, secret_storage="plaintext"))
+    await secrets.migrate(ringback.work)
+    ringback.database.close()
+
+    async with server.running(settings(foreign)):
+        pass
+    assert meta(foreign)["secret_storage"] == "digest"
+    assert PASSWORD not in str(foreign.dump())
+    assert PASSWORD.encode() not in foreign.path.read_bytes()
+    for table, id in (("registrar_extensions", phone), ("registrar_trunks", trunk), ("registrar_sip_auths", phone)):
+        assert foreign.one(table, id)["ha1"]
