@@ -26,6 +26,7 @@ from ringback.registrar.extensions import cli as extensions
 from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import cli as realms
+from ringback.registrar.trunks import cli as trunks
 from ringback.settings import Settings
 from ringback.terminal import AsForm, Form, new_app, with_settings
 from ringback.transports import local
@@ -36,6 +37,7 @@ POLL = 0.1
 registrar = new_app("Extensions, direct addresses, trunks, domains and customers, on the databases themselves.")
 registrar.add_typer(extensions.app, name="extension")
 registrar.add_typer(directs.app, name="direct")
+registrar.add_typer(trunks.app, name="trunk")
 registrar.add_typer(realms.domain, name="domain")
 registrar.add_typer(realms.customer, name="customer")
 registrar.add_typer(upkeep.secret, name="secrets")

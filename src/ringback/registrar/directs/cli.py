@@ -2,8 +2,9 @@
 
 from ringback import terminal
 from ringback.registrar.extensions import service
-from ringback.registrar.extensions.cli import Id, one, show
+from ringback.registrar.extensions.cli import show
 from ringback.registrar.extensions.wire import ChangeExtension
+from ringback.registrar.flags import Id, one
 from ringback.settings import Settings
 from ringback.sip.names import direct_uri
 from ringback.terminal import AsForm, Form, do, with_settings
@@ -33,7 +34,7 @@ def regenerate(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -
 
 
 def _change(settings: Settings, id: str | None, format: Form, asked: ChangeExtension, title: str) -> None:
-    which = one(id)
+    which = one(id, "Extension id")
     changed = do(settings, lambda uow: service.change(uow, which, asked, of=None), writes=True)
     show(changed, format, title)
     if format is Form.TABLE and changed.extension.direct:

@@ -8,47 +8,43 @@ import typer
 from ringback import terminal
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.pages import Page, page_of
-from ringback.kit.reading import Asked, Identity
 from ringback.registrar.contacts import service as contacts
 from ringback.registrar.contacts import wire as contacts_wire
 from ringback.registrar.extensions import service, wire
 from ringback.registrar.extensions.model import Extension, Provisioned
+from ringback.registrar.flags import (
+    Customer,
+    Detail,
+    Force,
+    Id,
+    Limit,
+    Name,
+    Password,
+    Token,
+    Username,
+    changed_password,
+    one,
+    password_of_new,
+    show_one,
+    show_page,
+    sure,
+)
 from ringback.registrar.work import Seen, Uow
 from ringback.settings import Settings
 from ringback.terminal import AsForm, Form, asked, do, need, with_settings
 
 app = terminal.new_app("Phone accounts that a customer can register.")
 
-Id = Annotated[str | None, typer.Option("--id", help="the extension's id (required)", metavar="UUID")]
-Customer = Annotated[
-    str | None,
-    typer.Option("--customer_id", help="whose (required; embedded: the customer of keys.json)", metavar="UUID"),
-]
-Username = Annotated[str | None, typer.Option("--username", help="SIP user name of the digest")]
 Number = Annotated[
     str | None, typer.Option("--extension_number", help="the number, unique for the customer (required to create)")
 ]
-Password = Annotated[str | None, typer.Option("--password", help="8 to 80 characters; - asks for it, unseen")]
-PROMPT: Final = "-"
-"""Where a password would be: ask for it, so that it stands in no process list and no history."""
-Name = Annotated[str | None, typer.Option("--name", help="what people call it")]
-Detail = Annotated[str | None, typer.Option("--detail", help="anything else")]
 Direct = Annotated[bool, typer.Option("--direct", help="with a direct address at once")]
 Domain = Annotated[str | None, typer.Option("--domain", help="label of the realm")]
-Limit = Annotated[str, typer.Option("--limit", help="how many, 1 to 100")]
-Token = Annotated[str, typer.Option("--token", help="where the page starts, as the page before it said")]
 Generate = Annotated[bool, typer.Option("--generate_password", help="make a new password and show it once")]
-Force = Annotated[bool, typer.Option("--force", help="do not ask")]
 
 LISTED: Final = ("id", "extension", "name", "username", "realm", "direct_hash", "tm_create")
 NARROW: Final = ("id", "extension", "name", "direct_hash")
 """Columns where there is no room for all: an id must stay in one line, to be copied."""
-
-
-class One(Asked, frozen=True, kw_only=True):
-    """Which extension."""
-
-    id: Identity
 
 
 @app.command()
@@ -67,14 +63,12 @@ def create(
     """Create an extension; without a password one is made and shown once."""
     customer = terminal.asked_for(terminal.customer_id(settings, customer_id), "Customer id")
     number = terminal.asked_for(extension_number or username, "Extension number")
-    if password == PROMPT or (password is None and terminal.is_terminal()):
-        password = terminal.new_password("Password (empty: make one)")
     made = asked(
         wire.NewExtensionOfCustomer,
         customer_id=customer,
         extension=number,
         username=username,
-        password=password,
+        password=password_of_new(password),
         name=name,
         detail=detail,
         direct=direct,
@@ -86,7 +80,7 @@ def create(
 @with_settings
 def get(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -> None:
     """Show an extension, whether its phone is registered, and where."""
-    which = one(id)
+    which = one(id, "Extension id")
 
     async def look(uow: Uow) -> tuple[Provisioned, Seen, Any]:
         found = await service.get(uow, which, of=None)
@@ -126,13 +120,7 @@ def find(
 
     page = do(settings, look)
     shown = [wire.over_rpc(Provisioned(extension)) for extension in page.items]
-    if format is Form.JSON:
-        terminal.show_json(shown)
-    else:
-        columns = LISTED if terminal.is_wide() else NARROW
-        terminal.show_rows([msgspec.structs.asdict(item) for item in shown], columns, "Extensions")
-    if page.next:
-        terminal.hint(f"more: --token {page.next_token}")
+    show_page(page, shown, format, "Extensions", LISTED, NARROW)
 
 
 @app.command()
@@ -147,13 +135,15 @@ def update(
     format: AsForm = Form.TABLE,
 ) -> None:
     """Change an extension; what is not named stays as it is."""
-    which = one(id)
-    if password == PROMPT:
-        password = terminal.new_password("New password") or ""
+    which = one(id, "Extension id")
     if all(value is None for value in (name, detail, password)) and not generate_password:
         raise ValidationFailed(Fault("name", "is required, or --detail, --password or --generate_password"))
     change = asked(
-        wire.ChangeExtension, name=name, detail=detail, password=password, password_regenerate=generate_password or None
+        wire.ChangeExtension,
+        name=name,
+        detail=detail,
+        password=changed_password(password),
+        password_regenerate=generate_password or None,
     )
     show(do(settings, lambda uow: service.change(uow, which, change, of=None), writes=True), format, "Changed")
 
@@ -162,30 +152,20 @@ def update(
 @with_settings
 def delete(settings: Settings, id: Id = None, force: Force = False, format: AsForm = Form.TABLE) -> None:
     """Delete an extension: its phone can register no more, its number is free again."""
-    which = one(id)
-    if not force:
-        current = do(settings, lambda uow: service.get(uow, which, of=None))
-        if terminal.is_terminal():
-            show(current, Form.TABLE, "To be deleted", on_stderr=True)
-        terminal.confirm("Delete it?", force=force)
+    which = one(id, "Extension id")
+    sure(settings, force, lambda uow: service.get(uow, which, of=None), _show_doomed)
     show(do(settings, lambda uow: service.delete(uow, which, of=None), writes=True), format, "Deleted")
-
-
-def one(id: str | None) -> Any:
-    """The id of the flag, or of a question."""
-    return asked(One, id=need(id, "id", "Extension id")).id
 
 
 def show(of: Provisioned, format: Form, title: str, *, on_stderr: bool = False) -> None:
     """An extension as the RPC object or as a table; a password that this command set is shown this once."""
-    shown = wire.over_rpc(of)
-    if format is Form.JSON:
-        terminal.show_json(shown)
-        return
-    fields = {name: value for name, value in msgspec.structs.asdict(shown).items() if name not in HIDDEN}
-    terminal.show_fields(fields, f"{title}: {of.extension.endpoint_id}", on_stderr=on_stderr)
-    terminal.show_secret(of.secret)
+    shown, whole = wire.over_rpc(of), f"{title}: {of.extension.endpoint_id}"
+    show_one(shown, of.secret, format, whole, HIDDEN, on_stderr=on_stderr)
 
 
-HIDDEN = ("password", "aor_id", "auth_id", "direct_id")
+HIDDEN = ("aor_id", "auth_id", "direct_id")
 """Columns that say nothing more to people."""
+
+
+def _show_doomed(of: Provisioned) -> None:
+    show(of, Form.TABLE, "To be deleted", on_stderr=True)
