@@ -1,6 +1,7 @@
 """A real Ringback, a real Asterisk on its SQLite file, and softphones to try them with."""
 
 import asyncio
+import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -66,6 +67,12 @@ class World:
         assert reply.status == 200, reply
         return list(reply.body)
 
+    async def news(self, extension: Extension) -> list[tuple[str, str]]:
+        """The events about the extension's contacts so far, oldest first: type, and cause if it has one."""
+        about = "subscription_id = ? AND event_type LIKE 'contact%' ORDER BY id"
+        found = self.sql(f"SELECT event_type, payload FROM registrar_outbox WHERE {about}", UUID(extension["id"]).bytes)
+        return [(type, json.loads(payload)["cause"]) for type, payload in found]
+
     async def set_status(self, customer: UUID, status: Status) -> None:
         """Freeze a customer, or make one active again, as another process would."""
         ringback = assemble(load({"ringback_home": self.server.home}))
@@ -105,7 +112,7 @@ def program() -> AsteriskProgram:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One world for all tests: each uses numbers of its own."""
-    async with running(program, tmp_path_factory.mktemp("live")) as one:
+    async with running(program, tmp_path_factory.mktemp("live"), contact_poll_interval="0.1") as one:
         yield one
         assert one.complaints() == []
 

@@ -22,8 +22,11 @@ pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
 Trunk = Mapping[str, Any]
 CARRIER, ELSEWHERE = "127.0.0.2", "127.0.0.3"
-LET_IN, PROVED, REFUSED = (200, []), (200, ["MD5"]), (401, ["MD5"])
-"""What comes of a REGISTER: let in without a challenge, or after one; refused after one."""
+Outcome = tuple[int, list[str]]
+"""The final status of a REGISTER, and what it was challenged with."""
+LET_IN: Outcome = (200, [])
+PROVED: Outcome = (200, ["MD5"])
+REFUSED: Outcome = (401, ["MD5"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Edge:
 
     async def register(
         self, trunk: Trunk, *, source: str = HOST, password: str = "", username: str | None = None
-    ) -> tuple[int, list[str]]:
+    ) -> Outcome:
         """A REGISTER of the trunk from that address."""
         who = as_phone(trunk, password=password or trunk["password"], username=username)
         return await register(self.kamailio.at, who, source=source)
