@@ -42,6 +42,7 @@ REFUSALS: Final = {
     404: "There is no such thing here.",
     409: "It exists already, or the state of things does not allow this.",
     412: "The object is not what `If-Match` says.",
+    429: "The customer has as many as allowed.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not sent as application/json.",
     503: "The database does not answer.",
@@ -232,13 +233,15 @@ def _success(route: Entry[Route]) -> dict[str, Any]:
 
 
 def _refusals(route: Entry[Route]) -> dict[str, Any]:
-    codes = {400, 401, 403, 503}
+    codes = {400, 401, 403, 503, *route.about.get("refuses", ())}
     if "<" in route.pattern:
         codes |= {404}
     if _checks_state(route):
         codes |= {412}
     if route.method in ("POST", "PUT", "PATCH"):
         codes |= {409, 413, 415}
+    if "status" in route.about:
+        codes |= {429}
     found: dict[str, Any] = {
         str(code): {"$ref": f"#/components/responses/{_refusal_name(code)}"} for code in sorted(codes)
     }

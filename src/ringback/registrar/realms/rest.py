@@ -12,7 +12,7 @@ routes: Routes[Route] = Routes()
 ROOT: Final = "/v1.0/customer_domain"
 
 
-@routes.on("GET", ROOT, name="get_customer_domain", answers=wire.CustomerDomain)
+@routes.on("GET", ROOT, name="get_customer_domain", answers=wire.CustomerDomain, refuses=(404,))
 async def get(call: Call[Uow]) -> Answer:
     """Read the domain that your phones live under.
 
