@@ -61,7 +61,7 @@ def refusal(foreign: Foreign) -> list[str]:
     """The lines of a refused upgrade, after a look at what it left behind: nothing."""
     before = foreign.dump()
     with pytest.raises(CannotStart) as refused:
-        commands.upgrade("bin", at(foreign))
+        upgrade(foreign)
     assert foreign.dump() == before
     assert PASSWORD not in str(refused.value)
     return str(refused.value).splitlines()
@@ -227,10 +227,12 @@ def test_duplicates_stop_it_and_every_one_is_named(foreign: Foreign) -> None:
 def test_the_command_says_why_and_exits_2(foreign: Foreign, capsys: pytest.CaptureFixture[str]) -> None:
     ids = [foreign.extension("1001", username=name) for name in ("a", "b")]
     dsns = [word for name in ("bin", "asterisk") for word in (f"--database_dsn_{name}", f"sqlite:///{foreign.path}")]
+    before = foreign.dump()
     with pytest.raises(SystemExit) as ended:
         cli.main(["db", "upgrade", *dsns, "--ringback_home", str(foreign.path.parent)])
 
     said = capsys.readouterr().err
+    assert foreign.dump() == before
     assert ended.value.code == 2
     assert said.startswith(
         "ringback: this database cannot be taken over, no row was changed:\n  registrar_extensions: "
@@ -269,7 +271,8 @@ def test_a_realm_that_only_the_endpoint_tells_is_written_down(foreign: Foreign) 
 def test_a_rule_over_deleted_rows_is_dropped_or_if_that_cannot_be_said(make_foreign: MakeForeign) -> None:
     fixed = TABLES["registrar_directs"].replace("extension_id binary(16)", "extension_id binary(16) UNIQUE")
     foreign = make_foreign(registrar_directs=fixed)
-    foreign.sql("CREATE UNIQUE INDEX mine ON registrar_extensions(customer_id, extension)")
+    foreign.sql("CREATE UNIQUE INDEX whole ON registrar_extensions(customer_id, extension)")
+    foreign.sql("CREATE UNIQUE INDEX live ON registrar_extensions(customer_id, extension) WHERE tm_delete IS NULL")
 
     (line,) = refusal(foreign)[1:]
     assert "registrar_directs: the table's own UNIQUE (extension_id) holds for deleted rows too" in line
@@ -277,7 +280,8 @@ def test_a_rule_over_deleted_rows_is_dropped_or_if_that_cannot_be_said(make_fore
     foreign.sql("DROP TABLE registrar_directs")
     upgrade(foreign)
 
-    assert "mine" not in str(foreign.dump())
+    names = {row["name"] for row in foreign.sql("SELECT name FROM sqlite_master")}
+    assert names & {"whole", "live"} == {"live"}
 
 
 async def test_an_empty_schema_of_theirs_serves_in_the_default_mode(foreign: Foreign, make_world: MakeWorld) -> None:
@@ -331,11 +335,13 @@ def test_directs_that_only_the_extensions_tell_of_are_written_down(make_foreign:
     phone = foreign.extension("1001", direct_id=id, direct_hash=f"direct.{HASH}")
     foreign.extension("1002", direct_id=UUID(int=0), direct_hash="")
     foreign.extension("1003", direct_id=UUID(int=0), direct_hash=OTHER, tm_delete=DELETED)
+    foreign.extension("1004", direct_id=None, direct_hash="feedfacecafe")
     upgrade(foreign)
 
     row = foreign.one("registrar_directs", id)
     assert (row["extension_id"], row["customer_id"], row["hash"]) == (phone.bytes, foreign.customer.bytes, HASH)
-    assert hashes(foreign) == {HASH: None, OTHER: DELETED}
+    assert hashes(foreign) == {HASH: None, OTHER: DELETED, "feedfacecafe": None}
+    assert UUID(int=0).bytes not in [row["id"] for row in foreign.sql("SELECT id FROM registrar_directs")]
     assert foreign.one("registrar_extensions", phone)["direct_hash"] == HASH
 
 
@@ -374,9 +380,10 @@ def test_what_was_taken_over_is_not_taken_down(foreign: Foreign) -> None:
     upgrade(foreign)
     before = foreign.dump()
 
-    with pytest.raises(CannotStart, match=r"made by another service.*docs/takeover\.md"):
-        commands.downgrade("bin", at(foreign), "-1")
-    assert foreign.dump() == before
+    for revision in ("-1", "base"):
+        with pytest.raises(CannotStart, match=r"made by another service.*docs/takeover\.md"):
+            commands.downgrade("bin", at(foreign), revision)
+        assert foreign.dump() == before
 
 
 def test_their_own_version_table_is_left_alone(foreign: Foreign) -> None:

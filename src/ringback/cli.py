@@ -221,7 +221,7 @@ def downgrade(
     """Take schema changes back, and the data in them; on a terminal it asks first."""
     if not sql and terminal.is_terminal():
         terminal.confirm(f"Take {settings.database_file} back to {revision}, with the data in it?", force=force)
-    for name in reversed(_databases(database)):
+    for name in _databases(database):
         commands.downgrade(name, _url(settings), revision, sql=sql)
         if not sql:
             terminal.say(f"{name}: {commands.current(name, _url(settings)) or 'empty'}")

@@ -16,8 +16,8 @@ from ringback.kit.errors import CannotStart
 
 Name = Literal["bin", "asterisk"]
 
-DATABASES: Final[tuple[Name, ...]] = ("asterisk", "bin")
-"""In the order of an upgrade: the view over both is one of `bin`."""
+DATABASES: Final[tuple[Name, ...]] = ("bin", "asterisk")
+"""`bin` goes first, up and down: if it refuses, nothing has happened to the other."""
 HERE: Final = Path(__file__).parent
 
 

@@ -56,7 +56,7 @@ def take_over() -> None:
     _issue(whole[DIRECTS])
     for name in taken:
         make_rules(name)
-    if "direct_hash" in columns_of(EXTENSIONS):
+    if {"direct_id", "direct_hash"} <= columns_of(EXTENSIONS):
         _keep_in_step()
     _remember("taken_over", ",".join(taken))
     if clear:
@@ -103,7 +103,8 @@ def _directs(rows: Rows) -> Iterator[Row]:
     for row in rows[EXTENSIONS]:
         if row.get("direct_hash") and row["id"] not in told:
             same = ("customer_id", "tm_create", "tm_update", "tm_delete")
-            id = row["direct_id"] if row["direct_id"] and row["direct_id"].int else uuid4()
+            given = row.get("direct_id")
+            id = given if given and given.int else uuid4()
             yield {
                 "id": id,
                 "extension_id": row["id"],
