@@ -1,5 +1,6 @@
 """A whole Ringback over a SQLite file of its own, with time, randomness and failures in the test's hands."""
 
+import asyncio
 import re
 import shutil
 import sqlite3
@@ -21,9 +22,12 @@ from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
 from ringback.kit.db import Statement
 from ringback.kit.events import Bus
+from ringback.kit.inbox import Inbox
 from ringback.registrar.directs.model import new_hash
+from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.realms import service as realms
-from ringback.registrar.realms.model import Status
+from ringback.registrar.realms.model import Status, new_label
+from ringback.registrar.work import Uow
 from ringback.settings import load
 
 T = TypeVar("T")
@@ -94,8 +98,11 @@ class World:
         self.ticks = 0.0
         self.frozen = False
         self.hashes: list[str] = []
+        self.labels: list[str] = []
+        self.slept: list[float] = []
         self.statements: list[Statement] = []
         self.before_statement: Callable[[Statement], None] = nothing
+        self.asleep: Callable[[], None] = lambda: None
         self.bus = bus
         self._other: sqlite3.Connection | None = None
         if database:
@@ -105,6 +112,7 @@ class World:
         if not database:
             shutil.copy(template, self.settings.database_file)
         self.ringback = self.start()
+        self.inbox: Inbox[Uow] = self.new_inbox()
         self.customer = uuid4()
 
     def start(self) -> Ringback:
@@ -115,8 +123,19 @@ class World:
             clock=self._clock,
             ticks=lambda: self.ticks,
             hashes=lambda size: self.hashes.pop(0) if self.hashes else new_hash(size),
+            labels=lambda: self.labels.pop(0) if self.labels else new_label(),
             watch=self._watch,
         )
+
+    def new_inbox(self) -> Inbox[Uow]:
+        """The inbox of `ringback`, with pauses that take no time; `slept` has them, `asleep` is called in each."""
+        return Inbox(HEARD, self.ringback.work, self.ringback.memory.metrics.observe_heard, sleep=self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.wait(seconds)
+        self.asleep()
+        await asyncio.sleep(0)
 
     def _clock(self) -> datetime:
         if not self.frozen:
@@ -188,6 +207,13 @@ class World:
         """The same for bytes that may be anything."""
         raw = msgspec.json.decode(await self.ringback.rpc.serve(envelope))
         return Reply(raw["status_code"], raw["data_type"], raw.get("data"), raw)
+
+    async def tell(self, type: str, customer: UUID | None = None, **envelope: Any) -> bool:
+        """An event about a customer, this world's unless named; whether it was done."""
+        data = {"id": str(customer or self.customer)}
+        return await self.inbox.take(
+            msgspec.json.encode({"publisher": CUSTOMERS, "type": type, "data": data, **envelope})
+        )
 
     async def create(self, number: str = "1001", **more: Any) -> dict[str, Any]:
         """An extension of this world's customer, as RPC shows it."""
