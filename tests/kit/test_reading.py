@@ -10,12 +10,19 @@ from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
 from ringback.kit.reading import Asked, Identity, object_of, read, rule
 from ringback.kit.secret import Secret
 
+Words = Annotated[
+    tuple[Annotated[str, rule("a short word", lambda word: len(word) < 5)], ...],
+    rule("at most 150 words", lambda words: len(words) <= 150),
+]
+
 
 class Order(Asked, frozen=True, kw_only=True):
     id: Identity
     word: Annotated[str, rule("a short word", lambda word: len(word) < 5)] | None = None
     count: int | None = None
     key: Secret | None = None
+    words: Words | None = None
+    numbers: tuple[int, ...] | None = None
 
     @staticmethod
     def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
@@ -50,6 +57,43 @@ def test_faults_between_fields_are_told_beside_faults_of_fields() -> None:
         read(Order, {"id": "x", "word": "w", "count": 7})
 
     assert [fault.field for fault in caught.value.faults] == ["id", "count"]
+
+
+def test_a_list_is_read_item_by_item() -> None:
+    assert read(Order, {"id": ID, "words": ["a", "b", "a"], "numbers": []}) == Order(
+        id=UUID(ID), words=("a", "b", "a"), numbers=()
+    )
+
+
+def test_items_that_are_wrong_are_named_by_their_numbers() -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        read(Order, {"id": ID, "words": ["a", "longer", 7, "b", None, ["c"]], "numbers": [1, "2", 3.5, True]})
+
+    assert caught.value.faults == (
+        ("words[1]", "must be a short word"),
+        ("words[2]", "must be a string"),
+        ("words[4]", "must be a string"),
+        ("words[5]", "must be a string"),
+        ("numbers[1]", "must be a whole number"),
+        ("numbers[2]", "must be a whole number"),
+        ("numbers[3]", "must be a whole number"),
+    )
+
+
+@pytest.mark.parametrize("raw", ["a", "", 0, False, {}, {"0": "a"}])
+def test_what_is_no_list_is_told_so(raw: Any) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        read(Order, {"id": ID, "words": raw})
+
+    assert caught.value.faults == (("words", "must be a list"),)
+
+
+def test_a_list_against_its_own_rule_is_one_fault_and_a_long_row_of_faults_ends() -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        read(Order, {"id": ID, "words": ["longer"] * 151, "numbers": ["x"] * 500})
+
+    assert caught.value.faults[0] == ("words", "must be at most 150 words")
+    assert [fault.field for fault in caught.value.faults[1:]] == [f"numbers[{number}]" for number in range(100)]
 
 
 @pytest.mark.parametrize("body", [None, b"", b" \n", b"{}"])

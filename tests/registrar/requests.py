@@ -8,9 +8,11 @@ Request = tuple[str, str, Any]
 """(method, uri, data)"""
 
 
-def good(world: World, extension: dict[str, Any]) -> list[Request]:
-    """A request for each endpoint; `extension` is a live one with a direct address. The last one deletes it."""
+async def good(world: World) -> list[Request]:
+    """A request for each endpoint, over an extension with a direct address and a trunk; the last of each deletes it."""
+    extension = await world.create(direct=True)
     one = f"/v1/extensions/{extension['id']}"
+    trunk = f"/v1/trunks/{(await world.create_trunk())['id']}"
     of = {"customer_id": str(world.customer)}
     return [
         ("GET", "/v1/contacts", {**of, "extension": extension["extension"]}),
@@ -26,4 +28,11 @@ def good(world: World, extension: dict[str, Any]) -> list[Request]:
         ("PUT", one, {"name": "new"}),
         ("POST", f"{one}/direct-hash-regenerate", None),
         ("DELETE", one, None),
+        ("GET", "/v1/trunks/count_by_customer", of),
+        ("GET", "/v1/trunks?page_size=10", of),
+        ("GET", "/v1/trunks/domain_name/carrier-a", None),
+        ("GET", trunk, None),
+        ("POST", "/v1/trunks", world.asked_trunk("carrier-z")),
+        ("PUT", trunk, {"name": "new", "allowed_ips": ["203.0.113.8"]}),
+        ("DELETE", trunk, None),
     ]

@@ -13,7 +13,7 @@ from tests.world import World
 
 @pytest.mark.contract("registrar R-13")
 async def test_a_locked_database_is_a_503_within_3_s_for_all_that_writes(world: World) -> None:
-    requests = good(world, await world.create(direct=True))
+    requests = await good(world)
     before = world.everything()
 
     with world.bulk():
@@ -37,7 +37,7 @@ async def test_a_locked_database_is_a_503_within_3_s_for_all_that_writes(world: 
 
 @pytest.mark.contract("registrar R-13")
 async def test_a_ruined_database_is_a_typed_503_on_every_endpoint(world: World) -> None:
-    requests = good(world, await world.create(direct=True))
+    requests = await good(world)
     other = sqlite3.connect(world.settings.database_file)
     other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     other.close()

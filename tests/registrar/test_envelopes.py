@@ -19,8 +19,10 @@ OF = {"customer_id": SOMEBODY}
 
 def filled(pattern: str) -> str:
     """A URI of the pattern."""
-    segments = (segment if not segment.startswith("<") else "x" for segment in pattern.split("/"))
-    return "/".join(segments) if "-id>" not in pattern else pattern.replace("<extension-id>", SOMEBODY)
+    return "/".join(
+        SOMEBODY if segment.endswith("-id>") else "x" if segment.startswith("<") else segment
+        for segment in pattern.split("/")
+    )
 
 
 @pytest.mark.contract("registrar R-10")
@@ -37,6 +39,13 @@ def filled(pattern: str) -> str:
         ("GET", "/v1/extensions/extension/1001", OF, (404, "EXTENSION_NOT_FOUND")),
         ("GET", "/v1/extensions/by-direct-hash/000000000000", None, (404, "DIRECT_NOT_FOUND")),
         ("GET", "/v1/extension-directs?hash=000000000000", None, (404, "DIRECT_NOT_FOUND")),
+        ("GET", "/v1/trunks", {}, (400, "VALIDATION_FAILED")),
+        ("POST", "/v1/trunks", OF, (400, "VALIDATION_FAILED")),
+        ("GET", "/v1/trunks?page_token=x", OF, (400, "INVALID_PAGE_TOKEN")),
+        ("GET", f"/v1/trunks/{SOMEBODY}", None, (404, "TRUNK_NOT_FOUND")),
+        ("PUT", f"/v1/trunks/{SOMEBODY}", {"username": ""}, (404, "TRUNK_NOT_FOUND")),
+        ("DELETE", f"/v1/trunks/{SOMEBODY}", None, (404, "TRUNK_NOT_FOUND")),
+        ("GET", "/v1/trunks/domain_name/carrier-a", None, (404, "TRUNK_NOT_FOUND")),
         ("GET", "/v1/nothing", None, (404, "ROUTE_NOT_FOUND")),
     ],
 )
@@ -48,15 +57,15 @@ async def test_a_refusal_is_typed_and_of_the_closed_set(
 
 @pytest.mark.contract("registrar R-10")
 async def test_a_defect_of_ours_is_a_typed_500_that_tells_nothing(world: World) -> None:
-    extension = await world.create(direct=True)
-    for method, uri, data in good(world, extension):
+    requests = await good(world)
+    for method, uri, data in requests:
         world.fail_at(0, RuntimeError("select password from /etc/secrets"))
 
         reply = await world.rpc(method, uri, data)
 
         assert reply.refusal == (500, "INTERNAL")
         assert reply.data["message"] == "Something went wrong on our side."
-    assert (await world.rpc("GET", f"/v1/extensions/{extension['id']}")).status_code == 200
+    assert {(await world.rpc(*request)).status_code for request in requests} == {200}
 
 
 @pytest.mark.contract("registrar R-11")
@@ -87,6 +96,8 @@ async def test_another_method_of_a_known_uri_is_a_bare_405(world: World, route: 
         f"/v1/extensions/{SOMEBODY.replace('-', '')}",
         f"/v1/extensions/{{{SOMEBODY}}}",
         f"/v1/extensions/urn:uuid:{SOMEBODY}",
+        "/v1/trunks/carrier-a",
+        "/v1/trunks/domain_name",
         "/v1/extensions/extension/10/01",
         "/v1/extensions/extension",
         "/V1/extensions",
@@ -111,7 +122,7 @@ async def test_a_uri_that_matches_no_pattern_in_full_is_no_route(world: World, u
 
 @pytest.mark.contract("registrar R-11")
 async def test_a_query_part_is_optional_everywhere(world: World) -> None:
-    for method, uri, data in good(world, await world.create(direct=True)):
+    for method, uri, data in await good(world):
         mark = "&" if "?" in uri else "?"
         reply = await world.rpc(method, f"{uri}{mark}ignored=1&x=%zz&=", data)
         assert reply.status_code == 200, (method, uri, reply)
@@ -155,6 +166,10 @@ async def test_every_failing_field_is_named_at_once(world: World) -> None:
         ("GET", "/v1/extension-directs", {"deleted": 0}, ["deleted", "customer_id"]),
         ("GET", "/v1/extension-directs?hash=", None, ["hash"]),
         ("GET", "/v1/extensions/by-direct-hash/", None, ["hash"]),
+        ("POST", "/v1/trunks", None, ["customer_id", "domain_name", "auth_types"]),
+        ("GET", "/v1/trunks/count_by_customer", None, ["customer_id"]),
+        ("PUT", f"/v1/trunks/{SOMEBODY}", {"allowed_ips": ["x"], "auth_types": []}, ["allowed_ips[0]", "auth_types"]),
+        ("GET", "/v1/trunks", {"realm": 1, "domain_name": None}, ["realm", "domain_name", "customer_id"]),
     ],
 )
 async def test_faults_name_their_fields(world: World, method: str, uri: str, data: Any, faulty: list[str]) -> None:
@@ -179,7 +194,7 @@ async def test_a_plus_in_a_path_is_a_plus_and_percent_is_decoded_once(world: Wor
 @pytest.mark.contract("registrar R-15")
 async def test_lists_are_bare_arrays_and_unset_things_have_their_one_form(world: World) -> None:
     of = {"customer_id": str(world.customer).upper()}
-    for uri in ("/v1/extensions", "/v1/extension-directs", "/v1/contacts"):
+    for uri in ("/v1/extensions", "/v1/extension-directs", "/v1/contacts", "/v1/trunks"):
         assert (await world.rpc("GET", uri, {**of, "extension": "1001"})).data == []
     asked = world.asked(customer_id=str(world.customer).upper())
 
@@ -193,7 +208,7 @@ async def test_lists_are_bare_arrays_and_unset_things_have_their_one_form(world:
     assert made["id"] == made["id"].lower()
     assert (made["tm_update"], made["tm_delete"]) == (None, None)
     assert (made["direct_id"], made["direct_hash"]) == (str(UUID(int=0)), "")
-    assert made["tm_create"] == "2026-02-11T09:30:04.123456Z"
+    assert made["tm_create"] == "2026-02-11T09:30:05.123456Z"
 
 
 @pytest.mark.contract("registrar R-10")
@@ -270,7 +285,8 @@ JSON = st.recursive(
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text()
-    | st.sampled_from(["", SOMEBODY, SOMEBODY.upper(), "1001", "direct.0123456789ab", "9999-12-31T23:59:60Z", "\x00"]),
+    | st.sampled_from(["", SOMEBODY, SOMEBODY.upper(), "1001", "direct.0123456789ab", "9999-12-31T23:59:60Z", "\x00"])
+    | st.sampled_from([["basic"], ["ip"], ["203.0.113.7/8"], ["::ffff:1.2.3.4/97"], "pbx01", "carrier-a"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
@@ -292,6 +308,8 @@ FIELDS = [
     "domain_name",
     "realm",
     "deleted",
+    "auth_types",
+    "allowed_ips",
 ]
 ANY_URI = st.sampled_from([filled(route.pattern) for route in RPC]) | st.text().map(lambda text: f"/v1/{text}")
 QUERY = st.sampled_from(["", "?page_size=", "?page_token=", "?hash=", "?source=", "?%"])

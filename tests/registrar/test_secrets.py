@@ -117,3 +117,45 @@ async def test_the_other_form_of_digest_replaces_the_one_before(make_world: Make
     assert row["password_digest"].startswith("MD5:")
     await world.ringback.reconciler.once()
     assert [r["password_digest"] for r in world.sql("SELECT password_digest FROM ps_auths")] == [None]
+
+
+@pytest.mark.contract("registrar R-56, R-57")
+async def test_a_password_of_a_trunk_is_in_one_reply_and_nowhere_else(world: World, logged: Callable[[], str]) -> None:
+    replies = [await world.rpc("POST", "/v1/trunks", world.asked_trunk(password=MARKER))]
+    uri = f"/v1/trunks/{replies[0].data['id']}"
+    replies += [
+        await world.rpc("POST", "/v1/trunks", world.asked_trunk(password=MARKER)),
+        await world.rpc("POST", "/v1/trunks", world.asked_trunk("a", password=MARKER)),
+        await world.rpc("PUT", uri, {"password": MARKER}),
+        await world.rpc("PUT", uri, {"username": "", "password": MARKER}),
+        await world.rpc("PUT", uri, {"username": "new"}),
+        await world.rpc("GET", uri),
+        await world.rpc("GET", "/v1/trunks/domain_name/carrier-a"),
+        await world.rpc("GET", "/v1/trunks", {"customer_id": str(world.customer)}),
+        await world.rpc("PUT", uri, {"password": OTHER, "auth_types": ["basic"]}),
+        await world.rpc("PUT", uri, {"username": "new", "password_regenerate": True}),
+    ]
+    generated = replies[-1].data["password"]
+    for number in range(4):
+        world.fail_at(number)
+        replies.append(await world.rpc("PUT", uri, {"password": f"{MARKER}{number}"}))
+    replies.append(await world.rpc("DELETE", uri))
+
+    shown = [json.dumps(reply.raw) for reply in replies]
+    assert [number for number, text in enumerate(shown) if MARKER in text] == [0]
+    assert sum(OTHER in text for text in shown) == sum(generated in text for text in shown) == 1
+    log = logged()
+    assert "Broken" in log
+    file = world.settings.database_file
+    kept = b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*")).decode(errors="replace")
+    digests = [
+        ha1(name, replies[0].data["realm"], Secret(password)).md5
+        for name, password in (("pbx01", MARKER), ("pbx01", OTHER), ("new", generated))
+    ]
+    assert digests[-1] in kept
+    for secret in (MARKER, OTHER, generated):
+        assert secret not in kept + json.dumps(world.events()) + log + world.metrics()
+    for digest in digests:
+        assert digest not in json.dumps(world.events()) + log + world.metrics() + "".join(shown)
+    for table in ("registrar_trunks", "registrar_sip_auths"):
+        assert {row["password"] for row in world.sql(f"SELECT password FROM {table}")} <= {None}
