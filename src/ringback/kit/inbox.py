@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -19,6 +20,8 @@ U = TypeVar("U", bound=UnitOfWork)
 
 PAUSES: Final = (5.0, 30.0, 120.0)
 """Seconds before the second, third and last try (registrar 2.2)."""
+KEEPING_PAUSE: Final = 120.0
+"""Seconds between two tries to keep an event that was given up."""
 
 metadata = MetaData(schema=OWN)
 dead_events = Table(
@@ -60,7 +63,11 @@ Observe = Callable[[str, str, float], None]
 
 
 class Inbox(Generic[U]):
-    """Follows the events of one subscription. `on` says what is done by (publisher, type); all others are let go."""
+    """Follows the events of one subscription. `on` says what is done by (publisher, type); all others are let go.
+
+    Events about one and the same are followed one after the other, so that a later one waits while an earlier one is
+    tried again.
+    """
 
     def __init__(
         self,
@@ -75,6 +82,7 @@ class Inbox(Generic[U]):
         self._observe = observe
         self._pauses = pauses
         self._sleep = sleep
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def take(self, body: bytes) -> bool:
         """Follow one event; return (whether it was done) when it may be forgotten by whoever brought it."""
@@ -101,6 +109,10 @@ class Inbox(Generic[U]):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
             await self._bury(envelope, "it names nobody")
             return False
+        async with self._turns.setdefault(id, asyncio.Lock()):
+            return await self._insist(heard, id, envelope)
+
+    async def _insist(self, heard: Heard[U], id: UUID, envelope: Envelope) -> bool:
         for pause in (*self._pauses, None):
             try:
                 await heard(self._work, id)
@@ -121,8 +133,10 @@ class Inbox(Generic[U]):
         while True:
             try:
                 return await self._work.write(lambda uow: _keep(uow, envelope, error))
-            except Failure:
-                await self._sleep(self._pauses[-1])
+            except Exception as failure:
+                known = isinstance(failure, Failure)
+                log.warning("it waits to be kept", action=envelope.type, exc_info=None if known else failure)
+                await self._sleep(KEEPING_PAUSE)
 
 
 async def dead(session: Session) -> list[Row]:
@@ -136,7 +150,7 @@ async def _keep(uow: UnitOfWork, envelope: Envelope, error: str) -> None:
         id=uow.new_id(),
         publisher=envelope.publisher[:64],
         event_type=envelope.type[:64],
-        payload=bytes(envelope.data).decode(),
+        payload=bytes(envelope.data).decode(errors="replace"),
         error=error[:255],
         tm_create=uow.now,
     )
