@@ -30,6 +30,7 @@ Where does a line belong? Asked in this order, the first yes wins:
 
 One request takes four files, always the same: the door (`kit/rpc.py` or `api/gateway.py`), the slice's `rpc.py` or
 `rest.py`, its `service.py`, its `store.py`. Underneath, never opened for a feature: `kit/uow.py`.
+What they say to the world stands in [wire.md](wire.md), made and checked by a test like this page.
 """
 
 

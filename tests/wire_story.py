@@ -1,0 +1,168 @@
+"""One story that takes every door: a customer with phones and trunks, from the first event to the last."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from ringback.registrar.extensions.wire import NIL
+from ringback.registrar.realms import service as realms
+from tests.exchanges import Exchanges, Recorder
+from tests.world import PASSWORD, World
+
+CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
+NOBODY: Final = "00000000-0000-4000-8000-000000000000"
+OF: Final = {"customer_id": CUSTOMER}
+NOTHING: Final = "000000000000"
+"""A hash that leads nowhere."""
+NOT_RANDOM: Final = (CUSTOMER, NOBODY, NOTHING, str(NIL))
+BINDINGS: Final = tuple(f"{first}b1deb4d3b7d4bad9bdd2b0d7b3dcb6d" for first in "9ab")
+"""What Asterisk makes the ids of contacts of."""
+DOMAINS: Final[dict[str, Any]] = {
+    "domain_name_extension": "registrar.example.com",
+    "domain_name_trunk": "trunk.example.com",
+}
+
+Chapter = Callable[[Recorder], Awaitable[None]]
+
+
+async def story(template: Path, home: Path) -> Exchanges:
+    """Play it on a Ringback of its own, over a copy of the empty database `template`."""
+    world = World(template, home, **DOMAINS, direct_miss_limit=1)
+    world.frozen, world.customer = True, UUID(CUSTOMER)
+    try:
+        async with await world.http() as client:
+            recorder = Recorder(world, client, *NOT_RANDOM)
+            for chapter in CHAPTERS:
+                await chapter(recorder)
+            return recorder.made
+    finally:
+        world.close()
+
+
+async def a_customer_comes(say: Recorder) -> None:
+    await say.hear("customer-manager", "customer_created", {"id": CUSTOMER, "name": "Acme"})
+    await say.rest("PUT", "/v1.0/customer_domain", {"domain_label": "acme"})
+    await say.rest("GET", "/v1.0/customer_domain")
+    await say.rpc("GET", "/v1/customer_domains/realm/acme.registrar.example.com")
+
+
+async def a_peer_makes_an_extension(say: Recorder) -> None:
+    asked = {**OF, "extension": "1001", "name": "Front desk", "direct": True}
+    made = await say.rpc("POST", "/v1/extensions", asked)
+    one = f"/v1/extensions/{made['id']}"
+    await say.rpc("GET", one)
+    await say.rpc("GET", "/v1/extensions/extension/1001", OF)
+    await say.rpc("GET", "/v1/extensions?page_size=10", {**OF, "name": "Front desk"})
+    await say.rpc("GET", "/v1/extensions/count_by_customer", OF)
+    await say.rpc("GET", f"/v1/extensions/by-direct-hash/{made['direct_hash']}?source=192.0.2.99")
+    await say.rpc("GET", f"/v1/extension-directs?hash={made['direct_hash']}", about="The direct of a hash:")
+    await say.rpc("GET", "/v1/extension-directs", {"extension_id": made["id"]}, about="A list:")
+    say.world.register(made["endpoint_id"], id=f"{made['endpoint_id']};@{BINDINGS[0]}", expires_in=30)
+    await say.rpc("PUT", "/v1/contacts", {**OF, "extension": "1001"})
+    await say.rpc("GET", "/v1/contacts", {**OF, "extension": "1001"})
+    say.world.wait(60)
+    await say.look()
+    await say.rpc("PUT", one, {"name": "Reception", "direct_regenerate": True})
+    await say.rpc("POST", f"{one}/direct-hash-regenerate")
+
+
+async def a_peer_is_refused(say: Recorder) -> None:
+    wrong = {**OF, "extension": "10 01", "password": "short"}
+    await say.rpc("POST", "/v1/extensions", wrong, code=400)
+    await say.rpc("POST", "/v1/extensions", {**OF, "extension": "1001"}, code=409)
+    await say.rpc("GET", f"/v1/extensions/{NOBODY}", code=404)
+    await say.rpc("GET", "/v1/phones", code=404)
+    await say.rpc("PATCH", "/v1/extensions", code=405)
+    miss = f"/v1/extension-directs?hash={NOTHING}&source=203.0.113.66"
+    await say.rpc("GET", miss, code=404)
+    await say.rpc("GET", miss, code=429)
+
+
+async def a_customer_makes_an_extension(say: Recorder) -> None:
+    made = (await say.rest("POST", "/v1.0/extensions", {"extension": "1002", "password": PASSWORD}, code=201)).json()
+    one = f"/v1.0/extensions/{made['id']}"
+    first = await say.rest("GET", "/v1.0/extensions?page_size=1", about="The first page:")
+    next = f"/v1.0/extensions?page_size=1&page_token={first.json()['next_page_token']}"
+    await say.rest("GET", next, about="The last page:")
+    shown = await say.rest("GET", one)
+    await say.rest("PUT", one, {"name": "Back office", "direct": True}, if_match=shown.headers["etag"])
+    await say.rest("PATCH", one, {"password_regenerate": True})
+    await say.rest("POST", f"{one}/direct-hash-regenerate")
+    await _its_phone(say, f"1002@{made['realm']}", f"{one}/contacts")
+    await say.rest("PATCH", one, {"name": "x"}, code=412, if_match=shown.headers["etag"])
+    await say.rest("DELETE", one)
+
+
+async def _its_phone(say: Recorder, endpoint: str, contacts: str) -> None:
+    say.world.register(endpoint, id=f"{endpoint};@{BINDINGS[1]}")
+    (contact,) = (await say.rest("GET", contacts)).json()["result"]
+    await say.rest("DELETE", f"{contacts}/{contact['id']}")
+    say.world.register(endpoint, id=f"{endpoint};@{BINDINGS[2]}")
+    await say.rest("DELETE", contacts)
+
+
+async def a_peer_makes_a_trunk(say: Recorder) -> None:
+    asked = {**OF, "name": "Carrier A", "domain_name": "carrier-a", "auth_types": ["basic", "ip"]}
+    asked |= {"username": "pbx01", "password": PASSWORD, "allowed_ips": ["203.0.113.7", "198.51.100.0/28"]}
+    made = await say.rpc("POST", "/v1/trunks", asked)
+    one = f"/v1/trunks/{made['id']}"
+    await say.rpc("GET", one)
+    await say.rpc("GET", "/v1/trunks/domain_name/carrier-a")
+    await say.rpc("GET", "/v1/trunks?page_size=10", OF)
+    await say.rpc("GET", "/v1/trunks/count_by_customer", OF)
+    await say.rpc("PUT", one, {"auth_types": ["ip"], "allowed_ips": ["2001:db8::/48"]})
+    await say.rpc("DELETE", one)
+
+
+async def a_customer_makes_a_trunk(say: Recorder) -> None:
+    asked = {"domain_name": "carrier-b", "auth_types": ["basic"], "username": "pbx02"}
+    made = (await say.rest("POST", "/v1.0/trunks", asked, code=201)).json()
+    one = f"/v1.0/trunks/{made['id']}"
+    await say.rest("GET", "/v1.0/trunks")
+    await say.rest("GET", one)
+    await say.rest("PUT", one, {"name": "Carrier B"})
+    await say.rest("PATCH", one, {"username": "pbx03", "password": PASSWORD})
+    await say.rest("DELETE", one)
+
+
+async def a_customer_is_refused(say: Recorder) -> None:
+    wrong = {"extension": "1001", "password": "short", "colour": "green"}
+    await say.rest("POST", "/v1.0/extensions", wrong, code=400)
+    await say.rest("GET", "/v1.0/extensions/1001", code=400)
+    await say.rest("GET", f"/v1.0/extensions/{NOBODY}", code=404)
+    await say.rest("DELETE", "/v1.0/extensions", code=405)
+    await say.rest("POST", "/v1.0/extensions", {"extension": "1001"}, code=409)
+    await say.rest("PUT", "/v1.0/customer_domain", {"domain_label": "acme-2"}, code=409)
+    await say.rest("POST", "/v1.0/extensions", {"extension": "1003"}, code=415, content_type="text/plain")
+    limits = partial(realms.set_limits, customer_id=say.world.customer, extension=1, trunk=None)
+    await say.world.ringback.work.write(limits)
+    await say.rest("POST", "/v1.0/extensions", {"extension": "1003"}, code=429)
+    await say.rest("GET", "/v1.0/extensions", code=401, anonymous=True)
+
+
+async def the_customer_is_frozen_and_recovers(say: Recorder) -> None:
+    await say.hear("customer-manager", "customer_frozen", {"id": CUSTOMER})
+    await say.rpc("POST", "/v1/extensions", {**OF, "extension": "1003"}, code=409)
+    await say.rest("GET", "/v1.0/extensions", code=403)
+    await say.hear("customer-manager", "customer_recovered", {"id": CUSTOMER})
+
+
+async def all_ends(say: Recorder) -> None:
+    (extension,) = (await say.world.rpc("GET", "/v1/extensions", OF)).data
+    await say.rpc("DELETE", f"/v1/extensions/{extension['id']}")
+    await say.hear("customer-manager", "customer_deleted", {"id": CUSTOMER})
+
+
+CHAPTERS: Final[tuple[Chapter, ...]] = (
+    a_customer_comes,
+    a_peer_makes_an_extension,
+    a_peer_is_refused,
+    a_customer_makes_an_extension,
+    a_peer_makes_a_trunk,
+    a_customer_makes_a_trunk,
+    a_customer_is_refused,
+    the_customer_is_frozen_and_recovers,
+    all_ends,
+)
