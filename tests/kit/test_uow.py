@@ -55,6 +55,8 @@ class Sessions:
     def revision(self) -> int:
         return 0
 
+    def compact(self) -> None: ...
+
     def close(self) -> None: ...
 
 

@@ -100,10 +100,10 @@ async def test_an_owned_row_without_extension_goes_after_its_grace_and_a_foreign
         for id in (GHOST, *foreign):
             for table in MANAGED:
                 world.sql(f"INSERT INTO {table} (id) VALUES (?)", id)
-        for of, id in strangers.items():
+        for of, stranger in strangers.items():
             world.sql(
                 "INSERT INTO registrar_sip_auths (id, reference_type, realm, username) VALUES (?, ?, 'x', ?)",
-                *(id.bytes, of, of),
+                *(stranger.bytes, of, of),
             )
         for endpoint in (GHOST, "lost@xx.registrar.localhost", *foreign, "pbx@unknown.example.com"):
             row = (f"{endpoint};@1", "sip:x", 2_000_000_000, endpoint)

@@ -20,6 +20,9 @@ from ringback.registrar.work import Uow
 BATCH: Final = 50
 """Phones of one transaction: it must stay short, others write too."""
 
+Verb = Callable[[Uow, Any], Awaitable[None]]
+Run = Callable[[Callable[[Uow], Awaitable[None]]], Awaitable[None]]
+
 log = structlog.get_logger()
 
 
@@ -54,18 +57,38 @@ class Feed:
             await asyncio.sleep(interval)
 
     async def once(self) -> None:
-        """One look, and its news."""
-        found = await self._differences()
-        await self._each(found.endpoints, _compare_endpoint)
-        await self._each(found.extensions, _compare_extension)
-        await self._each(found.refreshed, lambda uow, contact: store.change(uow.session, contact))
+        """One look, and its news: first of those who lost a contact, since another may have it now.
 
-    async def _each(self, items: Iterable[Any], verb: Callable[[Uow, Any], Awaitable[None]]) -> None:
+        A contact of nobody is no news, and takes no lock; the reconciler sees to it.
+        """
+        found = await self._differences()
+        ours: set[str] = set()
+        await self._each(self._work.read, found.endpoints, partial(_note_if_known, ours))
+        await self._each(self._work.write, found.extensions, _compare_extension)
+        await self._each(self._work.write, ours, _compare_endpoint)
+        await self._each(self._work.write, found.refreshed, lambda uow, contact: store.change(uow.session, contact))
+
+    async def _each(self, run: Run, items: Iterable[Any], verb: Verb) -> None:
         rest = list(items)
         while rest:
             batch, rest = rest[:BATCH], rest[BATCH:]
-            await self._work.write(partial(_all, batch, verb))
+            try:
+                await run(partial(_all, batch, verb))
+            except Failure:
+                raise
+            except Exception:
+                await self._one_by_one(run, batch, verb)
             await asyncio.sleep(0)
+
+    async def _one_by_one(self, run: Run, batch: list[Any], verb: Verb) -> None:
+        """One phone that cannot be compared keeps no other from being told of."""
+        for item in batch:
+            try:
+                await run(partial(_all, [item], verb))
+            except Failure:
+                raise
+            except Exception as error:
+                log.error("the contacts of a phone cannot be compared", action="contacts", exc_info=error)
 
     async def _differences(self) -> Differences:
         live = chunked(
@@ -78,18 +101,25 @@ class Feed:
                 found.endpoints.add(new["endpoint"])
             elif new is None and old is not None:
                 found.extensions.add(old["extension_id"])
+            elif new is not None and old is not None and new["endpoint"] != old["endpoint_id"]:
+                found.extensions.add(old["extension_id"])
+                found.endpoints.add(new["endpoint"])
             elif new is not None and old is not None and (contact := from_row(new)).state != from_row(old).state:
                 found.refreshed.append(contact)
         return found
 
 
-async def _all(batch: list[Any], verb: Callable[[Uow, Any], Awaitable[None]], uow: Uow) -> None:
+async def _all(batch: list[Any], verb: Verb, uow: Uow) -> None:
     for item in batch:
         await verb(uow, item)
 
 
+async def _note_if_known(ours: set[str], uow: Uow, endpoint_id: str) -> None:
+    if await extensions.at_endpoint(uow, endpoint_id):
+        ours.add(endpoint_id)
+
+
 async def _compare_endpoint(uow: Uow, endpoint_id: str) -> None:
-    """A contact of no extension of ours is no news; the reconciler sees to it."""
     if extension := await extensions.at_endpoint(uow, endpoint_id):
         await service.refresh(uow, extension)
 

@@ -1,11 +1,12 @@
 """A contact: one binding of an AOR, as Asterisk wrote it down."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
+from math import isfinite
 from typing import Any, Final
 
 from ringback.kit.errors import NotFound
@@ -80,20 +81,38 @@ class Contact:
         return sha256(self.id.encode()).hexdigest()[:32]
 
 
-KINDS: Final = {"expiration_time": int, "qualify_frequency": int, "qualify_timeout": float, "via_port": int}
+WHOLE: Final = re.compile(r"\s*([+-]?\d{1,4000})", re.ASCII)
+SMALLEST: Final = -(2**63)
+GREATEST: Final = 2**63 - 1
 
 
 def from_row(row: Mapping[str, Any]) -> Contact:
     """A contact out of `ps_contacts`, or out of what we remember of one."""
-    return Contact(**{name: _value(name, row.get(name)) for name in Contact.__slots__})
+    return Contact(**{name: read(row.get(name)) for name, read in READ.items()})
 
 
-def _value(name: str, raw: Any) -> Any:
-    """SQLite keeps what Asterisk gave it, an empty string in a number's place included."""
-    kind = KINDS.get(name, str)
-    if raw is None:
-        return kind()
+def _text(raw: Any) -> str:
+    return "" if raw is None else str(raw)
+
+
+def _whole(raw: Any) -> int:
+    """A whole number as CAST reads it: SQLite keeps what Asterisk gave it, also text in a number's place."""
+    if isinstance(raw, int | float):
+        return int(min(max(raw, SMALLEST), GREATEST))
+    found = WHOLE.match(_text(raw))
+    return min(max(int(found[1]), SMALLEST), GREATEST) if found else 0
+
+
+def _number(raw: Any) -> float:
     try:
-        return kind(raw)
-    except (ValueError, OverflowError):
-        return kind()
+        number = float(raw or 0)
+    except ValueError:
+        return 0.0
+    return number if isfinite(number) else 0.0
+
+
+READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(Contact.__slots__, _text),
+    **dict.fromkeys(("expiration_time", "qualify_frequency", "via_port"), _whole),
+    "qualify_timeout": _number,
+}

@@ -3,11 +3,11 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from ringback.kit.db import Row, Session, Statement
 from ringback.registrar.contacts.model import STATE, Contact, from_row
-from ringback.registrar.tables import contact_states
+from ringback.registrar.tables import contact_states, extensions
 
 COLUMNS: Final = ("id", "extension_id", *STATE)
 IS_ID: Final = contact_states.c.id == bindparam("contact_id")
@@ -21,7 +21,8 @@ OF_EXTENSION = Statement(
 )
 DROP_ALL = Statement(delete(contact_states).where(contact_states.c.extension_id == bindparam("of_extension")))
 BEHIND = Statement(
-    select(contact_states)
+    select(contact_states, extensions.c.endpoint_id)
+    .outerjoin(extensions, and_(extensions.c.id == contact_states.c.extension_id, extensions.c.tm_delete.is_(None)))
     .where(contact_states.c.id > bindparam("after"))
     .order_by(contact_states.c.id)
     .limit(bindparam("size"))
@@ -56,5 +57,5 @@ async def drop_all(session: Session, extension_id: UUID) -> None:
 
 
 async def behind(session: Session, id: str, limit: int) -> list[Row]:
-    """Up to `limit` rows behind `id`, by id."""
+    """Up to `limit` rows behind `id`, by id, each with the endpoint name of its extension, if that lives."""
     return await session.all(BEHIND, after=id, size=limit)
