@@ -8,7 +8,8 @@ from uuid import UUID
 
 import structlog
 
-from ringback.kit.errors import DatabaseUnavailable, NotFound, Unavailable
+from ringback.kit.errors import DatabaseUnavailable, Failure, NotFound, Unavailable
+from ringback.kit.streams import CHUNK, chunked
 from ringback.kit.uow import Work
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.realms import service as realms
@@ -16,14 +17,13 @@ from ringback.registrar.realms.model import Status
 from ringback.registrar.trunks import service as trunks
 from ringback.registrar.work import Uow
 
-PAGE: Final = 100
-
-Find = Callable[[Uow, UUID, int], Awaitable[list[Any]]]
+Find = Callable[[Uow, UUID, UUID, int], Awaitable[list[UUID]]]
 Delete = Callable[..., Awaitable[Any]]
 KINDS: Final[tuple[tuple[Find, Delete], ...]] = (
-    (extensions.live_of, extensions.delete),
-    (trunks.live_of, trunks.delete),
+    (extensions.live_ids, extensions.delete),
+    (trunks.live_ids, trunks.delete),
 )
+NIL: Final = UUID(int=0)
 
 log = structlog.get_logger()
 
@@ -39,44 +39,48 @@ async def end(work: Work[Uow], customer_id: UUID, tell: Callable[[int], None] = 
     says so at the end. `tell` hears how many are done.
     """
     await work.write(partial(realms.set_status, customer_id=customer_id, status=Status.DELETED))
-    done = 0
-    failed: set[UUID] = set()
+    done, complete = 0, True
     for find, delete in KINDS:
-        while ids := await work.read(partial(_ids, find, customer_id, failed)):
-            for id in ids:
-                done += await _is_deleted(work, delete, id, failed)
-                tell(done)
-            await asyncio.sleep(0)
-    if failed:
+        async for id in chunked(work, partial(_ids, find, customer_id), _itself, NIL):
+            gone = await _end_one(work, delete, id)
+            done += gone is True
+            complete = complete and gone is not None
+            tell(done)
+            await asyncio.sleep(0)  # whoever else has a request goes first
+    if not complete:
         raise Incomplete
     await work.write(partial(realms.drop, customer_id=customer_id))
     return done
 
 
 async def resume(work: Work[Uow]) -> None:
-    """Go on with every deleted customer of whom something is left."""
+    """Go on with every deleted customer of whom something is left; one that fails does not keep the others."""
     for customer_id in await work.read(realms.left_over):
         log.info("going on with the end of a customer", action="customer_deleted")
         try:
             await end(work, customer_id)
-        except Incomplete as failure:
-            log.warning(failure.sentence, action="customer_deleted")
+        except Exception as failure:
+            known = isinstance(failure, Failure)
+            log.warning("a deleted customer stays", action="customer_deleted", exc_info=None if known else failure)
 
 
-async def _ids(find: Find, customer_id: UUID, but: set[UUID], uow: Uow) -> list[UUID]:
-    found = await find(uow, customer_id, PAGE + len(but))
-    return [item.id for item in found if item.id not in but]
+async def _ids(find: Find, customer_id: UUID, uow: Uow, after: UUID) -> list[UUID]:
+    return await find(uow, customer_id, after, CHUNK)
 
 
-async def _is_deleted(work: Work[Uow], delete: Delete, id: UUID, failed: set[UUID]) -> bool:
+def _itself(id: UUID) -> UUID:
+    return id
+
+
+async def _end_one(work: Work[Uow], delete: Delete, id: UUID) -> bool | None:
+    """Whether we deleted it, not somebody else who was faster; `None` if nobody can."""
     try:
         await work.write(partial(delete, id=id, of=None))
-    except NotFound:  # somebody else was faster
+    except NotFound:
         return False
     except DatabaseUnavailable:
         raise
     except Exception as error:
         log.error("an object of a deleted customer stays", action="customer_deleted", exc_info=error)
-        failed.add(id)
-        return False
+        return None
     return True

@@ -184,10 +184,9 @@ async def at_endpoint(uow: Uow, endpoint_id: str) -> Extension | None:
     return await store.at_endpoint(uow.session, endpoint_id)
 
 
-async def live_of(uow: Uow, customer_id: UUID, limit: int) -> list[Extension]:
-    """Up to `limit` live extensions of the customer."""
-    page = await store.LISTING.page(uow.session, {"customer_id": customer_id}, None, limit, deleted=False)
-    return list(page.items)
+async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
+    """Ids of up to `limit` live extensions of the customer, in order, behind `after`."""
+    return await store.live_ids(uow.session, customer_id, after, limit)
 
 
 async def live_behind(uow: Uow, endpoint_id: str, limit: int) -> list[Extension]:

@@ -64,6 +64,16 @@ BEHIND = Statement(
 BEHIND_ID = Statement(
     LIVING.where(extensions.c.id > bindparam("after")).order_by(extensions.c.id).limit(bindparam("size"))
 )
+LIVE_IDS = Statement(
+    select(extensions.c.id)
+    .where(
+        extensions.c.customer_id == bindparam("of_customer"),
+        extensions.c.tm_delete.is_(None),
+        extensions.c.id > bindparam("after"),
+    )
+    .order_by(extensions.c.id)
+    .limit(bindparam("size"))
+)
 AT_ENDPOINT = Statement(LIVING.where(extensions.c.endpoint_id == bindparam("of_endpoint")))
 
 
@@ -144,6 +154,12 @@ async def behind(session: Session, endpoint_id: str, limit: int) -> list[Extensi
 async def behind_id(session: Session, id: UUID, limit: int) -> list[Extension]:
     """Up to `limit` live extensions by id, behind `id`."""
     return [from_row(row) for row in await session.all(BEHIND_ID, after=id, size=limit)]
+
+
+async def live_ids(session: Session, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
+    """Ids of up to `limit` live extensions of the customer, in order, behind `after`; no row is read any further."""
+    rows = await session.all(LIVE_IDS, of_customer=customer_id, after=after, size=limit)
+    return [row["id"] for row in rows]
 
 
 async def of_customer(session: Session, customer_id: UUID) -> list[Extension]:

@@ -108,10 +108,9 @@ async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Trunk]:
     return await store.behind_id(uow.session, id, limit)
 
 
-async def live_of(uow: Uow, customer_id: UUID, limit: int) -> list[Trunk]:
-    """Up to `limit` live trunks of the customer."""
-    found = await store.LISTING.page(uow.session, {"customer_id": customer_id}, None, limit, deleted=False)
-    return list(found.items)
+async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
+    """Ids of up to `limit` live trunks of the customer, in order, behind `after`."""
+    return await store.live_ids(uow.session, customer_id, after, limit)
 
 
 async def keep_digests(uow: Uow, limit: int) -> int:

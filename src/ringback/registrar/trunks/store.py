@@ -37,6 +37,16 @@ LOCKED = Statement(LIVING.where(IS_TRUNK).with_for_update())
 BY_DOMAIN = Statement(LIVING.where(func.lower(trunks.c.domain_name) == func.lower(bindparam("name"))))
 COUNT = Statement(COUNTED.where(trunks.c.customer_id == bindparam("of_customer"), trunks.c.tm_delete.is_(None)))
 BEHIND_ID = Statement(LIVING.where(trunks.c.id > bindparam("after")).order_by(trunks.c.id).limit(bindparam("size")))
+LIVE_IDS = Statement(
+    select(trunks.c.id)
+    .where(
+        trunks.c.customer_id == bindparam("of_customer"),
+        trunks.c.tm_delete.is_(None),
+        trunks.c.id > bindparam("after"),
+    )
+    .order_by(trunks.c.id)
+    .limit(bindparam("size"))
+)
 PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")))
 COUNT_PLAIN = Statement(COUNTED.where(IS_PLAIN))
 
@@ -102,6 +112,12 @@ async def by_domain(session: Session, name: str) -> Trunk | None:
 async def behind_id(session: Session, id: UUID, limit: int) -> list[Trunk]:
     """Up to `limit` live trunks by id, behind `id`."""
     return [from_row(row) for row in await session.all(BEHIND_ID, after=id, size=limit)]
+
+
+async def live_ids(session: Session, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
+    """Ids of up to `limit` live trunks of the customer, in order, behind `after`; no row is read any further."""
+    rows = await session.all(LIVE_IDS, of_customer=customer_id, after=after, size=limit)
+    return [row["id"] for row in rows]
 
 
 async def plain(session: Session, limit: int) -> list[Trunk]:
