@@ -190,7 +190,12 @@ async def test_after_delete_the_very_next_register_and_call_are_refused_and_a_ca
     )
     assert [await pbx.register(), await trusted.register()] == [200, 200]
     talking = asyncio.create_task(pbx.call(address, talk=0.3))
-    await until(lambda: asyncio.sleep(0, one.rang), 5)
+
+    async def rings() -> int:
+        await asyncio.sleep(0)
+        return one.rang
+
+    await until(rings, 5)
 
     await asyncio.gather(edge.delete(trunk), edge.delete(carrier))
 

@@ -1,15 +1,18 @@
 """Runs a Kamailio of our own on loopback, in front of an Asterisk: started, stopped, and nothing left behind."""
 
 import asyncio
+import contextlib
+import os
 import re
 import shutil
+import signal
 import socket
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Self
 
-from ringback.demo.children import Child, spawn
+from ringback.demo.children import Child, end, spawn
 from ringback.demo.programs import KamailioProgram
 from ringback.sip.kamailio import KamailioOptions, kamailio_config
 
@@ -18,7 +21,7 @@ MEGABYTES = ("-m", "64", "-M", "8")  # shared, and of each process
 
 
 class KamailioFailed(Exception):
-    """Kamailio did not start; the text has the last lines of its log."""
+    """Kamailio did not start; the text has lines of its log."""
 
 
 class Kamailio(Child):
@@ -55,8 +58,8 @@ class Kamailio(Child):
             [*self.program.command, "-DD", "-E", *where, *MEGABYTES], output=self._log, cwd=self._folder
         )
         while not await asyncio.to_thread(_answers, self.options.bind, self.options.sip_port):
-            if self._process.returncode is not None:
-                raise KamailioFailed(f"it ended at once: {' | '.join(self.problems()[-3:])}")
+            if self._process.returncode is not None or any(" CRITICAL: " in line for line in self.problems()):
+                raise KamailioFailed(f"it does not start: {' | '.join(self.problems()[:2])}")
             await asyncio.sleep(0.02)  # its port is not open yet
 
     @property
@@ -75,7 +78,11 @@ class Kamailio(Child):
 
     async def stop(self) -> None:
         """End it (SIGTERM, after five seconds SIGKILL) and remove its folder; may be called twice."""
-        await super().stop()
+        process, self._process = self._process, None
+        if process is not None:
+            await end(process, self.STOP_SECONDS)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # a worker that missed the end of the first process
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
