@@ -143,7 +143,7 @@ def _json(text: str) -> bytes:
     """The text of `--data`, once it is known to be JSON."""
     try:
         msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         terminal.stop(f"--data is not JSON: {error}", terminal.USAGE)
     return text.encode()
 

@@ -139,8 +139,11 @@ def stop(line: str, code: int, name: str = "ringback") -> NoReturn:
 
 
 FLAGS: Final = {
+    "domain_label": "label",
     "domain_name": "domain",
     "extension": "extension_number",
+    "limit_extension": "extension",
+    "limit_trunk": "trunk",
     "page_size": "limit",
     "password_regenerate": "generate_password",
 }

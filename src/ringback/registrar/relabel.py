@@ -24,9 +24,9 @@ async def set_label(uow: Uow, customer_id: UUID, label: str, *, reissue: bool = 
     A digest holds the realm, so phones that are known by digests move only with new passwords (`reissue`).
     """
     before, after = await realms.set_label(uow, customer_id, label)
-    if before is None or before.label == after.label:
+    if before and before.label == after.label:
         return Relabelled(after, [])
-    phones = await extensions.of_customer(uow, customer_id)
+    phones = [phone for phone in await extensions.of_customer(uow, customer_id) if phone.realm != after.name]
     if not reissue and any(phone.kept.password is None for phone in phones):
         raise LabelInUse
     return Relabelled(after, [await extensions.move(uow, phone, after, reissue=reissue) for phone in phones])

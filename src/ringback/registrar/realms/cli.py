@@ -1,14 +1,16 @@
 """`registrar-control domain …` and `registrar-control customer …`."""
 
+import re
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
 from ringback import terminal
 from ringback.app import Ringback
-from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.errors import Fault
 from ringback.kit.reading import Asked, Identity, rule
 from ringback.registrar import cascade, relabel
 from ringback.registrar.extensions import service as extensions
@@ -32,7 +34,8 @@ Which = Annotated[str | None, typer.Option("--customer_id", help="which customer
 LabelFlag = Annotated[str | None, typer.Option("--label", help="the new label (required)")]
 Reissue = Annotated[bool, typer.Option("--reissue", help="give every phone of the customer a new password")]
 Force = Annotated[bool, typer.Option("--force", help="do not ask")]
-Number = Annotated[int, rule("a whole number from 0 on; 0 is no limit", lambda number: number >= 0)]
+MOST: Final = 2**31 - 1
+Number = Annotated[int, rule(f"a whole number from 0 to {MOST}; 0 is no limit", lambda number: 0 <= number <= MOST)]
 LimitFlag = Annotated[str | None, typer.Option(help="how many live ones at most; 0: any number", metavar="N")]
 
 
@@ -51,8 +54,13 @@ class NewLabel(OneCustomer, frozen=True, kw_only=True):
 class NewLimits(OneCustomer, frozen=True, kw_only=True):
     """Which customer, and how many objects they may have."""
 
-    extension: Number | None = None
-    trunk: Number | None = None
+    limit_extension: Number | None = None
+    limit_trunk: Number | None = None
+
+    @staticmethod
+    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
+        if not values.keys() & {"limit_extension", "limit_trunk"}:
+            yield Fault("limit_extension", "is required, or --trunk")
 
 
 @domain.command("get")
@@ -103,11 +111,11 @@ def limit(
     format: AsForm = Form.TABLE,
 ) -> None:
     """Give a customer limits of their own."""
-    if extension is None and trunk is None:
-        raise ValidationFailed(Fault("extension", "is required, or --trunk"))
-    numbers = {"extension": _number(extension), "trunk": _number(trunk)}
+    numbers = {"limit_extension": _number(extension), "limit_trunk": _number(trunk)}
     new = asked(NewLimits, customer_id=terminal.asked_for(customer_id, "Customer id"), **numbers)
-    verb = partial(service.set_limits, customer_id=new.customer_id, extension=new.extension, trunk=new.trunk)
+    verb = partial(
+        service.set_limits, customer_id=new.customer_id, extension=new.limit_extension, trunk=new.limit_trunk
+    )
     _show(settings, do(settings, verb, writes=True), format)
 
 
@@ -150,7 +158,7 @@ def _one(customer_id: str | None) -> Any:
 
 def _number(text: str | None) -> object:
     """What a flag says, as a number where it is one; the reader refuses the rest."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() else text
+    return int(text) if text and re.fullmatch("[0-9]{1,10}", text) else text
 
 
 def _set_status(settings: Settings, customer_id: str | None, status: Status, format: Form) -> None:

@@ -44,12 +44,16 @@ async def require_room(limit: int | None, default: int, count: Awaitable[int]) -
 
 
 async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm:
-    """The customer's realm; a first one gets `label`, or a short random one if so set, or the customer's id."""
+    """The customer's realm; a first one gets `label`, or a short random one if so set, or the customer's id.
+
+    Extensions from before there was a realm live under the customer's id: no new one goes elsewhere by itself.
+    """
     if realm := await store.of_customer(uow.session, customer_id):
         return realm
-    if label is None and uow.settings.domain_short_label_enabled:
+    short = label is None and uow.settings.domain_short_label_enabled
+    if short and not await store.has_extensions(uow.session, customer_id):
         return await _short(uow, customer_id)
-    realm = _realm(uow, customer_id, label or str(customer_id))
+    realm = _realm(uow, customer_id, str(customer_id) if label is None else label)
     if not await store.add_if_new(uow.session, realm):
         raise LabelTaken(domain_label="is taken")
     return realm
@@ -69,7 +73,7 @@ async def get(uow: Uow, customer_id: UUID) -> Realm:
 
 async def find(uow: Uow, name: str) -> Realm:
     """The realm of that name, in whatever letter case."""
-    realm = await store.named(uow.session, name.lower())
+    realm = await store.named(uow.session, name.lower()) if name.isascii() else None
     if realm is None:
         raise RealmNotFound
     return realm
@@ -139,7 +143,10 @@ def _realm(uow: Uow, customer_id: UUID, label: str) -> Realm:
 
 async def _short(uow: Uow, customer_id: UUID) -> Realm:
     for _ in range(LABEL_TRIES):
-        realm = _realm(uow, customer_id, uow.memory.new_label())
+        label = uow.memory.new_label()
+        if not names.is_label(label, customer_id):  # a reserved word
+            continue
+        realm = _realm(uow, customer_id, label)
         if await store.add_if_new(uow.session, realm):
             return realm
     raise LabelTaken

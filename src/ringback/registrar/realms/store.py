@@ -30,6 +30,11 @@ ADD_CUSTOMER = Statement(insert(customers), *CUSTOMER_COLUMNS, "tm_create")
 CHANGE_CUSTOMER = Statement(
     update(customers).where(IS_CUSTOMER), "status", "limit_extension", "limit_trunk", "tm_update"
 )
+ONE_EXTENSION = Statement(
+    select(extensions.c.id)
+    .where(extensions.c.customer_id == bindparam("of_customer"), extensions.c.tm_delete.is_(None))
+    .limit(1)
+)
 LEFT_OVER = Statement(
     select(customers.c.customer_id).where(
         customers.c.status == Status.DELETED.value,
@@ -80,6 +85,11 @@ async def change(session: Session, realm: Realm) -> None:
         )
     except Duplicate:
         raise LabelTaken(domain_label="is taken") from None
+
+
+async def has_extensions(session: Session, customer_id: UUID) -> bool:
+    """Whether the customer has a live extension."""
+    return await session.one(ONE_EXTENSION, of_customer=customer_id) is not None
 
 
 async def drop(session: Session, customer_id: UUID) -> None:
