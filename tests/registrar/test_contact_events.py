@@ -93,7 +93,7 @@ async def test_an_event_says_which_phone_and_where_and_why(world: World) -> None
     world.frozen = True
     made = await world.create()
     id = "1001@x^3B@9b1deb4d3b7d4bad9bdd2b0d7b3dcb6d"
-    world.register(made["endpoint_id"], id=id)
+    world.register(made["endpoint_id"], id=id, user_agent="Phone/2.1 (x^3B y)")
     await look(world)
     world.wait(1)
     await world.rpc("DELETE", f"/v1/extensions/{made['id']}")
@@ -106,7 +106,7 @@ async def test_an_event_says_which_phone_and_where_and_why(world: World) -> None
         "extension": "1001",
         "realm": made["realm"],
         "uri": "sip:1001@192.0.2.44:5062;transport=tcp",
-        "user_agent": "Phone/2.1",
+        "user_agent": "Phone/2.1 (x; y)",
         "via_addr": "192.0.2.44",
         "via_port": 5062,
         "reg_server": "ast-1",
@@ -148,6 +148,7 @@ async def test_a_purge_tells_its_cause_and_no_look_tells_it_again(world: World, 
     if looked:
         assert await look(world) == [REGISTERED] * 4
     world.sql("DELETE FROM ps_contacts WHERE id = ?", gone)
+    world.register(made["endpoint_id"], expires_in=-10)
     before = len(world.events())
 
     assert (await PURGES[cause](world, f"/v1/extensions/{made['id']}")).status_code == 200

@@ -57,8 +57,7 @@ class Contact:
 
     @property
     def plain_uri(self) -> str:
-        """The URI with `;` where Asterisk's realtime wrote `^3B`, and its other escapes."""
-        return re.sub(r"\^([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), self.uri)
+        return plain(self.uri)
 
     @property
     def transport(self) -> str:
@@ -79,6 +78,11 @@ class Contact:
     def public_id(self) -> str:
         """32 hex characters that name this contact to customers."""
         return sha256(self.id.encode()).hexdigest()[:32]
+
+
+def plain(text: str) -> str:
+    """The text with `;` where Asterisk's realtime wrote `^3B`, and its other escapes."""
+    return re.sub(r"\^([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), text)
 
 
 WHOLE: Final = re.compile(r"\s*([+-]?\d{1,4000})", re.ASCII)

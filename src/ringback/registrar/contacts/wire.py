@@ -1,13 +1,13 @@
 """Contacts as JSON."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 
 from ringback.kit.reading import Asked, Identity, rule
-from ringback.registrar.contacts.model import Contact
+from ringback.registrar.contacts.model import Contact, plain
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Seen
 
@@ -63,8 +63,10 @@ class ContactNews(msgspec.Struct, frozen=True):
     tm_event: datetime
 
 
+TEXTS: Final = ("user_agent", "via_addr", "reg_server", "call_id")
+
+
 def news(extension: Extension, contact: Contact, cause: str, now: datetime) -> ContactNews:
-    same = ("user_agent", "via_addr", "via_port", "reg_server", "call_id", "expire_time")
     return ContactNews(
         id=contact.public_id,
         customer_id=extension.customer_id,
@@ -72,20 +74,28 @@ def news(extension: Extension, contact: Contact, cause: str, now: datetime) -> C
         extension=extension.number,
         realm=extension.realm,
         uri=contact.plain_uri,
+        via_port=contact.via_port,
+        expire_time=contact.expire_time,
         cause=cause,
         tm_event=now,
-        **{name: getattr(contact, name) for name in same},
+        **_plain(contact, *TEXTS),
     )
 
 
 def public(contact: Contact, now: datetime) -> RegistrarManagerContact:
-    same = ("transport", "user_agent", "via_addr", "via_port", "path", "reg_server", "call_id", "expire_time")
     return RegistrarManagerContact(
         id=contact.public_id,
         uri=contact.plain_uri,
+        transport=contact.transport,
+        via_port=contact.via_port,
+        expire_time=contact.expire_time,
         expires_in=max(0, contact.expiration_time - int(now.timestamp())),
-        **{name: getattr(contact, name) for name in same},
+        **_plain(contact, *TEXTS, "path"),
     )
+
+
+def _plain(contact: Contact, *names: str) -> dict[str, str]:
+    return {name: plain(getattr(contact, name)) for name in names}
 
 
 def whole(seen: Seen, now: datetime, *, registered: bool | None = None) -> Contacts:
