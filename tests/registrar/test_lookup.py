@@ -1,7 +1,11 @@
 """Who is behind a direct address, and who may ask how often."""
 
+from collections.abc import Callable
+from urllib.parse import quote
+
 import pytest
 
+from ringback.registrar.directs.model import source_of
 from ringback.registrar.realms.model import Status
 from tests.world import World
 
@@ -126,3 +130,111 @@ async def test_a_publisher_without_source_is_never_refused(world: World) -> None
     shown = world.metrics()
     assert 'registrar_manager_direct_lookup_total{result="miss"} 60.0' in shown
     assert 'registrar_manager_direct_lookup_total{result="hit"} 1.0' in shown
+
+
+SPELLINGS = {
+    "192.0.2.1": ["192.0.2.1:5060", "[192.0.2.1]:5060", "::ffff:192.0.2.1", "::FFFF:c000:201", "[::ffff:192.0.2.1]:7",
+                  " 192.0.2.1 ", "192.0.2.1:65535", "0:0:0:0:0:ffff:c000:0201"],
+    "2001:db8:0:1::/64": ["2001:db8:0:1::1", "2001:DB8:0:1::1", "2001:0db8:0000:0001:ffff:ffff:ffff:ffff",
+                          "[2001:db8:0:1::2]", "[2001:db8:0:1::3]:5060", "2001:db8:0:1:0:0:192.0.2.1",
+                          "2001:db8:0:1::1%eth0", "[2001:db8:0:1::1%25eth0]:5060"],
+    "edge.example.com": ["edge.example.com", "EDGE.example.COM", "edge.example.com:5060", "[edge.example.com]:5060"],
+    "a" * 64: ["a" * 64, "A" * 65, "a" * 64 + "b"],
+    "300.1.1.1": ["300.1.1.1", "300.1.1.1:5060"],
+    "x:y:5060": ["x:y:5060"],
+    "２": ["２"],
+    "": [" ", "[]", ":5060"],
+}  # fmt: skip
+
+
+@pytest.mark.contract("registrar R-40")
+def test_a_source_has_one_spelling() -> None:
+    found = {name: {source_of(spelling) for spelling in spellings} for name, spellings in SPELLINGS.items()}
+
+    assert found == {name: {name} for name in SPELLINGS}
+    assert source_of("2001:db8:0:2::1") != source_of("2001:db8:0:1::1")
+    assert source_of("192.0.2.2") != source_of("192.0.2.1")
+    assert all(source_of(name) == name for name in SPELLINGS if "/" not in name)
+
+
+@pytest.mark.contract("registrar R-40")
+@pytest.mark.parametrize("name", ["192.0.2.1", "2001:db8:0:1::/64", "edge.example.com"])
+async def test_another_spelling_of_a_source_is_no_fresh_budget(world: World, name: str) -> None:
+    spellings = SPELLINGS[name]
+    replies = []
+    for number in range(11):
+        uri = LOOKUPS[number % 2].format("0" * 12)
+        replies.append(await world.rpc("GET", with_source(uri, quote(spellings[number % len(spellings)]))))
+
+    assert [reply.status_code for reply in replies] == [404] * 10 + [429]
+    for spelling in spellings:
+        assert (await world.rpc("GET", with_source(LOOKUPS[0].format("x"), quote(spelling)))).status_code == 429
+
+
+@pytest.mark.contract("registrar R-40")
+async def test_a_thousand_sources_have_a_thousand_budgets(world: World) -> None:
+    made = await world.create(direct=True)
+    sources = [f"198.51.{number // 256}.{number % 256}" for number in range(1000)]
+    for turn in range(11):
+        for source in sources[:: 1 if turn in (0, 10) else 100]:
+            reply = await world.rpc("GET", with_source(LOOKUPS[1].format("0" * 12), source))
+            assert reply.status_code == (429 if turn == 10 and source in sources[::100] else 404)
+
+    statuses = {
+        source: (await world.rpc("GET", with_source(LOOKUPS[0].format(made["direct_hash"]), source))).status_code
+        for source in sources
+    }
+    assert [source for source, status in statuses.items() if status == 429] == sources[::100]
+    assert set(statuses.values()) == {200, 429}
+    assert 'registrar_manager_direct_lookup_total{result="limited"} 20.0' in world.metrics()
+
+
+@pytest.mark.contract("registrar R-39, R-40")
+async def test_the_hash_of_a_frozen_customer_costs_as_a_miss_and_hits_cost_nothing(world: World) -> None:
+    made = await world.create(direct=True)
+    uri = with_source(LOOKUPS[0].format(made["direct_hash"]), "192.0.2.1")
+    for _ in range(30):
+        assert (await world.rpc("GET", uri)).status_code == 200
+    await world.set_status(Status.FROZEN)
+    for _ in range(10):
+        assert (await world.rpc("GET", uri)).refusal == (404, "DIRECT_NOT_FOUND")
+
+    assert (await world.rpc("GET", uri)).refusal == (429, "LOOKUP_RATE_LIMITED")
+
+    await world.set_status(Status.ACTIVE)
+    assert (await world.rpc("GET", uri)).refusal == (429, "LOOKUP_RATE_LIMITED")
+    world.wait(60)
+    assert (await world.rpc("GET", uri)).status_code == 200
+
+
+@pytest.mark.contract("registrar R-40")
+async def test_a_publisher_who_misses_51_times_a_second_is_said_once_a_second_and_served(
+    world: World, logged: Callable[[], str]
+) -> None:
+    async def misses(number: int, **more: str) -> int:
+        """How many warnings that many misses cause."""
+        before = logged().count("many unknown direct hashes")
+        for _ in range(number):
+            assert (await world.rpc("GET", LOOKUPS[0].format("0" * 12), **more)).status_code == 404
+        return logged().count("many unknown direct hashes") - before
+
+    assert await misses(50) == 0
+    assert await misses(50, publisher="other" * 100) == 0
+    assert await misses(20) == 1
+    assert "other" not in logged()
+    world.wait(1)
+    assert await misses(50) == 0
+    assert await misses(5, publisher="other" * 100) == 0
+    world.wait(0.5)
+    assert await misses(1) == 1
+    shut = world.ringback.memory.misses
+    assert not shut.is_shut("test")
+    assert 'direct_lookup_total{result="limited"}' not in world.metrics()
+    assert 'registrar_manager_direct_lookup_total{result="miss"} 176.0' in world.metrics()
+
+
+@pytest.mark.contract("registrar R-40")
+async def test_a_source_that_is_blank_is_no_way_around_the_budget(world: World) -> None:
+    uri = with_source(LOOKUPS[0].format("0" * 12), "%20")
+
+    assert [(await world.rpc("GET", uri)).status_code for _ in range(11)] == [404] * 10 + [429]

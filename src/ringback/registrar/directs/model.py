@@ -4,12 +4,20 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from uuid import UUID
 
 from ringback.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 
 ACCEPTED: Final = re.compile(r"(?:direct\.)?([0-9a-f]{12,64})", re.IGNORECASE | re.ASCII)
+
+WITH_PORT: Final = re.compile(r"\[([^\[\]]*)\](?::[0-9]{1,5})?|([^:\[\]]*):[0-9]{1,5}")
+"""`[2001:db8::1]:5060`, `[2001:db8::1]`, `192.0.2.1:5060`, `edge.example.com:5060`."""
+LONGEST: Final = 64
+"""Characters that are kept of who asks, where that is no address."""
+NETWORK: Final = 64
+"""Bits of an IPv6 address that tell sources apart: whoever has one address has all of that network."""
 
 IN_LOGS: Final = (
     re.compile(r"(direct\.|by-direct-hash/(?:direct\.)?|hash=(?:direct\.)?)([0-9A-Fa-f]{4})[0-9A-Fa-f]{2,60}"),
@@ -43,6 +51,26 @@ def hash_in(text: str) -> str | None:
     """The hash in `<hash>` or `direct.<hash>`, in lower case; `None` for what cannot be one."""
     found = ACCEPTED.fullmatch(text)
     return found[1].lower() if found else None
+
+
+def source_of(text: str) -> str:
+    """Who asks, in one spelling, so that another spelling is no fresh budget.
+
+    An IPv4 address, also one in IPv6, is itself; an IPv6 address is its network. Port, brackets, zone and letter case
+    tell nobody apart. Anything else is text, cut short.
+    """
+    bare = text.strip()
+    if found := WITH_PORT.fullmatch(bare):
+        bare = found[1] if found[2] is None else found[2]
+    try:
+        address = _plain(ip_address(bare.partition("%")[0]))
+    except ValueError:
+        return bare.lower()[:LONGEST]
+    return str(address if isinstance(address, IPv4Address) else IPv6Network((int(address), NETWORK), strict=False))
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 class DirectNotFound(NotFound):

@@ -9,11 +9,13 @@ import structlog
 from ringback.kit.errors import ValidationFailed
 from ringback.registrar.directs import store
 from ringback.registrar.directs.model import (
+    LONGEST,
     Direct,
     DirectNotFound,
     HashUnavailable,
     LookupRateLimited,
     hash_in,
+    source_of,
 )
 from ringback.registrar.directs.wire import DirectFilters
 from ringback.registrar.work import Uow
@@ -54,8 +56,9 @@ async def lookup(uow: Uow, text: str, source: str | None, publisher: str) -> Dir
     """Who is behind an address. A miss costs its source; a source that missed too often is refused, hit or miss."""
     if not text:
         raise ValidationFailed(hash="must not be empty")
+    who = source_of(source) if source else None
     misses, counted = uow.memory.misses, uow.memory.metrics.direct_lookup
-    if source and misses.is_shut(source):
+    if who is not None and misses.is_shut(who):
         counted.labels("limited").inc()
         raise LookupRateLimited
     hash = hash_in(text)
@@ -63,14 +66,20 @@ async def lookup(uow: Uow, text: str, source: str | None, publisher: str) -> Dir
     if direct:
         counted.labels("hit").inc()
         return direct
-    if source and not misses.spend(source):
+    if who is not None and not misses.spend(who):
         counted.labels("limited").inc()
         raise LookupRateLimited
     counted.labels("miss").inc()
-    alarm = not source and not uow.memory.publisher_misses.is_shut(publisher)
-    if alarm and not uow.memory.publisher_misses.spend(publisher):
-        log.warning("many unknown direct hashes are asked for", action="direct_lookup", publisher=publisher)
+    if who is None:
+        _watch(uow, publisher[:LONGEST])
     raise DirectNotFound
+
+
+def _watch(uow: Uow, publisher: str) -> None:
+    """Say so, at most once a second, when one publisher asks for very many; it is served all the same."""
+    misses = uow.memory.publisher_misses
+    if not misses.is_shut(publisher) and not misses.spend(publisher):
+        log.warning("many unknown direct hashes are asked for", action="direct_lookup", publisher=publisher)
 
 
 async def find(uow: Uow, filters: DirectFilters) -> Sequence[Direct]:
