@@ -83,3 +83,22 @@ def test_delete_shows_the_phone_and_a_no_keeps_it(shell: Shell) -> None:
     assert talk.end() == 1
     assert "Front desk" in talk.seen
     assert shell.sql("SELECT tm_delete FROM registrar_extensions") == [{"tm_delete": None}]
+
+
+@pytest.mark.process
+@pytest.mark.contract("registrar R-78")
+def test_a_trunk_is_asked_for_a_password_only_if_it_has_a_username(shell: Shell) -> None:
+    create = ("trunk", "create", "--customer_id", shell.customer, "--ringback_home", str(shell.home))
+    by_address = Talk(*create, "--allowed_ips", "203.0.113.7")
+    by_address.until("Domain name")
+    by_address.type("carrier-a")
+
+    assert by_address.end() == 0
+    assert "assword" not in by_address.seen
+    by_digest = Talk(*create, "--domain", "carrier-b", "--username", "pbx01")
+    by_digest.until("Password")
+    by_digest.type_unseen("")
+    by_digest.until("shown this once")
+    assert by_digest.end() == 0
+    rows = shell.sql("SELECT ha1 IS NULL AS none FROM registrar_trunks ORDER BY domain_name")
+    assert [row["none"] for row in rows] == [1, 0]

@@ -82,6 +82,15 @@ async def test_a_password_that_a_change_sets_is_shown_once_and_reaches_both_tabl
 
 
 @pytest.mark.contract("registrar R-45")
+async def test_a_password_that_is_the_same_is_not_shown_again(world: World) -> None:
+    made = await world.create_trunk()
+
+    reply = await put(world, made, name="x", password=PASSWORD)
+
+    assert (reply.data["name"], reply.data["password"]) == ("x", "")
+
+
+@pytest.mark.contract("registrar R-45")
 async def test_in_digest_mode_a_new_username_needs_a_password_with_it(world: World) -> None:
     made = await world.create_trunk()
     before = world.everything()
@@ -227,19 +236,24 @@ async def test_clear_passwords_of_trunks_become_digests_and_no_password_stays_no
         await world.create_trunk("carrier-b", auth_types=["ip"], username=None, password=None),
         await world.create_trunk("carrier-c", auth_types=["ip"]),
         await world.create_trunk("carrier-d"),
+        await world.create_trunk("carrier-e"),
     ]
+    nameless = UUID(made[4]["id"]).bytes
+    world.sql("UPDATE registrar_trunks SET username = '' WHERE id = ?", nameless)
     await world.rpc("DELETE", f"{URI}/{made[3]['id']}")
     events = world.events()
 
     turned = [await world.ringback.work.write(lambda uow: service.keep_digests(uow, 3)) for _ in range(3)]
 
-    assert turned == [3, 1, 0]
+    assert turned == [3, 2, 0]
     assert await world.ringback.work.read(service.count_plain) == 0
     assert world.events() == events
-    digests = {UUID(trunk["id"]).bytes: ha1("pbx01", trunk["realm"], Secret(PASSWORD)).md5 for trunk in made}
-    digests[UUID(made[1]["id"]).bytes] = None  # type: ignore[assignment]
+    digests: dict[bytes, str | None] = {
+        UUID(trunk["id"]).bytes: ha1("pbx01", trunk["realm"], Secret(PASSWORD)).md5 for trunk in made
+    }
+    digests |= {nameless: None, UUID(made[1]["id"]).bytes: None}
     kept = world.sql("SELECT id, ha1, password FROM registrar_trunks")
     assert {row["id"]: row["ha1"] for row in kept} == digests
     for row in [*kept, *rows(world)[1]]:
         assert (row["password"], row["ha1"]) == (None, digests[row["id"]])
-    assert len(rows(world)[1]) == 3
+    assert len(rows(world)[1]) == 4
