@@ -5,9 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from ringback.server import make_schema
 from tests.world import World
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Tracebacks as text: the colourful ones of an unconfigured log take a second each."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ]
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

