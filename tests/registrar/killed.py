@@ -1,6 +1,6 @@
 """A process that is killed in the middle: run by `test_killed.py`, which looks at what is left.
 
-Reads one JSON line per work: a database, requests, what of them to do last. For each step of that work it copies the
+Reads one JSON line per work: a database, and a request or an event of others. For each step of that work it copies the
 database and forks a child that is killed there; it answers with the copies and what of the news had been published.
 """
 
@@ -61,6 +61,8 @@ async def act(work: Work, database: Path, step: int | str) -> None:
     world.ringback.database.writer.set_trace_callback(said)  # type: ignore[attr-defined]
     if work["what"] == "relay":
         await world.ringback.relay.publish_waiting()
+    elif "event" in work:
+        assert await world.tell(work["event"])
     else:
         reply = await world.rpc(*work["request"])
         assert reply.status_code == 200, reply
