@@ -1,16 +1,20 @@
 """SIP rows follow our own truth."""
 
+import re
 import sqlite3
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from ringback.kit.db import Statement
 from ringback.registrar.reconcile import Drift
 from ringback.sip import edge
 from ringback.sip.tables import MANAGED
 from tests.registrar.test_list import insert
-from tests.world import World
+from tests.world import Broken, World
 
 SIP = ("ps_aors", "ps_auths", "ps_endpoints", "registrar_sip_auths")
 GHOST = "ghost@xx.registrar.localhost"
@@ -234,3 +238,60 @@ async def test_deleted_extensions_are_no_truth(world: World) -> None:
 
     assert await passes(world) == []
     assert rows(world) == {table: [] for table in (*SIP, "ps_contacts")}
+
+
+def gauges(world: World) -> dict[str, float]:
+    found = re.findall(r"^registrar_manager_reconcile_(\w+) (\S+)$", world.metrics(), re.MULTILINE)
+    return {name: float(value) for name, value in found}
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_a_row_that_cannot_be_repaired_keeps_no_other_from_it_and_is_no_success(
+    world: World, logged: Callable[[], str]
+) -> None:
+    one, two = await world.create("1001"), await world.create("1002")
+    world.sql("DELETE FROM ps_auths")
+    failing = ("ps_auths", "registrar_strays")
+    left = count()
+
+    def fail_once(statement: Statement) -> None:
+        if statement.core.is_delete and statement.core.table.name in failing and next(left) == 0:  # type: ignore[attr-defined]
+            raise Broken("no")
+
+    world.before_statement = fail_once
+    done = await world.ringback.reconciler.once()
+
+    (failed,), (mended,) = done.failed, done.due
+    assert {failed.id, mended.id} == {one["endpoint_id"], two["endpoint_id"]}
+    assert not done.is_whole
+    assert gauges(world) == {"pending": 1.0, "last_success_timestamp_seconds": 0.0}
+    assert "a row cannot be repaired" in logged()
+    assert [row["id"] for row in world.everything()["ps_auths"]] == [mended.id]
+    again = await world.ringback.reconciler.once()
+    assert (again.due, again.is_whole) == ([failed], True)
+    last = int(world.now.timestamp())
+    assert gauges(world) == {"pending": 0.0, "last_success_timestamp_seconds": pytest.approx(last, abs=2)}
+    assert 'reconcile_actions_total{action="add",table="ps_auths"} 2.0' in world.metrics()
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_a_phone_whose_endpoint_row_is_missing_keeps_its_contacts(world: World) -> None:
+    made = await world.create()
+    world.register(made["endpoint_id"])
+    world.sql("DELETE FROM ps_endpoints")
+
+    assert await passes(world, no_grace=True) == [Drift("ps_endpoints", made["endpoint_id"], "add")]
+
+    assert [row["endpoint"] for row in rows(world)["ps_contacts"]] == [made["endpoint_id"]]
+
+
+@pytest.mark.contract("registrar R-64")
+async def test_a_time_that_somebody_spoilt_keeps_no_row_from_being_compared(world: World) -> None:
+    await world.create()
+    before = rows(world)
+    world.sql("UPDATE registrar_sip_auths SET tm_create = 'once', tm_update = x'00', ha1 = NULL")
+
+    (drift,) = await passes(world)
+
+    assert (drift.table, drift.action) == ("registrar_sip_auths", "correct")
+    assert rows(world) == before

@@ -9,6 +9,7 @@ from ringback.app import Ringback
 from ringback.kit.lock import only_one
 from ringback.registrar import cascade, secrets
 from ringback.registrar.meta import require_same
+from ringback.registrar.realms import service as realms
 from ringback.registrar.reconcile import Drift, Pass
 from ringback.server import lock_of
 from ringback.settings import Settings
@@ -25,21 +26,32 @@ NoGrace = Annotated[bool, typer.Option("--force", help="remove rows of nobody at
 def reconcile(settings: Settings, dry_run: DryRun = False, force: NoGrace = False, format: AsForm = Form.TABLE) -> None:
     """Make every SIP row follow the extensions and trunks, and finish the deletion of deleted customers."""
 
-    async def job(ringback: Ringback) -> Pass:
+    async def job(ringback: Ringback) -> tuple[Pass, int]:
         await ringback.work.read(require_same)
         if not dry_run:
             await cascade.resume(ringback.work)
-        return await ringback.reconciler.once(dry_run=dry_run, no_grace=force)
+        done = await ringback.reconciler.once(dry_run=dry_run, no_grace=force)
+        return done, len(await ringback.work.read(realms.left_over))
 
-    done = terminal.work(settings, job)
-    rows = [_shown(drift, "would be done" if dry_run else "done") for drift in done.due]
-    rows += [_shown(drift, "waits") for drift in done.waiting]
+    done, left = terminal.work(settings, job)
+    _show(done, format, dry_run=dry_run)
+    if left:
+        terminal.hint(f"deleted customers of whom something is left: {left}")
+    if not done.is_whole or (left and not dry_run):
+        raise typer.Exit(terminal.FAILED)
+
+
+def _show(done: Pass, format: Form, *, dry_run: bool) -> None:
+    states = {"would be done" if dry_run else "done": done.due, "waits": done.waiting, "failed": done.failed}
+    rows = [_shown(drift, state) for state, drifts in states.items() for drift in drifts]
     if format is Form.JSON:
         terminal.show_json(rows)
-        return
-    terminal.show_rows(rows, ("table", "id", "action", "state"), "SIP rows that differ")
+    else:
+        terminal.show_rows(rows, ("table", "id", "action", "state"), "SIP rows that differ")
     if done.waiting:
         terminal.hint("rows of nobody are removed 60 s after they were first seen, or now with --force")
+    for table in done.unread:
+        terminal.hint(f"{table} cannot be compared: see the log")
 
 
 @secret.command()

@@ -53,10 +53,20 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one pass repaired (a dry one: would repair), and the rows of nobody that wait for their grace to end."""
+    """What one pass repaired (a dry one: would repair), and what it could not.
+
+    `waiting` are the rows of nobody whose grace has not ended; `failed` rows could not be repaired, `unread` tables not
+    be compared: the log says why.
+    """
 
     due: list[Drift] = field(default_factory=list)
     waiting: list[Drift] = field(default_factory=list)
+    failed: list[Drift] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.failed and not self.unread
 
 
 class Reconciler:
@@ -85,17 +95,19 @@ class Reconciler:
 
     async def once(self, *, dry_run: bool = False, no_grace: bool = False) -> Pass:
         """One whole pass; with `dry_run` nothing is written, with `no_grace` rows of nobody go at once."""
-        found = await self._found()
+        found, unread = await self._found()
         grace = timedelta(0) if no_grace else self._grace
         rows = {drift.stray for drift in found if drift.action == "remove"}
-        waiting = await self._young(rows, grace, dry_run=dry_run)
-        done = Pass(
-            [drift for drift in found if drift.action != "remove" or drift.stray not in waiting],
-            [drift for drift in found if drift.action == "remove" and drift.stray in waiting],
-        )
+        young = await self._young(rows, grace, dry_run=dry_run)
+        waiting = [drift for drift in found if drift.action == "remove" and drift.stray in young]
+        due = [drift for drift in found if drift.action != "remove" or drift.stray not in young]
         self._metrics.reconcile_pending.set(len(found))
-        if not dry_run:
-            await self._repair_all(done)
+        if dry_run:
+            return Pass(due, waiting, unread=unread)
+        done = Pass([], waiting, [], unread)
+        for drift in due:
+            (done.due if await self._is_repaired(drift) else done.failed).append(drift)
+        await self._tell(done)
         return done
 
     async def _young(self, rows: set[Stray], grace: timedelta, *, dry_run: bool) -> set[Stray]:
@@ -105,19 +117,30 @@ class Reconciler:
             return await self._work.read(lambda uow: strays.young(uow, rows, uow.now - grace))
         return await self._work.write(lambda uow: strays.note(uow, rows, uow.now - grace))
 
-    async def _repair_all(self, done: Pass) -> None:
-        for drift in done.due:
+    async def _is_repaired(self, drift: Drift) -> bool:
+        """One that cannot be keeps no other from it."""
+        try:
             await self._work.write(partial(_repair, drift=drift))
-            self._metrics.reconcile_actions.labels(drift.table, drift.action).inc()
-            await asyncio.sleep(0)
+        except Failure:
+            raise
+        except Exception as error:
+            log.error("a row cannot be repaired", action="reconcile", table=drift.table, exc_info=error)
+            return False
+        self._metrics.reconcile_actions.labels(drift.table, drift.action).inc()
+        await asyncio.sleep(0)
+        return True
+
+    async def _tell(self, done: Pass) -> None:
         for (table, action), rows in Counter((drift.table, drift.action) for drift in done.due).items():
             log.info("repaired", action="reconcile", table=table, repair=action, rows=rows)
-        self._metrics.reconcile_pending.set(len(done.waiting))
-        self._metrics.reconcile_success.set((await self._work.read(_now)).timestamp())
+        self._metrics.reconcile_pending.set(len(done.waiting) + len(done.failed))
+        if done.is_whole:
+            self._metrics.reconcile_success.set((await self._work.read(_now)).timestamp())
 
-    async def _found(self) -> list[Drift]:
+    async def _found(self) -> tuple[list[Drift], list[str]]:
         """What differs, table by table; one that cannot be read does not keep the others from being repaired."""
         found: list[Drift] = []
+        unread: list[str] = []
         for table in (*MANAGED, EDGE, CONTACTS):
             try:
                 found += [drift async for drift in self._drifts(table)]
@@ -125,7 +148,8 @@ class Reconciler:
                 raise
             except Exception as error:
                 log.error("a table cannot be compared", action="reconcile", table=table, exc_info=error)
-        return found
+                unread.append(table)
+        return found, unread
 
     async def _drifts(self, table: str) -> AsyncIterator[Drift]:
         if table in MANAGED:
@@ -135,7 +159,7 @@ class Reconciler:
             async for drift in self._edge_drifts():
                 yield drift
         else:
-            for name in await self._work.read(lambda uow: uow.sip.stray_contacts(self._suffix)):
+            for name in await self._work.read(partial(_of_nobody, self._suffix)):
                 yield Drift(CONTACTS, name, "remove")
 
     async def _asterisk_drifts(self, table: str) -> AsyncIterator[Drift]:
@@ -180,6 +204,12 @@ def _id(of: Any) -> UUID:
 
 def _row_id(row: Any) -> Any:
     return row["id"]
+
+
+async def _of_nobody(suffix: str, uow: Uow) -> list[str]:
+    """Endpoint names that contacts speak of and no extension has. One whose endpoint row is missing gets it back."""
+    names = await uow.sip.stray_contacts(suffix)
+    return [name for name in names if not await extensions.at_endpoint(uow, name)]
 
 
 async def _repair(uow: Uow, drift: Drift) -> None:

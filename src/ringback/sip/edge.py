@@ -41,7 +41,10 @@ DROP_OTHERS = Statement(
     )
 )
 AFTER = Statement(
-    select(sip_auths).where(sip_auths.c.id > bindparam("after")).order_by(sip_auths.c.id).limit(bindparam("size"))
+    select(sip_auths.c.id, *(sip_auths.c[column] for column in MANAGED))
+    .where(sip_auths.c.id > bindparam("after"))
+    .order_by(sip_auths.c.id)
+    .limit(bindparam("size"))
 )
 
 
@@ -82,7 +85,7 @@ async def drop(session: Session, id: UUID) -> None:
 
 
 async def after(session: Session, id: UUID, limit: int) -> list[Row]:
-    """Up to `limit` rows behind `id`, by id."""
+    """Our columns of up to `limit` rows behind `id`, by id."""
     return await session.all(AFTER, after=id, size=limit)
 
 
