@@ -2,12 +2,18 @@
 
 import json
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.world import PASSWORD, MakeWorld, Reply, World
+from ringback.kit.secret import Secret
+from ringback.registrar import meta, secrets
+from ringback.registrar.extensions import service as extensions
+from ringback.sip.digest import ha1
+from tests.registrar.test_list import insert
+from tests.world import PASSWORD, Broken, MakeWorld, Reply, World
 
 MARKER = "Marker-Pass-4711"
 OTHER = "Marker-Pass-4712"
@@ -211,3 +217,95 @@ async def test_over_rest_the_password_is_shown_once_too(plain: World) -> None:
     assert [answer.json()["password"] for answer in (made, read, same)] == [MARKER, "", ""]
     (row,) = plain.sql("SELECT password FROM ps_auths")
     assert (len(row["password"]) >= 20, row["password"]) == (True, rotated.json()["password"])
+
+
+# ---- R-60: half-way to digests
+
+
+def digested(world: World) -> list[bool]:
+    """For each row of ours with a credential: whether it is the digest, in every column (else it is the password)."""
+    found = []
+    for table in ("registrar_extensions", "registrar_trunks", "registrar_sip_auths"):
+        for row in world.sql(f"SELECT username, realm, password, ha1, ha1_sha256 FROM {table}"):
+            whole = ha1(row["username"], row["realm"], Secret(PASSWORD))
+            clear = (PASSWORD, None, None)
+            kept = (row["password"], row["ha1"], row["ha1_sha256"])
+            assert kept in (clear, (None, whole.md5, whole.sha256)), row
+            found.append(kept != clear)
+    for row in world.sql("SELECT username, realm, password, md5_cred FROM ps_auths"):
+        whole = ha1(row["username"], row["realm"], Secret(PASSWORD))
+        assert (row["password"], row["md5_cred"]) in ((PASSWORD, None), (None, whole.md5)), row
+        found.append(row["password"] is None)
+    return found
+
+
+def recorded(world: World) -> str:
+    (row,) = world.sql("SELECT value FROM registrar_meta WHERE key = 'secret_storage'")
+    return str(row["value"])
+
+
+@pytest.mark.contract("registrar R-60, R-61")
+async def test_a_migration_that_stopped_anywhere_works_in_plaintext_and_goes_on_where_it_was(plain: World) -> None:
+    await plain.ringback.work.write(meta.require_recorded)
+    made = [await plain.create(number) for number in ("1001", "1002")]
+    await plain.create_trunk()
+    await plain.rpc("DELETE", f"/v1/extensions/{made[1]['id']}")
+    done_before: dict[int, int] = {}
+    for number in count():
+        for table in ("registrar_extensions", "registrar_trunks", "registrar_sip_auths"):
+            plain.sql(f"UPDATE {table} SET password = ?, ha1 = NULL, ha1_sha256 = NULL", PASSWORD)
+        plain.sql("UPDATE ps_auths SET password = ?, md5_cred = NULL, auth_type = 'userpass'", PASSWORD)
+        plain.fail_at(number)
+        try:
+            await secrets.migrate(plain.ringback.work)
+        except Broken:
+            done_before[number] = sum(digested(plain))
+        else:
+            break
+        assert recorded(plain) == "plaintext"
+        assert (await plain.ringback.reconciler.once()).due == []
+    assert number > 20
+    assert sorted(set(done_before.values())) == [0, 4, 6]
+    assert (digested(plain), recorded(plain)) == ([True] * 6, "digest")
+
+    plain.sql("UPDATE registrar_trunks SET password = ?, ha1 = NULL", PASSWORD)
+    assert await secrets.migrate(plain.ringback.work) == 1
+    assert digested(plain) == [True] * 6
+
+
+@pytest.mark.contract("registrar R-60")
+async def test_plaintext_mode_works_on_rows_of_both_kinds(make_world: MakeWorld) -> None:
+    world = make_world(secret_storage="plaintext", rpc_read_password=True)
+    for number in ("1001", "1002"):
+        await world.create(number)
+    await world.ringback.work.write(lambda uow: extensions.keep_digests(uow, 1))
+    listed = (await world.rpc("GET", "/v1/extensions", {"customer_id": str(world.customer)})).data
+    assert sorted(item["password"] for item in listed) == ["", PASSWORD]
+    (turned,) = [item for item in listed if not item["password"]]
+    uri = f"/v1/extensions/{turned['id']}"
+    world.register(turned["endpoint_id"])
+
+    assert (await world.rpc("PUT", uri, {"name": "n", "direct": True})).status_code == 200
+    assert sorted(digested(world)) == [False] * 3 + [True] * 3
+    await world.create("1003")
+    rotated = await world.rpc("PUT", uri, {"password": OTHER})
+
+    assert rotated.data["password"] == OTHER
+    assert (await world.rpc("GET", uri)).data["password"] == OTHER
+    assert world.everything()["ps_contacts"] == []
+    assert (await world.ringback.reconciler.once()).due == []
+    assert (await world.rpc("DELETE", uri)).status_code == 200
+
+
+@pytest.mark.contract("registrar R-60")
+async def test_more_rows_than_one_step_takes_are_turned_a_hundred_at_a_time(plain: World) -> None:
+    with plain.bulk():
+        for number in range(101):
+            insert(plain, number, number)
+        plain.sql("UPDATE registrar_extensions SET password = ?, ha1 = NULL, ha1_sha256 = NULL", PASSWORD)
+    told: list[int] = []
+
+    assert await secrets.migrate(plain.ringback.work, told.append) == 101
+
+    assert told == [100, 101]
+    assert digested(plain) == [True] * 303
