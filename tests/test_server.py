@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -105,6 +106,20 @@ async def test_a_first_start_that_died_between_file_and_rows_is_mended(tmp_path:
         made = await create(started.keys, "1001")
 
     assert (made.status_code, made.json()["domain_name"]) == (201, "demo")
+
+
+async def test_a_label_that_somebody_has_already_stops_no_first_start(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "ringback.db") as file:
+        taken = (uuid4().bytes, "demo", "demo.registrar.localhost")
+        file.execute(
+            "INSERT INTO registrar_customer_domains (customer_id, domain_label, realm) VALUES (?, ?, ?)", taken
+        )
+
+    async with server.running(settings(tmp_path)) as started:
+        assert started.keys is not None
+        made = await create(started.keys, "1001")
+
+    assert (made.status_code, made.json()["domain_name"]) == (201, str(started.keys.customer_id))
 
 
 async def test_keys_that_the_operator_took_away_are_not_made_again(tmp_path: Path) -> None:

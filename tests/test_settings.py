@@ -125,3 +125,13 @@ def test_a_misspelt_key_is_told_what_it_may_have_meant(tmp_path: Path) -> None:
 
     with pytest.raises(CannotStart, match="rest_listen: is not a setting; did you mean rest_listen_address"):
         load({}, file)
+
+
+@pytest.mark.contract("registrar R-53")
+@pytest.mark.parametrize("base", ["sip.example.com", "a.sip.example.com", "A.SIP.example.com"])
+def test_realms_of_extensions_and_of_trunks_cannot_be_the_same(base: str) -> None:
+    with pytest.raises(CannotStart, match="domain_name_trunk"):
+        load({"domain_name_extension": base, "domain_name_trunk": "sip.example.com"})
+
+    load({"domain_name_extension": "asip.example.com", "domain_name_trunk": "sip.example.com"})
+    load({"domain_name_extension": "sip.example.com", "domain_name_trunk": "trunk.sip.example.com"})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from ringback.registrar.extensions.wire import NIL
+from ringback.kit.columns import NIL
 from ringback.registrar.realms import service as realms
 from tests.exchanges import Exchanges, Recorder
 from tests.world import PASSWORD, World

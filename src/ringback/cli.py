@@ -16,7 +16,8 @@ from ringback.app import Ringback, assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
 from ringback.demo.show import show
-from ringback.kit import outbox
+from ringback.kit import inbox, outbox
+from ringback.kit.db import Row
 from ringback.kit.errors import CannotStart
 from ringback.kit.events import Message
 from ringback.migrations import commands
@@ -153,10 +154,17 @@ def _json(text: str) -> bytes:
 def events(
     settings: Settings,
     follow: Annotated[bool, typer.Option("--follow", help="print what happens from now on, as it happens")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="print events of others that could not be followed")] = False,
     format: AsForm = Form.TABLE,
 ) -> None:
-    """Print the events of the last 24 hours, or with --follow those to come."""
+    """Print the events of the last 24 hours, or with --follow those to come.
+
+    What --dead prints can be told once more with `ringback tell`.
+    """
     server.require_schema(settings.database_file)
+    if dead:
+        _show_dead(terminal.do(settings, lambda uow: inbox.dead(uow.session)), format)
+        return
     try:
         asyncio.run(_events(settings, follow=follow, format=format))
     except KeyboardInterrupt:
@@ -180,6 +188,14 @@ async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
                 await asyncio.sleep(POLL)
     finally:
         ringback.database.close()
+
+
+def _show_dead(rows: Sequence[Row], format: Form) -> None:
+    columns = ("tm_create", "publisher", "event_type", "payload", "error")
+    if format is Form.JSON:
+        terminal.show_json([{name: row[name] for name in columns} for row in rows])
+    else:
+        terminal.show_rows(rows, columns, "Events that were given up")
 
 
 async def _since(ringback: Ringback, last: int) -> list[Message]:

@@ -12,6 +12,7 @@ from ringback.kit.errors import CannotStart
 from ringback.kit.secret import Secret
 from ringback.kit.uow import Work
 from ringback.registrar.realms import service as realms
+from ringback.registrar.realms.model import LabelTaken
 from ringback.registrar.work import Uow
 
 FILE = "keys.json"
@@ -75,6 +76,9 @@ async def ensure(work: Work[Uow], home: Path, url: str) -> tuple[Keys | None, bo
 
 
 async def _provision(uow: Uow, kept: Keys) -> None:
-    await realms.ensure(uow, kept.customer_id, LABEL)
+    try:
+        await realms.ensure(uow, kept.customer_id, LABEL)
+    except LabelTaken:  # somebody's in a database that was there before
+        await realms.ensure(uow, kept.customer_id)
     await keys.keep(uow, Secret(kept.customer_key), kept.customer_id, LABEL, ADMIN)
     await keys.keep(uow, Secret(kept.operator_key), None, OPERATOR, OPERATOR)

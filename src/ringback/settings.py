@@ -149,6 +149,8 @@ class Settings(BaseSettings):
     def _both_or_neither(self) -> "Settings":
         if (self.database_dsn_bin is None) != (self.database_dsn_asterisk is None):
             raise ValueError("database_dsn_bin and database_dsn_asterisk: set both or neither")
+        if f".{self.domain_name_extension}".endswith(f".{self.domain_name_trunk}"):
+            raise ValueError("domain_name_trunk: must not be, or hold, domain_name_extension: realms would be the same")
         if self.rpc_read_password and self.secret_storage == "digest":  # noqa: S105
             raise ValueError("rpc_read_password: there is no password to read with secret_storage=digest")
         return self

@@ -135,3 +135,16 @@ def test_looking_at_a_database_that_is_not_there_makes_none(shell: Shell) -> Non
 
     assert "empty" in shell.ringback("db", "current").out
     assert not (shell.home / "ringback.db").exists()
+
+
+def test_events_that_were_given_up_are_shown(shell: Shell) -> None:
+    none = shell.ringback("events", "--dead")
+    told = shell.ringback("tell", "customer_deleted", "--data", '{"name": "nobody"}')
+    shown = shell.ringback("events", "--dead", "--format", "json")
+
+    assert (none.code, "none" in none.out) == (0, True)
+    assert (told.code, told.json) == (1, {"done": False})
+    (event,) = shown.json
+    assert (event["publisher"], event["event_type"]) == ("customer-manager", "customer_deleted")
+    assert json.loads(event["payload"]) == {"name": "nobody"}
+    assert "customer_deleted" in shell.ringback("events", "--dead").out

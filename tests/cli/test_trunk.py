@@ -72,7 +72,7 @@ def test_what_is_missing_without_a_terminal_is_a_usage_error(shell: Shell) -> No
     nothing = shell.control("trunk", "update", "--id", id)
     unasked = shell.control("trunk", "update", "--id", id, "--password", "-")
 
-    assert (nothing.code, nothing.err.count("--")) == (2, 5)
+    assert (nothing.code, nothing.err.count("--")) == (2, 6)
     assert (unasked.code, "terminal" in unasked.err) == (2, True)
 
 
@@ -195,3 +195,16 @@ def test_the_exit_code_tells_not_found_from_conflict(shell: Shell) -> None:
     assert (taken.code, taken.out) == (4, "")
     for words in (("get",), ("update", "--name", "x"), ("delete", "--force")):
         assert shell.control("trunk", *words, "--id", str(uuid4())).code == 3
+
+
+@pytest.mark.contract("registrar R-45")
+def test_a_new_username_needs_a_password_or_one_to_be_made(shell: Shell) -> None:
+    id = made(shell, "carrier-a", "--username", "pbx01", "--password", "Sample-Pass-0001")["id"]
+
+    alone = shell.control("trunk", "update", "--id", id, "--username", "pbx02")
+    both = shell.control("trunk", "update", "--id", id, "--username", "pbx02", "--generate_password")
+    again = shell.control("trunk", "update", "--id", id, "--generate-password", "--format", "json")
+
+    assert (alone.code, "--password" in alone.err, "password_regenerate" in alone.err) == (2, True, False)
+    assert (both.code, "shown this once" in both.out) == (0, True)
+    assert (again.json["username"], len(again.json["password"]) >= 20) == ("pbx02", True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Index, MetaData, String, Table, bindparam, func, insert, select, text
+from sqlalchemy import Column, Index, MetaData, String, Table, bindparam, func, insert, select, text, update
 
 from ringback.kit.columns import Json
-from ringback.kit.db import OWN, Duplicate, Statement
+from ringback.kit.db import OWN, Duplicate, Statement, StillRead
 from ringback.kit.errors import CannotStart, DatabaseUnavailable
 from ringback.kit.sqlite import SqliteDatabase
 
@@ -156,3 +156,26 @@ def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
         SqliteDatabase(path, metadata)
     with pytest.raises(CannotStart, match="cannot be used: unable to open"):
         SqliteDatabase(tmp_path / "no" / "folder.db", metadata)
+
+
+async def test_nothing_that_was_overwritten_is_left_in_the_files_or_it_is_said(database: SqliteDatabase) -> None:
+    def is_there() -> bool:
+        files = database.path.parent.glob(f"{database.path.name}*")
+        return any(b"overwritten-thing" in file.read_bytes() for file in files)
+
+    with sqlite3.connect(database.path) as other:
+        other.execute("INSERT INTO things (id, hash) VALUES ('1', 'overwritten-thing')")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM things").fetchall()
+    session = database.session(writes=True, deadline=asyncio.get_running_loop().time() + 2)
+    await session.run(Statement(update(things), "hash"), hash="x")
+    await session.commit()
+
+    with pytest.raises(StillRead):
+        await database.compact(patience=0.02)
+
+    assert is_there()
+    other.rollback()
+    await database.compact()
+    assert not is_there()
+    other.close()

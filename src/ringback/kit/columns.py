@@ -1,13 +1,16 @@
 """Column types that mean the same on every engine: ids, times, JSON."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import BINARY, JSON, DateTime, Dialect, LargeBinary, Text
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+NIL: Final = UUID(int=0)
+"""No id."""
 
 
 class Id(TypeDecorator[UUID]):

@@ -8,6 +8,8 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Dialect, Executable, MetaData, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from ringback.kit.errors import Unavailable
+
 Row = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 
@@ -23,6 +25,12 @@ class Duplicate(Exception):
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(f"duplicate by the rule {rule!r}")
+
+
+class StillRead(Unavailable):
+    """Other programs read the database, so what was overwritten is still in its files; stop them and try again."""
+
+    reason = "DATABASE_STILL_READ"
 
 
 class Conflict(Exception):
@@ -117,8 +125,8 @@ class Database(Protocol):
     def revision(self) -> int:
         """A number that is another one after anybody's commit; what was cached under the old one may be stale."""
 
-    def compact(self) -> None:
-        """Leave nothing in its files of what was deleted or overwritten."""
+    async def compact(self) -> None:
+        """Leave nothing in its files of what was deleted or overwritten; `StillRead` when others are in the way."""
 
     def close(self) -> None: ...
 

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite
 
-from ringback.kit.db import ASTERISK, OWN, Duplicate, Row, Statement, rule_name, unique_rules
+from ringback.kit.db import ASTERISK, OWN, Duplicate, Row, Statement, StillRead, rule_name, unique_rules
 from ringback.kit.errors import CannotStart, DatabaseUnavailable
 
 T = TypeVar("T")
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 SCHEMAS: Final = {OWN: "main", ASTERISK: "main"}
 PAUSE: Final = 0.004
 """Seconds between two tries at a file that somebody else is writing."""
+COMPACTING: Final = 5.0
+"""Seconds that readers get to finish before the file is given up to be written anew."""
 BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
@@ -52,17 +54,25 @@ class SqliteDatabase:
             return -1
         return int(version)
 
-    def compact(self) -> None:
-        """Write the file anew: freed pages and the log may still hold what was overwritten."""
-        self._whole("VACUUM")
-        self._whole("PRAGMA wal_checkpoint(TRUNCATE)")
+    async def compact(self, patience: float = COMPACTING) -> None:
+        """Write the file anew and empty its log: freed pages of both may still hold what was overwritten."""
+        deadline = asyncio.get_running_loop().time() + patience
+        for step in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            while not self._is_done(step):
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise StillRead
+                await asyncio.sleep(PAUSE)
 
-    def _whole(self, sql: str) -> None:
+    def _is_done(self, sql: str) -> bool:
+        """Whether nobody was in the way; a checkpoint says so in its row."""
         try:
-            self.writer.execute(sql).fetchall()
-        except sqlite3.Error as error:
+            row = self.writer.execute(sql).fetchone()
+        except sqlite3.OperationalError as error:
+            if str(getattr(error, "sqlite_errorname", "")).startswith(BUSY):
+                return False
             log.error("the file could not be written anew", action="database", error=str(error))
             raise DatabaseUnavailable from error
+        return not (row and row[0])
 
     def close(self) -> None:
         self.reader.close()

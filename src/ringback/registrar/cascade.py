@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from ringback.kit.columns import NIL
 from ringback.kit.errors import DatabaseUnavailable, Failure, NotFound, Unavailable
 from ringback.kit.streams import CHUNK, chunked
 from ringback.kit.uow import Work
@@ -23,7 +24,6 @@ KINDS: Final[tuple[tuple[Find, Delete], ...]] = (
     (extensions.live_ids, extensions.delete),
     (trunks.live_ids, trunks.delete),
 )
-NIL: Final = UUID(int=0)
 
 log = structlog.get_logger()
 

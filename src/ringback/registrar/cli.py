@@ -8,6 +8,7 @@ from ringback import terminal
 from ringback.app import Ringback
 from ringback.kit.lock import only_one
 from ringback.registrar import cascade, secrets
+from ringback.registrar.flags import Force
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
 from ringback.registrar.reconcile import Drift, Pass
@@ -18,7 +19,6 @@ from ringback.terminal import AsForm, Form, with_settings
 secret = terminal.new_app("How passwords are kept.")
 
 DryRun = Annotated[bool, typer.Option("--dry_run", help="only tell what would be done")]
-Force = Annotated[bool, typer.Option("--force", help="do not ask")]
 NoGrace = Annotated[bool, typer.Option("--force", help="remove rows of nobody at once, not after 60 s")]
 
 

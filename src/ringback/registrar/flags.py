@@ -29,6 +29,7 @@ Name = Annotated[str | None, typer.Option("--name", help="what people call it")]
 Detail = Annotated[str | None, typer.Option("--detail", help="anything else")]
 Limit = Annotated[str, typer.Option("--limit", help="how many, 1 to 100")]
 Token = Annotated[str, typer.Option("--token", help="where the page starts, as the page before it said")]
+Generate = Annotated[bool, typer.Option("--generate_password", help="make a new password and show it once")]
 Force = Annotated[bool, typer.Option("--force", help="do not ask")]
 
 

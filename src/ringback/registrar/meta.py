@@ -10,7 +10,7 @@ from ringback.registrar.tables import meta
 from ringback.registrar.work import Uow
 
 STORAGE: Final = "secret_storage"
-FIXED: Final = (STORAGE, "domain_name_extension")
+FIXED: Final = (STORAGE, "domain_name_extension", "domain_name_trunk")
 """Settings that every credential depends on: they stay what they were at the first start."""
 GET = Statement(select(meta.c.value).where(meta.c.key == bindparam("name")))
 ADD = Statement(insert(meta), "key", "value")

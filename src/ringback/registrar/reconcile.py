@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from ringback.kit.columns import NIL
 from ringback.kit.errors import Failure
 from ringback.kit.streams import CHUNK, chunked, merged
 from ringback.kit.uow import Work
@@ -30,7 +31,6 @@ GRACE: Final = timedelta(seconds=60)
 """How long a row of nobody is left alone, in case its extension is still being written."""
 EDGE: Final = "registrar_sip_auths"
 CONTACTS: Final = "ps_contacts"
-NIL: Final = UUID(int=0)
 
 log = structlog.get_logger()
 
@@ -217,7 +217,9 @@ async def _repair(uow: Uow, drift: Drift) -> None:
     await strays.forget(uow, drift.stray)
     if isinstance(drift.id, str):
         await extensions.restate(uow, drift.id)
-    elif owner := await extensions.live(uow, drift.id) or await trunks.live(uow, drift.id):
+        return
+    owner = await extensions.live(uow, drift.id, lock=True) or await trunks.live(uow, drift.id, lock=True)
+    if owner:
         await edge.put(uow.session, owner.credential, uow.now)
     else:
         await edge.drop(uow.session, drift.id)

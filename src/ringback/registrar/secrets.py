@@ -10,6 +10,7 @@ from ringback.registrar import meta
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.trunks import service as trunks
 from ringback.registrar.work import Uow
+from ringback.sip import edge
 
 BATCH: Final = 100
 KEEP: Final[tuple[Callable[[Uow, int], Awaitable[int]], ...]] = (extensions.keep_digests, trunks.keep_digests)
@@ -21,10 +22,6 @@ class Plain:
 
     extensions: int
     trunks: int
-
-    @property
-    def rows(self) -> int:
-        return self.extensions + self.trunks
 
 
 async def plain(uow: Uow) -> Plain:
@@ -42,7 +39,7 @@ async def migrate(work: Work[Uow], tell: Callable[[int], None] = lambda done: No
             done += some
             tell(done)
     await work.write(_note)
-    work.database.compact()
+    await work.database.compact()
     return done
 
 
@@ -51,5 +48,9 @@ async def _some(keep: Callable[[Uow, int], Awaitable[int]], uow: Uow) -> int:
 
 
 async def _note(uow: Uow) -> None:
-    if not (await plain(uow)).rows:
-        await meta.record(uow, meta.STORAGE, "digest")
+    """Only rows of nobody can hold a clear password now."""
+    if await plain(uow) != Plain(0, 0):
+        return
+    await edge.forget_clear(uow.session)
+    await uow.sip.forget_clear(f".{uow.settings.domain_name_extension}")
+    await meta.record(uow, meta.STORAGE, "digest")

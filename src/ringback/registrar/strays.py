@@ -29,7 +29,7 @@ async def note(uow: Uow, rows: set[Stray], before: datetime) -> set[Stray]:
     """The same, with the new ones noted down, and those forgotten that are somebody's again."""
     since = await _since(uow)
     for table, id in rows - since.keys():
-        await uow.session.run(ADD, row_table=table, row_id=id, tm_create=uow.now)
+        await uow.session.insert_if_new(ADD, row_table=table, row_id=id, tm_create=uow.now)
     for row in since.keys() - rows:
         await forget(uow, row)
     return {row for row in rows if since.get(row, uow.now) > before}

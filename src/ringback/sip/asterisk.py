@@ -76,6 +76,10 @@ class Asterisk:
             await self._session.run(DROP[table], row_id=id)
         await self.purge(id)
 
+    async def forget_clear(self, suffix: str) -> None:
+        """Take every clear password out of the rows of ours."""
+        await self._session.run(FORGET_CLEAR, password=None, suffix=like_suffix(suffix))
+
     async def purge(self, id: str) -> None:
         """Forget where the phone is; with valid credentials it may register again."""
         await self._session.run(PURGE, endpoint=id)
@@ -156,6 +160,12 @@ OWNED: Final = {
     )
     for name in MANAGED
 }
+FORGET_CLEAR = Statement(
+    update(table_of("ps_auths")).where(
+        table_of("ps_auths").c.password.is_not(None), table_of("ps_auths").c.id.like(bindparam("suffix"), escape="\\")
+    ),
+    "password",
+)
 LIVE = ps_contacts.c.expiration_time > bindparam("now")
 PURGE = Statement(delete(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")))
 DROP_CONTACT = Statement(delete(ps_contacts).where(ps_contacts.c.id == bindparam("contact_id")))

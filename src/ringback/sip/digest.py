@@ -40,6 +40,11 @@ class Kept:
         digests = Ha1(row["ha1"], row["ha1_sha256"]) if row["ha1"] and row["ha1_sha256"] else None
         return cls(digests, None if row["password"] is None else Secret(row["password"]))
 
+    def renewed(self, username: str, realm: str, password: Secret, storage: Storage) -> "Kept":
+        """What is kept when the password is to be this one: the same, where it is this one already."""
+        same = self.password == password if self.password else self.ha1 == ha1(username, realm, password)
+        return self if same else Kept.of(username, realm, password, storage)
+
     def digested(self, username: str, realm: str) -> "Kept":
         """The same without the clear password. Of an empty one nothing stays: its digest would let anybody in."""
         if self.password is None:

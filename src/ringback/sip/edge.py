@@ -40,6 +40,7 @@ DROP_OTHERS = Statement(
         sip_auths.c.id != bindparam("row_id"),
     )
 )
+FORGET_CLEAR = Statement(update(sip_auths).where(sip_auths.c.password.is_not(None)), "password")
 AFTER = Statement(
     select(sip_auths.c.id, *(sip_auths.c[column] for column in MANAGED))
     .where(sip_auths.c.id > bindparam("after"))
@@ -82,6 +83,11 @@ async def put(session: Session, credential: Credential, now: datetime) -> None:
 
 async def drop(session: Session, id: UUID) -> None:
     await session.run(DROP, row_id=id)
+
+
+async def forget_clear(session: Session) -> None:
+    """Take every clear password out of the table."""
+    await session.run(FORGET_CLEAR, password=None)
 
 
 async def after(session: Session, id: UUID, limit: int) -> list[Row]:

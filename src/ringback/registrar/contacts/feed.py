@@ -120,12 +120,12 @@ async def _note_if_known(ours: set[str], uow: Uow, endpoint_id: str) -> None:
 
 
 async def _compare_endpoint(uow: Uow, endpoint_id: str) -> None:
-    if extension := await extensions.at_endpoint(uow, endpoint_id):
+    if extension := await extensions.at_endpoint(uow, endpoint_id, lock=True):
         await service.refresh(uow, extension)
 
 
 async def _compare_extension(uow: Uow, id: UUID) -> None:
-    if extension := await extensions.live(uow, id):
+    if extension := await extensions.live(uow, id, lock=True):
         await service.refresh(uow, extension)
     else:
         await store.drop_all(uow.session, id)

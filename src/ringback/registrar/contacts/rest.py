@@ -28,19 +28,20 @@ async def forget(call: Call[Uow]) -> Answer:
     A device that has the password may register again; to keep it out, change the password. The answer lists what was
     removed.
     """
-    return await _forget(call, await _extension(call))
+    return await _forget(call)
 
 
 @routes.on("DELETE", f"{ROOT}/<contact_id>", name="delete_extension_contact", answers=wire.Contacts)
 async def forget_one(call: Call[Uow]) -> Answer:
     """Unregister one device."""
-    return await _forget(call, await _extension(call), call.path["contact_id"])
+    return await _forget(call, call.path["contact_id"])
 
 
-async def _forget(call: Call[Uow], extension: Extension, only: str | None = None) -> Answer:
+async def _forget(call: Call[Uow], only: str | None = None) -> Answer:
+    extension = await _extension(call, lock=True)
     gone, left = await service.forget(call.uow, extension, Cause.API, only)
     return Answer(wire.whole(Seen(tuple(gone), call.uow.now), call.uow.now, registered=bool(left)))
 
 
-async def _extension(call: Call[Uow]) -> Extension:
-    return (await extensions.get(call.uow, call.path["extension_id"], of=call.customer_id)).extension
+async def _extension(call: Call[Uow], *, lock: bool = False) -> Extension:
+    return (await extensions.get(call.uow, call.path["extension_id"], of=call.customer_id, lock=lock)).extension

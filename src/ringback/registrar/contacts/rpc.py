@@ -21,6 +21,6 @@ async def find(call: Call[Uow]) -> Reply:
 async def refresh(call: Call[Uow]) -> Reply:
     """The next read goes to the database, and what came or went since we last looked is told now."""
     asked = call.read(wire.OfExtension)
-    if extension := await extensions.at_number(call.uow, asked.customer_id, asked.extension):
+    if extension := await extensions.at_number(call.uow, asked.customer_id, asked.extension, lock=True):
         await service.refresh(call.uow, extension)
     return Reply(200)

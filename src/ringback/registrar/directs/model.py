@@ -4,11 +4,11 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from uuid import UUID
 
 from ringback.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from ringback.kit.networks import canonical
 
 ACCEPTED: Final = re.compile(r"(?:direct\.)?([0-9a-f]{12,64})", re.IGNORECASE | re.ASCII)
 
@@ -63,14 +63,10 @@ def source_of(text: str) -> str:
     if found := WITH_PORT.fullmatch(bare):
         bare = found[1] if found[2] is None else found[2]
     try:
-        address = _plain(ip_address(bare.partition("%")[0]))
+        address = canonical(bare.partition("%")[0])
     except ValueError:
         return bare.lower()[:LONGEST]
-    return str(address if isinstance(address, IPv4Address) else IPv6Network((int(address), NETWORK), strict=False))
-
-
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    return getattr(address, "ipv4_mapped", None) or address
+    return canonical(f"{address}/{NETWORK}") if ":" in address and "/" not in address else address
 
 
 class DirectNotFound(NotFound):

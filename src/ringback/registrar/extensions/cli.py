@@ -16,6 +16,7 @@ from ringback.registrar.flags import (
     Customer,
     Detail,
     Force,
+    Generate,
     Id,
     Limit,
     Name,
@@ -40,7 +41,6 @@ Number = Annotated[
 ]
 Direct = Annotated[bool, typer.Option("--direct", help="with a direct address at once")]
 Domain = Annotated[str | None, typer.Option("--domain", help="label of the realm")]
-Generate = Annotated[bool, typer.Option("--generate_password", help="make a new password and show it once")]
 
 LISTED: Final = ("id", "extension", "name", "username", "realm", "direct_hash", "tm_create")
 NARROW: Final = ("id", "extension", "name", "direct_hash")

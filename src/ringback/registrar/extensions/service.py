@@ -27,7 +27,7 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
     """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
     customer = await realms.require_active(uow, customer_id)
     default = uow.settings.limit_extension_default
-    await realms.require_room(customer.limit_extension, default, store.count(uow.session, customer_id))
+    await realms.require_room(customer.limit_extension, default, lambda: store.count(uow.session, customer_id))
     realm = await realms.ensure(uow, customer_id)
     username = asked.username or asked.extension
     secret = asked.password or Secret.generate()
@@ -63,7 +63,8 @@ async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None)
     """
     before = await _locked(uow, id, of)
     secret = asked.password or (Secret.generate() if asked.password_regenerate else None)
-    kept = Kept.of(before.username, before.realm, secret, uow.settings.secret_storage) if secret else before.kept
+    storage = uow.settings.secret_storage
+    kept = before.kept.renewed(before.username, before.realm, secret, storage) if secret else before.kept
     after = replace(
         before,
         name=before.name if asked.name is None else asked.name,
@@ -133,9 +134,9 @@ async def count_plain(uow: Uow) -> int:
     return await store.count_plain(uow.session)
 
 
-async def get(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
+async def get(uow: Uow, id: UUID, *, of: UUID | None, lock: bool = False) -> Provisioned:
     """A live extension; with `of`, only that customer's."""
-    return Provisioned(_mine(await store.live(uow.session, id), of))
+    return Provisioned(_mine(await store.live(uow.session, id, lock=lock), of))
 
 
 async def get_by_number(uow: Uow, customer_id: UUID, number: str) -> Provisioned:
@@ -170,18 +171,18 @@ async def whole_moments(
     return await store.LISTING.whole_moments(uow.session, wanted, cursor, size, deleted=deleted)
 
 
-async def live(uow: Uow, id: UUID) -> Extension | None:
-    return await store.live(uow.session, id)
+async def live(uow: Uow, id: UUID, *, lock: bool = False) -> Extension | None:
+    return await store.live(uow.session, id, lock=lock)
 
 
-async def at_number(uow: Uow, customer_id: UUID, number: str) -> Extension | None:
+async def at_number(uow: Uow, customer_id: UUID, number: str, *, lock: bool = False) -> Extension | None:
     """The customer's live extension with that number, in whatever letter case."""
-    return await store.by_number(uow.session, customer_id, number)
+    return await store.by_number(uow.session, customer_id, number, lock=lock)
 
 
-async def at_endpoint(uow: Uow, endpoint_id: str) -> Extension | None:
+async def at_endpoint(uow: Uow, endpoint_id: str, *, lock: bool = False) -> Extension | None:
     """The live extension that Asterisk knows by that name."""
-    return await store.at_endpoint(uow.session, endpoint_id)
+    return await store.at_endpoint(uow.session, endpoint_id, lock=lock)
 
 
 async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
@@ -201,14 +202,14 @@ async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Extension]:
 
 async def restate(uow: Uow, endpoint_id: str) -> None:
     """Make every row of Asterisk's of that name follow our own truth: as it should be, or gone."""
-    if extension := await store.at_endpoint(uow.session, endpoint_id):
+    if extension := await store.at_endpoint(uow.session, endpoint_id, lock=True):
         await _tell_sip(uow, extension)
     else:
         await uow.sip.drop(endpoint_id)
 
 
 async def _locked(uow: Uow, id: UUID, of: UUID | None) -> Extension:
-    return _mine(await store.live(uow.session, id, lock=True), of)
+    return (await get(uow, id, of=of, lock=True)).extension
 
 
 def _mine(extension: Extension | None, of: UUID | None) -> Extension:

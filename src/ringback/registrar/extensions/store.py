@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import Select, and_, bindparam, func, insert, select, update
 
 from ringback.kit.db import Duplicate, Row, Session, Statement
 from ringback.kit.listing import Listing
@@ -18,6 +18,12 @@ WHOLE: Final = select(extensions, *(directs.c[name].label(f"direct_{name}") for 
     directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None))
 )
 LIVING: Final = WHOLE.where(extensions.c.tm_delete.is_(None))
+
+
+def _or_locked(core: Select[Any]) -> dict[bool, Statement]:
+    """The statement as it is, and with a lock on the extension."""
+    return {False: Statement(core), True: Statement(core.with_for_update(of=extensions))}
+
 
 ADD = Statement(insert(extensions), *COLUMNS)
 CHANGE = Statement(
@@ -35,9 +41,8 @@ CHANGE = Statement(
     "tm_update",
 )
 END = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "tm_update", "tm_delete")
-LIVE = Statement(LIVING.where(extensions.c.id == bindparam("extension_id")))
-LOCKED = Statement(LIVING.where(extensions.c.id == bindparam("extension_id")).with_for_update(of=extensions))
-BY_NUMBER = Statement(
+LIVE = _or_locked(LIVING.where(extensions.c.id == bindparam("extension_id")))
+BY_NUMBER = _or_locked(
     LIVING.where(
         extensions.c.customer_id == bindparam("of_customer"),
         func.lower(extensions.c.extension) == func.lower(bindparam("number")),
@@ -74,7 +79,7 @@ LIVE_IDS = Statement(
     .order_by(extensions.c.id)
     .limit(bindparam("size"))
 )
-AT_ENDPOINT = Statement(LIVING.where(extensions.c.endpoint_id == bindparam("of_endpoint")))
+AT_ENDPOINT = _or_locked(LIVING.where(extensions.c.endpoint_id == bindparam("of_endpoint")))
 
 
 def to_row(extension: Extension) -> dict[str, Any]:
@@ -134,16 +139,16 @@ async def end(session: Session, extension: Extension) -> None:
 
 
 async def live(session: Session, id: UUID, *, lock: bool = False) -> Extension | None:
-    return _maybe(await session.one(LOCKED if lock else LIVE, extension_id=id))
+    return _maybe(await session.one(LIVE[lock], extension_id=id))
 
 
-async def by_number(session: Session, customer_id: UUID, number: str) -> Extension | None:
+async def by_number(session: Session, customer_id: UUID, number: str, *, lock: bool = False) -> Extension | None:
     """The live extension with that number, in whatever letter case."""
-    return _maybe(await session.one(BY_NUMBER, of_customer=customer_id, number=number))
+    return _maybe(await session.one(BY_NUMBER[lock], of_customer=customer_id, number=number))
 
 
-async def at_endpoint(session: Session, endpoint_id: str) -> Extension | None:
-    return _maybe(await session.one(AT_ENDPOINT, of_endpoint=endpoint_id))
+async def at_endpoint(session: Session, endpoint_id: str, *, lock: bool = False) -> Extension | None:
+    return _maybe(await session.one(AT_ENDPOINT[lock], of_endpoint=endpoint_id))
 
 
 async def behind(session: Session, endpoint_id: str, limit: int) -> list[Extension]:

@@ -6,15 +6,12 @@ from uuid import UUID
 
 import msgspec
 
+from ringback.kit.columns import NIL
 from ringback.kit.reading import Asked, Identity, rule
 from ringback.registrar.asked import Change, Filters
-from ringback.registrar.asked import OfCustomer as OfCustomer
 from ringback.registrar.extensions.model import NUMBER, USERNAME, Extension, Provisioned
 from ringback.registrar.fields import Password, Text, whole
 from ringback.sip.names import direct_uri
-
-NIL = UUID(int=0)
-
 
 Number = Annotated[
     str,

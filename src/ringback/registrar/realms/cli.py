@@ -11,10 +11,13 @@ import typer
 from ringback import terminal
 from ringback.app import Ringback
 from ringback.kit.errors import Fault
-from ringback.kit.reading import Asked, Identity, rule
+from ringback.kit.reading import rule
 from ringback.registrar import cascade, relabel
+from ringback.registrar.asked import OfCustomer
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions import wire as extensions_wire
+from ringback.registrar.flags import Customer as Whose
+from ringback.registrar.flags import Force
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service, wire
 from ringback.registrar.realms.model import Customer, CustomerDeleted, Status
@@ -26,32 +29,21 @@ from ringback.terminal import AsForm, Form, asked, do, need, with_settings
 domain = terminal.new_app("The domain that a customer's phones live under.")
 customer = terminal.new_app("What a customer may do, and how much of it.")
 
-Whose = Annotated[
-    str | None,
-    typer.Option("--customer_id", help="whose (required; embedded: the customer of keys.json)", metavar="UUID"),
-]
 Which = Annotated[str | None, typer.Option("--customer_id", help="which customer (required)", metavar="UUID")]
 LabelFlag = Annotated[str | None, typer.Option("--label", help="the new label (required)")]
 Reissue = Annotated[bool, typer.Option("--reissue", help="give every phone of the customer a new password")]
-Force = Annotated[bool, typer.Option("--force", help="do not ask")]
 MOST: Final = 2**31 - 1
 Number = Annotated[int, rule(f"a whole number from 0 to {MOST}; 0 is no limit", lambda number: 0 <= number <= MOST)]
 LimitFlag = Annotated[str | None, typer.Option(help="how many live ones at most; 0: any number", metavar="N")]
 
 
-class OneCustomer(Asked, frozen=True, kw_only=True):
-    """Which customer."""
-
-    customer_id: Identity
-
-
-class NewLabel(OneCustomer, frozen=True, kw_only=True):
+class NewLabel(OfCustomer, frozen=True, kw_only=True):
     """Which customer, and the label that their domain is to have."""
 
     label: wire.Label
 
 
-class NewLimits(OneCustomer, frozen=True, kw_only=True):
+class NewLimits(OfCustomer, frozen=True, kw_only=True):
     """Which customer, and how many objects they may have."""
 
     limit_extension: Number | None = None
@@ -153,7 +145,7 @@ def delete(settings: Settings, customer_id: Which = None, force: Force = False, 
 
 
 def _one(customer_id: str | None) -> Any:
-    return asked(OneCustomer, customer_id=need(customer_id, "customer_id", "Customer id")).customer_id
+    return asked(OfCustomer, customer_id=need(customer_id, "customer_id", "Customer id")).customer_id
 
 
 def _number(text: str | None) -> object:

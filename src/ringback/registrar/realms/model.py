@@ -9,7 +9,11 @@ from typing import Final
 from uuid import UUID
 
 from ringback.kit.errors import AlreadyExists, FailedPrecondition, NotFound, ResourceExhausted
+from ringback.sip import names
 
+LABEL_RULE: Final = "must be 2 to 63 of a-z, 0-9 and inner hyphens, not shaped like a UUID, and none of " + ", ".join(
+    sorted(names.RESERVED)
+)
 BASE36: Final = string.digits + string.ascii_lowercase
 SHORT: Final = 6
 """Characters of a label that is made for a customer."""

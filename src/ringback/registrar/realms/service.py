@@ -1,6 +1,6 @@
 """Which realm a customer's phones live under, whether the customer may have new ones, and how many."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from ringback.kit.errors import ValidationFailed
 from ringback.registrar.realms import store
 from ringback.registrar.realms.model import (
+    LABEL_RULE,
     Customer,
     CustomerDeleted,
     CustomerFrozen,
@@ -21,9 +22,6 @@ from ringback.registrar.work import Uow
 from ringback.sip import names
 
 LABEL_TRIES: Final = 8
-LABEL_RULE: Final = "must be 2 to 63 of a-z, 0-9 and inner hyphens, not shaped like a UUID, and none of " + ", ".join(
-    sorted(names.RESERVED)
-)
 
 
 async def require_active(uow: Uow, customer_id: UUID) -> Customer:
@@ -36,10 +34,10 @@ async def require_active(uow: Uow, customer_id: UUID) -> Customer:
     return customer
 
 
-async def require_room(limit: int | None, default: int, count: Awaitable[int]) -> None:
+async def require_room(limit: int | None, default: int, count: Callable[[], Awaitable[int]]) -> None:
     """One more must fit under the customer's own limit, or the default one; 0 is no limit."""
     most = default if limit is None else limit
-    if await count >= most > 0:
+    if most and await count() >= most:
         raise LimitExceeded
 
 
@@ -49,6 +47,9 @@ async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm
     Extensions from before there was a realm live under the customer's id: no new one goes elsewhere by itself.
     """
     if realm := await store.of_customer(uow.session, customer_id):
+        return realm
+    await store.locked(uow.session, customer_id, uow.now)
+    if realm := await store.of_customer(uow.session, customer_id):  # somebody was faster
         return realm
     short = label is None and uow.settings.domain_short_label_enabled
     if short and not await store.has_extensions(uow.session, customer_id):

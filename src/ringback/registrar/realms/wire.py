@@ -7,8 +7,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.kit.reading import Asked, rule
-from ringback.registrar.realms.model import Realm
-from ringback.registrar.realms.service import LABEL_RULE
+from ringback.registrar.realms.model import LABEL_RULE, Realm
 from ringback.sip import names
 
 PATTERN: Final = f"^(?!(?:{'|'.join(sorted(names.RESERVED))})$){names.LABEL.pattern}$"

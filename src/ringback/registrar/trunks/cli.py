@@ -12,6 +12,7 @@ from ringback.registrar.flags import (
     Customer,
     Detail,
     Force,
+    Generate,
     Id,
     Limit,
     Name,
@@ -119,19 +120,22 @@ def update(
     detail: Detail = None,
     username: Username = None,
     password: Password = None,
+    generate_password: Generate = False,
     allowed_ips: AllowedIps = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Change a trunk; what is not named stays as it is, "" takes a username or the addresses away."""
     which = one(id, "Trunk id")
-    if all(value is None for value in (name, detail, username, password, allowed_ips)):
-        raise ValidationFailed(Fault("name", "is required, or --detail, --username, --password or --allowed_ips"))
+    if all(value is None for value in (name, detail, username, password, allowed_ips)) and not generate_password:
+        flags = "--detail, --username, --password, --generate_password or --allowed_ips"
+        raise ValidationFailed(Fault("name", f"is required, or {flags}"))
     change = asked(
         wire.ChangeTrunk,
         name=name,
         detail=detail,
         username=username,
         password=changed_password(password),
+        password_regenerate=generate_password or None,
         allowed_ips=_items(allowed_ips),
     )
 
@@ -175,7 +179,7 @@ def _ways_after(before: Trunk, change: wire.ChangeTrunk) -> Any:
     """How the trunk proves itself after the change; what the flags do not touch stays. `None` is as before."""
     username = before.username if change.username is None else change.username
     addresses = before.allowed_ips if change.allowed_ips is None else change.allowed_ips
-    by_digest = change.username is not None or change.password is not None
+    by_digest = any(value is not None for value in (change.username, change.password, change.password_regenerate))
     ways = _ways(
         basic=bool(username) if by_digest else "basic" in before.auth_types,
         ip="ip" in before.auth_types if change.allowed_ips is None else bool(addresses),

@@ -21,8 +21,8 @@ from ringback.sip.digest import Kept, Storage
 async def create(uow: Uow, customer_id: UUID, asked: NewTrunk) -> Provisioned:
     """Give a customer a connection: our row, the edge's one, one event."""
     customer = await realms.require_active(uow, customer_id)
-    count = store.count(uow.session, customer_id)
-    await realms.require_room(customer.limit_trunk, uow.settings.limit_trunk_default, count)
+    default = uow.settings.limit_trunk_default
+    await realms.require_room(customer.limit_trunk, default, lambda: store.count(uow.session, customer_id))
     domain_name = asked.domain_name.lower()
     trunk = Trunk(
         id=uow.new_id(),
@@ -99,8 +99,8 @@ async def whole_moments(
     return await store.LISTING.whole_moments(uow.session, wanted, cursor, size, deleted=deleted)
 
 
-async def live(uow: Uow, id: UUID) -> Trunk | None:
-    return await store.live(uow.session, id)
+async def live(uow: Uow, id: UUID, *, lock: bool = False) -> Trunk | None:
+    return await store.live(uow.session, id, lock=lock)
 
 
 async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Trunk]:
@@ -163,7 +163,7 @@ def _faults(before: Trunk, after: Trunk, secret: Secret | None) -> Iterator[Faul
     yield from lacking(after.auth_types, after.username, after.allowed_ips, password=secret is not None)
     renamed = after.username not in ("", before.username)
     if renamed and before.kept.ha1 and not secret:
-        yield Fault("password", "is required with a new username, or password_regenerate: the digest holds both")
+        yield Fault("password", "is required with a new username, or a new one to be made: the digest holds both")
 
 
 def _with_secret(trunk: Trunk, secret: Secret | None, storage: Storage) -> tuple[Trunk, Secret | None]:
@@ -172,7 +172,7 @@ def _with_secret(trunk: Trunk, secret: Secret | None, storage: Storage) -> tuple
         secret = Secret.generate()
     if secret is None:
         return trunk, None
-    return replace(trunk, kept=Kept.of(trunk.username, trunk.realm, secret, storage)), secret
+    return replace(trunk, kept=trunk.kept.renewed(trunk.username, trunk.realm, secret, storage)), secret
 
 
 def _once(values: Any) -> tuple[Any, ...]:
