@@ -17,13 +17,17 @@ import pytest_asyncio
 from ringback.app import assemble
 from ringback.demo.asterisk import Asterisk
 from ringback.demo.install import CACHE
+from ringback.demo.kamailio import Kamailio
 from ringback.demo.phone import Account, Phone, PhoneOptions
-from ringback.demo.ports import HOST, Ports
-from ringback.demo.programs import ASTERISK, AsteriskProgram
+from ringback.demo.ports import HOST, Ports, free_ports
+from ringback.demo.programs import ASTERISK, KAMAILIO, AsteriskProgram
 from ringback.demo.server import Server
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.settings import load
+from ringback.sip.kamailio import KamailioOptions, new_secret
+
+from .digest import register
 
 ROOT = Path(__file__).parents[2]
 Extension = Mapping[str, Any]
@@ -149,6 +153,74 @@ async def phone(world: World, tmp_path: Path) -> AsyncIterator[StartPhone]:
 
     yield start
     await asyncio.gather(*(one.close() for one in started))
+
+
+Trunk = Mapping[str, Any]
+Outcome = tuple[int, list[str]]
+"""The final status of a REGISTER, and what it was challenged with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A Kamailio in front of this world's Asterisk, and the trunks that it lets in."""
+
+    world: World
+    kamailio: Kamailio
+
+    async def create(self, domain: str, *auth_types: str, **more: Any) -> Trunk:
+        """RPC 13; the reply shows the password."""
+        customer = str(self.world.server.keys.customer_id)
+        asked = {"customer_id": customer, "domain_name": domain, "auth_types": auth_types, **more}
+        reply = await self.world.server.rpc("POST", "/v1/trunks", asked)
+        assert reply.status == 200, reply
+        return dict(reply.body)
+
+    async def change(self, trunk: Trunk, **changes: Any) -> Trunk:
+        """RPC 15."""
+        reply = await self.world.server.rpc("PUT", f"/v1/trunks/{trunk['id']}", changes)
+        assert reply.status == 200, reply
+        return dict(reply.body)
+
+    async def delete(self, trunk: Trunk) -> None:
+        """RPC 16."""
+        reply = await self.world.server.rpc("DELETE", f"/v1/trunks/{trunk['id']}")
+        assert reply.status == 200, reply
+
+    async def register(
+        self, trunk: Trunk, *, source: str = HOST, password: str = "", username: str | None = None
+    ) -> Outcome:
+        """A REGISTER of the trunk from that address."""
+        who = as_phone(trunk, password=password or trunk["password"], username=username)
+        return await register(self.kamailio.at, who, source=source)
+
+
+def as_phone(trunk: Trunk, *, password: str, username: str | None = None) -> Extension:
+    """The trunk as a softphone has it."""
+    name = trunk["username"] if username is None else username
+    return {"extension": "pbx", "username": name, "realm": trunk["realm"], "password": password}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def edge(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    program = await asyncio.to_thread(KAMAILIO.obtain, ROOT / CACHE)
+    options = KamailioOptions(
+        str(world.server.database), HOST, world.ports.public_at, new_secret(), free_ports(1)[0], workers=2
+    )
+    async with await Kamailio.start(program, options, tmp_path_factory.mktemp("edge") / "kamailio") as kamailio:
+        yield Edge(world, kamailio)
+        assert kamailio.problems() == []
+
+
+Callee = tuple[Phone, str]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def callee(world: World, phone: StartPhone) -> Callee:
+    """A registered phone with a direct address, and that address."""
+    extension = await world.create(f"16{len(world.sql('SELECT 1 FROM registrar_extensions')):03}", direct=True)
+    one = await phone(extension, tone=660)
+    assert await one.register() == 200
+    return one, f"sip:direct.{extension['direct_hash']}@sip.localhost"
 
 
 async def until(seen: Callable[[], Awaitable[Any]], within: float) -> Any:

@@ -4,17 +4,19 @@ import asyncio
 import hashlib
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from secrets import token_hex
+from typing import Any
 
 from ringback.demo.ports import HOST
-
-from .conftest import Extension
 
 NAMES = {"MD5": "md5", "SHA-256": "sha256"}
 
 
-async def register(server: str, extension: Extension, algorithm: str = "MD5", **more: str) -> tuple[int, list[str]]:
+async def register(
+    server: str, extension: Mapping[str, Any], algorithm: str = "MD5", **more: str
+) -> tuple[int, list[str]]:
     """The final status, and the algorithms that the server offered, in its order: none, if it did not challenge.
 
     Status 0: the algorithm asked for was not offered. `more` are further fields of Register."""
@@ -26,7 +28,7 @@ class Register:
     """One REGISTER, from the address `source`, for so many seconds; `to` is a domain other than the extension's."""
 
     server: str
-    extension: Extension
+    extension: Mapping[str, Any]
     algorithm: str = "MD5"
     source: str = HOST
     expires: str = "60"

@@ -1,93 +1,18 @@
 """Trunks at a real edge: a Kamailio that reads what Ringback has written, in front of an Asterisk that rings phones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from ringback.demo.install import CACHE
-from ringback.demo.kamailio import Kamailio
-from ringback.demo.phone import Phone
-from ringback.demo.ports import HOST, free_ports
-from ringback.demo.programs import KAMAILIO
-from ringback.sip.kamailio import KamailioOptions
-
-from .conftest import ROOT, Extension, StartPhone, World, until
+from .conftest import Callee, Edge, Outcome, StartPhone, as_phone, until
 from .digest import register
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
-Trunk = Mapping[str, Any]
 CARRIER, ELSEWHERE = "127.0.0.2", "127.0.0.3"
-Outcome = tuple[int, list[str]]
-"""The final status of a REGISTER, and what it was challenged with."""
 LET_IN: Outcome = (200, [])
 PROVED: Outcome = (200, ["MD5"])
 REFUSED: Outcome = (401, ["MD5"])
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A Kamailio in front of this world's Asterisk, and the trunks that it lets in."""
-
-    world: World
-    kamailio: Kamailio
-
-    async def create(self, domain: str, *auth_types: str, **more: Any) -> Trunk:
-        """RPC 13; the reply shows the password."""
-        customer = str(self.world.server.keys.customer_id)
-        asked = {"customer_id": customer, "domain_name": domain, "auth_types": auth_types, **more}
-        reply = await self.world.server.rpc("POST", "/v1/trunks", asked)
-        assert reply.status == 200, reply
-        return dict(reply.body)
-
-    async def change(self, trunk: Trunk, **changes: Any) -> Trunk:
-        """RPC 15."""
-        reply = await self.world.server.rpc("PUT", f"/v1/trunks/{trunk['id']}", changes)
-        assert reply.status == 200, reply
-        return dict(reply.body)
-
-    async def delete(self, trunk: Trunk) -> None:
-        """RPC 16."""
-        reply = await self.world.server.rpc("DELETE", f"/v1/trunks/{trunk['id']}")
-        assert reply.status == 200, reply
-
-    async def register(
-        self, trunk: Trunk, *, source: str = HOST, password: str = "", username: str | None = None
-    ) -> Outcome:
-        """A REGISTER of the trunk from that address."""
-        who = as_phone(trunk, password=password or trunk["password"], username=username)
-        return await register(self.kamailio.at, who, source=source)
-
-
-def as_phone(trunk: Trunk, *, password: str, username: str | None = None) -> Extension:
-    """The trunk as a softphone has it."""
-    name = trunk["username"] if username is None else username
-    return {"extension": "pbx", "username": name, "realm": trunk["realm"], "password": password}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def edge(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
-    program = await asyncio.to_thread(KAMAILIO.obtain, ROOT / CACHE)
-    options = KamailioOptions(str(world.server.database), HOST, world.ports.public_at, free_ports(1)[0], workers=2)
-    async with await Kamailio.start(program, options, tmp_path_factory.mktemp("edge") / "kamailio") as kamailio:
-        yield Edge(world, kamailio)
-        assert kamailio.problems() == []
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def callee(world: World, phone: StartPhone, request: pytest.FixtureRequest) -> tuple[Phone, str]:
-    """A registered phone with a direct address, and that address."""
-    extension = await world.create(f"16{len(world.sql('SELECT 1 FROM registrar_extensions')):03}", direct=True)
-    one = await phone(extension, tone=660)
-    assert await one.register() == 200
-    return one, f"sip:direct.{extension['direct_hash']}@sip.localhost"
-
-
-Callee = tuple[Phone, str]
 
 
 @pytest.mark.contract("registrar R-46")

@@ -14,6 +14,7 @@ from typing import Self
 
 from ringback.demo.children import Child, end, spawn
 from ringback.demo.programs import KamailioProgram
+from ringback.kit.files import replace as replace_file
 from ringback.sip.kamailio import KamailioOptions, kamailio_config
 
 START_SECONDS = 15.0
@@ -40,7 +41,7 @@ class Kamailio(Child):
         folder = folder.absolute()
         folder.mkdir(parents=True)
         self = cls(program, replace(options, modules=program.modules), folder)
-        (folder / "kamailio.cfg").write_text(kamailio_config(self.options))
+        replace_file(folder / "kamailio.cfg", kamailio_config(self.options).encode(), 0o600)
         try:
             await asyncio.wait_for(self._start(), START_SECONDS)
         except TimeoutError:

@@ -1,0 +1,166 @@
+"""What a Kamailio edge does with a request: whom it lets in, and where a call that it has let in goes on."""
+
+ROUTES = r"""# ---- Requests -------------------------------------------------------------------------------------------
+
+request_route {
+	route(SANE);
+
+	if (is_method("CANCEL")) {
+		if (t_check_trans()) t_relay();
+		exit;
+	}
+	if (has_totag()) route(WITHIN_A_CALL);
+
+	# The same once more, because an answer was lost: it gets the same answer.
+	if (t_precheck_trans()) {
+		t_check_trans();
+		exit;
+	}
+	t_check_trans();
+
+	if (is_method("OPTIONS")) {
+		# Trunks ask whether we are there. It tells nothing of who is known, and costs no SQL.
+		sl_send_reply("200", "OK");
+		exit;
+	}
+	if (!is_method("REGISTER|INVITE")) {
+		if (!is_method("ACK")) sl_send_reply("405", "Method Not Allowed");
+		exit;
+	}
+
+	route(WHOSE);
+	route(ADMIT);
+	if (is_method("REGISTER")) route(REGISTER);
+	route(CALL);
+}
+
+# What is no SIP, or runs in circles, ends here.
+route[SANE] {
+	if (!mf_process_maxfwd_header("10")) {
+		sl_send_reply("483", "Too Many Hops");
+		exit;
+	}
+	if (!sanity_check("17895", "7")) exit;
+	force_rport();
+}
+
+# A request within a call. It brings back in its Route what we wrote into Record-Route when we let the call in: `peer`,
+# where the caller was then, and `proof`, which nobody can make who does not know CALL_SECRET. So it needs no memory: a
+# call goes on after a restart of this Kamailio, and when its trunk has been deleted meanwhile. It goes on between these
+# two only, whatever address the request asks for: from the caller's address to Asterisk, from Asterisk to the caller.
+route[WITHIN_A_CALL] {
+	# The ACK of a refusal ends here.
+	if (is_method("ACK")) t_check_trans();
+
+	if (!loose_route()) route(NO_SUCH_CALL);
+	$var(peer) = $(route_uri{uri.params}{param.value,peer});
+	$var(given) = $(route_uri{uri.params}{param.value,proof});
+
+	# The caller's tag stands in From of what the caller sends, and in To of what Asterisk sends.
+	$var(tag) = $ft;
+	route(PROVE);
+	if ($var(proof) == $var(given)) {
+		$var(from) = $(var(peer){s.decode.hexa});
+		$var(from) = $(var(from){uri.host});
+		$du = "sip:ASTERISK";
+	} else {
+		$var(tag) = $tt;
+		route(PROVE);
+		if ($var(proof) != $var(given)) route(NO_SUCH_CALL);
+		$var(from) = "VOICE_HOST";
+		$du = $(var(peer){s.decode.hexa});
+	}
+	if (!compare_ips("$si", "$var(from)")) route(NO_SUCH_CALL);
+
+	if (is_method("INVITE")) record_route(";peer=$var(peer);proof=$var(proof)");
+	if (!t_relay() && !is_method("ACK")) sl_reply_error();
+	exit;
+}
+
+route[NO_SUCH_CALL] {
+	if (!is_method("ACK")) sl_send_reply("481", "Call/Transaction Does Not Exist");
+	exit;
+}
+
+# $var(proof): that a call with this Call-ID, from $var(peer) and with $var(tag), has been let in. The hash is made
+# twice, so that none can be made longer by somebody who has one.
+route[PROVE] {
+	$var(proof) = "CALL_SECRET|" + $var(peer) + "|" + $var(tag) + "|" + $ci;
+	$var(proof) = "CALL_SECRET|" + $(var(proof){s.sha256});
+	$var(proof) = $(var(proof){s.sha256}{s.substr,0,32});
+}
+
+# $var(realm): the domain of ours that the request speaks for. It stands in From, or in the request's URI for carriers,
+# which have their own address in From. A request for no domain of ours costs no SQL.
+route[WHOSE] {
+	$var(realm) = $(fd{s.tolower});
+	if ($var(realm) =~ "^[a-z0-9.-]+[.](TRUNK_DOMAIN|PHONE_DOMAIN)$") return;
+	$var(realm) = $(rd{s.tolower});
+	if ($var(realm) =~ "^[a-z0-9.-]+[.](TRUNK_DOMAIN|PHONE_DOMAIN)$") return;
+	sl_send_reply("403", "Forbidden");
+	exit;
+}
+
+# Comes back for whoever may be here. Everybody else is challenged, known or not: no answer tells which is which.
+# What strangers write goes into SQL as hexadecimal digits. auth_db is not used: it takes a ha1 that is NULL (a trunk
+# that is known by its address alone) for a string, and that is the end of Kamailio.
+route[ADMIT] {
+	$var(hex) = $(var(realm){s.encode.hexa});
+
+	# By source address: no challenge.
+	$var(addresses) = "";
+	if (sql_pvquery("ringback", "SELECT coalesce(group_concat(value), '')"
+			" FROM registrar_sip_auths, json_each(allowed_ips)"
+			" WHERE realm = CAST(x'$var(hex)' AS TEXT) AND auth_types LIKE '%\"ip\"%'", "$var(addresses)") < 0)
+		route(NO_DATABASE);
+	if ($var(addresses) != "" && is_in_subnet("$si", "$var(addresses)")) return;
+
+	# By digest.
+	$var(ha1) = "";
+	if ($aU != $null && sql_pvquery("ringback", "SELECT ha1 FROM registrar_sip_auths"
+			" WHERE realm = CAST(x'$var(hex)' AS TEXT) AND username = CAST(x'$(aU{s.encode.hexa})' AS TEXT)"
+			" AND auth_types LIKE '%\"basic\"%' AND length(ha1) = 32", "$var(ha1)") < 0)
+		route(NO_DATABASE);
+	if ($var(ha1) != "" && pv_auth_check("$var(realm)", "$var(ha1)", "1", "0") > 0) {
+		consume_credentials();
+		return;
+	}
+	auth_challenge("$var(realm)", "1");
+	exit;
+}
+
+route[NO_DATABASE] {
+	sl_send_reply("500", "Server Internal Error");
+	exit;
+}
+
+# Trunks only, each for itself alone. Phones register with Asterisk, which rings them.
+route[REGISTER] {
+	if (!($var(realm) =~ "[.](TRUNK_DOMAIN)$") || $(td{s.tolower}) != $var(realm)) {
+		sl_send_reply("403", "Forbidden");
+		exit;
+	}
+	save("location", "0x00", "sip:$var(realm)");
+	exit;
+}
+
+# Asterisk knows whom the address rings, and answers 404 where there is nobody.
+route[CALL] {
+	$var(peer) = $(su{s.encode.hexa});
+	$var(tag) = $ft;
+	route(PROVE);
+	remove_hf("Route");
+	record_route(";peer=$var(peer);proof=$var(proof)");
+	# A connection that a call came by is kept for it: there is no other way back.
+	if ($proto == "tcp") tcp_set_connection_lifetime("3600");
+	$du = "sip:ASTERISK";
+	if (!t_relay()) sl_reply_error();
+	exit;
+}
+
+# An answer belongs to a request that went through here, or it is Asterisk's (a 200 again, because an ACK was lost).
+# Others would go wherever their Via says.
+reply_route {
+	if (!t_check_trans() && !compare_ips("$si", "VOICE_HOST")) drop;
+}
+"""
