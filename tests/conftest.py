@@ -1,12 +1,16 @@
 """Fixtures for every test."""
 
+import logging
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+from ringback.kit.log import set_up
+from ringback.registrar.directs.model import IN_LOGS
 from ringback.server import make_schema
 from tests.world import World
 
@@ -52,3 +56,19 @@ def make_world(template: Path, tmp_path: Path) -> Iterator[Callable[..., World]]
 @pytest.fixture
 async def world(make_world: Callable[..., World]) -> World:
     return make_world()
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], str]]:
+    """Log at level debug as a server does; gives what was logged so far."""
+    said = StringIO()
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    set_up("registrar-manager", "debug", "json", IN_LOGS)
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(said)
+    yield said.getvalue
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)

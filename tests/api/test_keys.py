@@ -1,6 +1,7 @@
 """Who may ask, and for whom: every route, every kind of credential."""
 
-from collections.abc import AsyncIterator
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import jwt
 import pytest
 
 from ringback.app import REST
+from ringback.customers.keys.model import new_token
 from ringback.registrar.realms.model import Status
 from tests.world import PASSWORD, MakeWorld, World
 
@@ -60,6 +62,7 @@ async def test_no_route_answers_without_a_key(
     assert world.everything() == before
 
 
+@pytest.mark.contract("registrar R-75")
 @pytest.mark.parametrize(("method", "pattern"), ROUTES)
 async def test_no_route_answers_a_revoked_key(http: httpx.AsyncClient, world: World, method: str, pattern: str) -> None:
     id = await make(http)
@@ -134,6 +137,15 @@ async def test_a_recovered_customer_may_go_on(http: httpx.AsyncClient, world: Wo
     assert (await http.get(ROOT)).status_code == 200
 
 
+@pytest.mark.contract("registrar R-75")
+async def test_a_deleted_key_works_no_more(http: httpx.AsyncClient, world: World) -> None:
+    assert (await http.get(ROOT)).status_code == 200
+    end_keys(world, "tm_delete", 0)
+
+    assert refusal(await http.get(ROOT)) == (401, "INVALID_CREDENTIALS")
+
+
+@pytest.mark.contract("registrar R-75")
 async def test_a_key_works_until_it_expires(http: httpx.AsyncClient, world: World) -> None:
     world.frozen = True
     end_keys(world, "tm_expire", 60)
@@ -145,6 +157,7 @@ async def test_a_key_works_until_it_expires(http: httpx.AsyncClient, world: Worl
     assert refusal(await http.get(ROOT)) == (401, "INVALID_CREDENTIALS")
 
 
+@pytest.mark.contract("registrar R-75")
 @pytest.mark.parametrize(
     "credential",
     [
@@ -167,6 +180,7 @@ async def test_the_scheme_is_bearer_in_any_letter_case(world: World, http: httpx
     assert (await http.get(ROOT, headers={"authorization": f"bEARER {key}"})).status_code == 200
 
 
+@pytest.mark.contract("registrar R-75")
 @pytest.mark.parametrize("name", ["access_token", "token", "accesskey", "key", "api_key"])
 async def test_a_key_in_a_url_lets_nobody_in(world: World, nobody: httpx.AsyncClient, name: str) -> None:
     key = await world.key(world.customer)
@@ -256,6 +270,7 @@ def bearer(said: dict[str, Any], key: str = JWT_KEY, algorithm: str = "HS256") -
     return {"authorization": f"Bearer {jwt.encode(said, key, algorithm)}"}
 
 
+@pytest.mark.contract("registrar R-75")
 @pytest.mark.parametrize(
     ("algorithm", "kind", "permission"),
     [("HS256", "agent", 0x20), ("HS384", ..., 0x40), ("HS512", "agent", 0x01), ("HS256", ..., 0xFFFF)],
@@ -288,6 +303,7 @@ async def test_an_agent_who_may_not_manage_is_403(agents: World, anybody: httpx.
     assert refusal(answer) == (403, "PERMISSION_DENIED")
 
 
+@pytest.mark.contract("registrar R-75")
 @pytest.mark.parametrize(
     "more",
     [
@@ -306,6 +322,7 @@ async def test_a_token_that_says_anything_else_is_401(
     assert refusal(answer) == (401, "INVALID_CREDENTIALS")
 
 
+@pytest.mark.contract("registrar R-75")
 @pytest.mark.parametrize(
     "more",
     [
@@ -323,6 +340,7 @@ async def test_a_token_works_until_its_earliest_end(
     assert refusal(await anybody.get(ROOT, headers=said)) == (401, "INVALID_CREDENTIALS")
 
 
+@pytest.mark.contract("registrar R-75")
 async def test_a_token_signed_by_somebody_else_is_401(agents: World, anybody: httpx.AsyncClient) -> None:
     forged = bearer(claims(agents), key=JWT_KEY[::-1])
     unsigned = {"authorization": f"Bearer {jwt.encode(claims(agents), None, 'none')}"}
@@ -331,6 +349,7 @@ async def test_a_token_signed_by_somebody_else_is_401(agents: World, anybody: ht
         assert refusal(await anybody.get(ROOT, headers=headers)) == (401, "INVALID_CREDENTIALS")
 
 
+@pytest.mark.contract("registrar R-75")
 async def test_without_jwt_key_no_token_is_taken(world: World, nobody: httpx.AsyncClient) -> None:
     for key in (JWT_KEY, "None" * 16, " " * 64):
         headers = bearer(claims(world), key=key)
@@ -341,3 +360,57 @@ async def test_an_agent_of_a_frozen_customer_is_403(agents: World, anybody: http
     await agents.set_status(Status.FROZEN)
 
     assert refusal(await anybody.get(ROOT, headers=bearer(claims(agents)))) == (403, "ACCOUNT_FROZEN")
+
+
+@pytest.mark.contract("registrar R-75")
+async def test_a_credential_is_taken_as_bearer_in_its_header_alone(agents: World, anybody: httpx.AsyncClient) -> None:
+    key = await agents.key(agents.customer)
+    token = bearer(claims(agents))["authorization"].removeprefix("Bearer ")
+    assert (await anybody.get(ROOT, headers={"authorization": f"bearer {token}"})).status_code == 200
+
+    for credential in (key, token):
+        pair = b64encode(f"{credential}:".encode()).decode()
+        for said in (credential, f"Basic {pair}", f"Basic {credential}", f"Token {credential}", f"JWT {credential}"):
+            assert refusal(await anybody.get(ROOT, headers={"authorization": said})) == (401, "INVALID_CREDENTIALS")
+        del anybody.headers["authorization"]
+        for elsewhere in ("cookie", "x-api-key", "proxy-authorization", "x-authorization", "token"):
+            told = f"token={credential}" if elsewhere == "cookie" else f"Bearer {credential}"
+            assert refusal(await anybody.get(ROOT, headers={elsewhere: told})) == (401, "AUTHENTICATION_REQUIRED")
+        for name in ("token", "access_token", "authorization"):
+            assert refusal(await anybody.get(ROOT, params={name: credential})) == (401, "AUTHENTICATION_REQUIRED")
+        anybody.headers["authorization"] = "Bearer"
+
+
+@pytest.mark.contract("registrar R-75")
+async def test_no_credential_reaches_a_log_or_an_answer_or_the_database(
+    agents: World, anybody: httpx.AsyncClient, logged: Callable[[], str]
+) -> None:
+    key, other = await agents.key(agents.customer), new_token().reveal()
+    token = bearer(claims(agents))["authorization"].removeprefix("Bearer ")
+    forged = bearer(claims(agents), key=JWT_KEY[::-1])["authorization"].removeprefix("Bearer ")
+    credentials = (key, other, token, forged)
+    answers = []
+    for credential in credentials:
+        for said in (f"Bearer {credential}", f"Basic {credential}", f"Bearer {credential}x"):
+            headers = {"authorization": said}
+            answers.append(await anybody.get(ROOT, headers=headers))
+            answers.append(await anybody.post(ROOT, headers=headers, content=f'{{"extension": "{credential}"'))
+            answers.append(await anybody.post(ROOT, headers=headers, json={"extension": credential, "x": credential}))
+        answers.append(await anybody.get(f"{ROOT}/{credential}", params={"token": credential}))
+        answers.append(await anybody.get(f"/{credential}"))
+        assert (await anybody.get(ROOT, headers={"x-request-id": credential})).status_code == 401
+        for number in range(3):
+            agents.fail_at(number)
+            headers = {"authorization": f"Bearer {credential}"}
+            answers.append(await anybody.get(f"{ROOT}?page_token={credential}", headers=headers))
+    agents.heal()
+
+    assert {answer.status_code for answer in answers} >= {200, 400, 401, 404, 500}
+    log = logged()
+    assert "Traceback" in log
+    kept = b"".join(path.read_bytes() for path in agents.home.glob("ringback.db*"))
+    for secret in (*credentials, JWT_KEY):
+        assert secret not in log
+        assert secret not in agents.metrics()
+        assert secret.encode() not in kept
+        assert not [answer.text for answer in answers if secret in answer.text]
