@@ -310,3 +310,29 @@ async def test_more_rows_than_one_step_takes_are_turned_a_hundred_at_a_time(plai
 
     assert told == [100, 101]
     assert digested(plain) == [True] * 303
+
+
+@pytest.mark.contract("registrar R-60")
+async def test_the_note_is_written_last_and_one_more_password_is_turned_too(plain: World) -> None:
+    """A command beside it may write until then: one that is killed earlier leaves no digest mode with clear bytes."""
+    await plain.ringback.work.write(meta.require_recorded)
+    await plain.create("1001")
+    said: list[str] = []
+    other = plain.start()
+
+    def hear(sql: str) -> None:
+        said.append(sql)
+        if sql == "VACUUM" and said.count("VACUUM") == 1:
+            plain.at_once(other.rpc.serve(plain.envelope("POST", "/v1/extensions", plain.asked("1002"))))
+
+    plain.ringback.database.writer.set_trace_callback(hear)  # type: ignore[attr-defined]
+    assert await secrets.migrate(plain.ringback.work) == 2
+
+    other.database.close()
+    (note,) = [number for number, sql in enumerate(said) if "registrar_meta" in sql and sql.startswith("UPDATE")]
+    assert said.count("VACUUM") == 2
+    assert max(number for number, sql in enumerate(said) if sql == "VACUUM") < note
+    assert (digested(plain), recorded(plain)) == ([True] * 6, "digest")
+    plain.ringback.database.close()
+    plain.ringback = plain.start()
+    assert not [path.name for path in plain.home.iterdir() if PASSWORD.encode() in path.read_bytes()]

@@ -23,6 +23,10 @@ class Plain:
     extensions: int
     trunks: int
 
+    @property
+    def rows(self) -> int:
+        return self.extensions + self.trunks
+
 
 async def plain(uow: Uow) -> Plain:
     return Plain(await extensions.count_plain(uow), await trunks.count_plain(uow))
@@ -31,15 +35,19 @@ async def plain(uow: Uow) -> Plain:
 async def migrate(work: Work[Uow], tell: Callable[[int], None] = lambda done: None) -> int:
     """Turn every clear password into digests; how many. Stopped half-way, it goes on where it was.
 
-    Until the last step the database is one of plaintext mode, which works with digests as well.
+    Until the last step the database is one of plaintext mode, which works with digests as well. The note comes last, so
+    that none who stops it earlier is left with clear passwords in the file and with a server that says nothing of it.
     """
     done = 0
-    for keep in KEEP:
-        while some := await work.write(partial(_some, keep)):
-            done += some
-            tell(done)
-    await work.write(_note)
-    await work.database.compact()
+    noted = False
+    while not noted:  # a command beside us may have written one more
+        for keep in KEEP:
+            while some := await work.write(partial(_some, keep)):
+                done += some
+                tell(done)
+        await work.write(_forget_those_of_nobody)
+        await work.database.compact()
+        noted = await work.write(_is_noted)
     return done
 
 
@@ -47,10 +55,15 @@ async def _some(keep: Callable[[Uow, int], Awaitable[int]], uow: Uow) -> int:
     return await keep(uow, BATCH)
 
 
-async def _note(uow: Uow) -> None:
-    """Only rows of nobody can hold a clear password now."""
-    if await plain(uow) != Plain(0, 0):
-        return
-    await edge.forget_clear(uow.session)
-    await uow.sip.forget_clear(f".{uow.settings.domain_name_extension}")
+async def _forget_those_of_nobody(uow: Uow) -> None:
+    """What is left in the SIP rows once all of ours are turned."""
+    if not (await plain(uow)).rows:
+        await edge.forget_clear(uow.session)
+        await uow.sip.forget_clear(f".{uow.settings.domain_name_extension}")
+
+
+async def _is_noted(uow: Uow) -> bool:
+    if (await plain(uow)).rows:
+        return False
     await meta.record(uow, meta.STORAGE, "digest")
+    return True
