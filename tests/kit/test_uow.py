@@ -1,5 +1,6 @@
 """One request, one transaction."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -120,3 +121,13 @@ async def test_a_read_without_events_publishes_nothing(sessions: Sessions) -> No
 
     assert await works(sessions).read(verb) == NOW
     assert sessions.log == ["read", "commit"]
+
+
+async def test_a_verb_gets_as_long_as_it_is_given_and_no_longer(sessions: Sessions) -> None:
+    async def slow(uow: UnitOfWork) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(DatabaseUnavailable):
+        await works(sessions).write(slow, patience=0.01)
+
+    assert "commit" not in sessions.log

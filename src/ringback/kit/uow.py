@@ -63,12 +63,12 @@ class Work(Generic[U]):
         """Run a verb that changes nothing: it takes no write lock."""
         return await self._run(verb, writes=False)
 
-    async def write(self, verb: Callable[[U], Awaitable[T]]) -> T:
-        """Run a verb and commit what it did with its events, or nothing of it."""
-        return await self._run(verb, writes=True)
+    async def write(self, verb: Callable[[U], Awaitable[T]], *, patience: float = PATIENCE) -> T:
+        """Run a verb and commit what it did with its events, or nothing of it, within `patience` seconds."""
+        return await self._run(verb, writes=True, patience=patience)
 
-    async def _run(self, verb: Callable[[U], Awaitable[T]], *, writes: bool) -> T:
-        deadline = asyncio.get_running_loop().time() + PATIENCE
+    async def _run(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, patience: float = PATIENCE) -> T:
+        deadline = asyncio.get_running_loop().time() + patience
         try:
             async with asyncio.timeout_at(deadline):
                 for _ in range(TRIES):

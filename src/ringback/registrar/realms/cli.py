@@ -37,6 +37,10 @@ Number = Annotated[int, rule(f"a whole number from 0 to {MOST}; 0 is no limit", 
 LimitFlag = Annotated[str | None, typer.Option(help="how many live ones at most; 0: any number", metavar="N")]
 
 
+MOVING: Final = 60.0
+"""Seconds that all phones of a customer may take to move, in one transaction: some 0.4 ms each."""
+
+
 class NewLabel(OfCustomer, frozen=True, kw_only=True):
     """Which customer, and the label that their domain is to have."""
 
@@ -79,8 +83,13 @@ def set_domain(
     count = do(settings, lambda uow: extensions.count(uow, new.customer_id))
     if reissue and count:
         terminal.confirm(f"Give {count} phones another domain and new passwords?", force=force)
-    verb = partial(relabel.set_label, customer_id=new.customer_id, label=new.label, reissue=reissue)
-    changed = do(settings, verb, writes=True)
+
+    async def job(ringback: Ringback) -> relabel.Relabelled:
+        await ringback.work.read(require_same)
+        verb = partial(relabel.set_label, customer_id=new.customer_id, label=new.label, reissue=reissue)
+        return await ringback.work.write(verb, patience=MOVING)
+
+    changed = terminal.work(settings, job)
     moved = [extensions_wire.over_rpc(phone) for phone in changed.moved]
     _show_domain(wire.shown(changed.realm), moved, format)
 
