@@ -7,6 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import pytest
+from sqlalchemy import URL
+
+from ringback.kit.errors import CannotStart
+from ringback.migrations import commands
+from ringback.settings import Settings, load
+
 OWNER: Final = "id binary(16), customer_id binary(16)"
 TIMES: Final = "tm_create datetime(6), tm_update datetime(6), tm_delete datetime(6), primary key(id)"
 NAMES: Final = "name varchar(255), detail varchar(255)"
@@ -30,6 +37,7 @@ CREATED: Final = "2026-02-11 09:30:00.123456"
 NEVER: Final = "9999-01-01 00:00:00.000000"
 PASSWORD: Final = "Marker-Pass-0001"
 BASE: Final = "registrar.example.com"
+TRUNK_BASE: Final = "trunk.example.com"
 
 
 class Foreign:
@@ -58,6 +66,7 @@ class Foreign:
     def dump(self) -> list[str]:
         """All there is, as statements."""
         with closing(sqlite3.connect(self.path)) as connection:
+            connection.text_factory = lambda raw: raw.decode("latin-1")
             return list(connection.iterdump())
 
     def add(self, table: str, **columns: Any) -> UUID:
@@ -75,7 +84,7 @@ class Foreign:
         return self.add("registrar_extensions", **row | columns)
 
     def trunk(self, domain: str, **columns: Any) -> UUID:
-        row = {"customer_id": self.customer, "domain_name": domain, "realm": f"{domain}.trunk.example.com"}
+        row = {"customer_id": self.customer, "domain_name": domain, "realm": f"{domain}.{TRUNK_BASE}"}
         row |= {"username": "pbx01", "password": PASSWORD, "auth_types": json.dumps(["basic", "ip"])}
         return self.add("registrar_trunks", **row | {"allowed_ips": json.dumps(["203.0.113.7"])} | columns)
 
@@ -84,3 +93,35 @@ class Foreign:
 
     def credential(self, of: UUID, **columns: Any) -> UUID:
         return self.add("registrar_sip_auths", **{"id": of, "reference_type": "extension", **columns})
+
+
+def at(foreign: Foreign) -> URL:
+    return URL.create("sqlite", database=str(foreign.path))
+
+
+def upgrade(foreign: Foreign) -> None:
+    for name in commands.DATABASES:
+        commands.upgrade(name, at(foreign))
+
+
+def refusal(foreign: Foreign) -> list[str]:
+    """The lines of a refused upgrade, after a look at what it left behind: nothing."""
+    before = foreign.dump()
+    with pytest.raises(CannotStart) as refused:
+        upgrade(foreign)
+    assert foreign.dump() == before
+    assert PASSWORD not in str(refused.value)
+    return [line.strip() for line in str(refused.value).splitlines()]
+
+
+def meta(foreign: Foreign) -> dict[str, str]:
+    """What the installation remembers of itself."""
+    return {row["key"]: row["value"] for row in foreign.sql("SELECT * FROM registrar_meta")}
+
+
+def settings(foreign: Foreign, **more: Any) -> Settings:
+    """Those of a start on it, with its own base domains."""
+    dsns = dict.fromkeys(("database_dsn_bin", "database_dsn_asterisk"), f"sqlite:///{foreign.path}")
+    free = dict.fromkeys(("rest_listen_address", "prometheus_listen_address"), "127.0.0.1:0")
+    bases = {"domain_name_extension": BASE, "domain_name_trunk": TRUNK_BASE}
+    return load({"ringback_home": foreign.path.parent, **bases, **dsns, **free, **more})

@@ -8,15 +8,26 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import URL
 
 from ringback import cli, server
 from ringback.app import assemble
 from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
 from ringback.registrar import secrets
-from ringback.settings import Settings, load
-from tests.foreign import BASE, CREATED, NEVER, PASSWORD, TABLES, Foreign
+from tests.foreign import (
+    BASE,
+    CREATED,
+    NEVER,
+    PASSWORD,
+    TABLES,
+    TRUNK_BASE,
+    Foreign,
+    at,
+    meta,
+    refusal,
+    settings,
+    upgrade,
+)
 from tests.test_migrations import shape_of
 from tests.world import MakeWorld
 
@@ -46,35 +57,6 @@ def make_foreign(tmp_path: Path) -> MakeForeign:
 @pytest.fixture
 def foreign(make_foreign: MakeForeign) -> Foreign:
     return make_foreign()
-
-
-def at(foreign: Foreign) -> URL:
-    return URL.create("sqlite", database=str(foreign.path))
-
-
-def upgrade(foreign: Foreign) -> None:
-    for name in commands.DATABASES:
-        commands.upgrade(name, at(foreign))
-
-
-def refusal(foreign: Foreign) -> list[str]:
-    """The lines of a refused upgrade, after a look at what it left behind: nothing."""
-    before = foreign.dump()
-    with pytest.raises(CannotStart) as refused:
-        upgrade(foreign)
-    assert foreign.dump() == before
-    assert PASSWORD not in str(refused.value)
-    return str(refused.value).splitlines()
-
-
-def meta(foreign: Foreign) -> dict[str, str]:
-    return {row["key"]: row["value"] for row in foreign.sql("SELECT * FROM registrar_meta")}
-
-
-def settings(foreign: Foreign, **more: Any) -> Settings:
-    dsns = dict.fromkeys(("database_dsn_bin", "database_dsn_asterisk"), f"sqlite:///{foreign.path}")
-    free = dict.fromkeys(("rest_listen_address", "prometheus_listen_address"), "127.0.0.1:0")
-    return load({"ringback_home": foreign.path.parent, "domain_name_extension": BASE, **dsns, **free, **more})
 
 
 def hashes(foreign: Foreign) -> dict[str, str | None]:
@@ -109,6 +91,8 @@ def test_passwords_in_clear_are_kept_and_the_mode_is_written_down(foreign: Forei
     assert meta(foreign) == {
         "secret_storage": "plaintext",
         "taken_over": "registrar_extensions,registrar_trunks,registrar_sip_auths,registrar_directs",
+        "domain_name_extension": BASE,
+        "domain_name_trunk": TRUNK_BASE,
     }
     for table, id in (("extensions", phone), ("extensions", gone), ("trunks", trunk)):
         row = foreign.one(f"registrar_{table}", id)

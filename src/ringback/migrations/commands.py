@@ -9,10 +9,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import URL, create_engine, event, pool
+from sqlalchemy import URL
 from sqlalchemy.exc import DatabaseError
 
 from ringback.kit.errors import CannotStart
+from ringback.migrations.engine import engine_of
 
 Name = Literal["bin", "asterisk"]
 
@@ -38,7 +39,7 @@ def downgrade(database: Name, url: URL, revision: str, *, sql: bool = False) -> 
 
 
 def _online(database: Name, url: URL, do: Callable[[Config], None], *, sql: bool) -> None:
-    """Run it on one connection, all of it or nothing: on SQLite too, where the driver would commit before each DDL."""
+    """Run it on one connection, all of it or nothing."""
     try:
         _do(config(database, url), url, do, sql=sql)
     except CommandError as error:
@@ -49,12 +50,8 @@ def _do(made: Config, url: URL, do: Callable[[Config], None], *, sql: bool) -> N
     if sql:
         do(made)
         return
-    engine = create_engine(url, poolclass=pool.NullPool)
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", lambda connection, record: setattr(connection, "isolation_level", None))
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
-        with engine.begin() as connection:
+        with engine_of(url).begin() as connection:
             made.attributes["connection"] = connection
             do(made)
     except DatabaseError as error:
@@ -72,7 +69,7 @@ def current(database: Name, url: URL) -> str | None:
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         return None
     try:
-        with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+        with engine_of(url, writes=False).connect() as connection:
             context = MigrationContext.configure(connection, opts={"version_table": f"alembic_version_{database}"})
             return context.get_current_revision()
     except DatabaseError as error:

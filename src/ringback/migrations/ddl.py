@@ -37,6 +37,8 @@ RULES: Final = (
     Rule("ux_registrar_sip_auths_credential", "registrar_sip_auths", ("realm", "username"), live=False),
     Rule("ux_registrar_directs_extension", "registrar_directs", ("extension_id",)),
     Rule("idx_registrar_directs_hash", "registrar_directs", ("hash",), live=False),
+    Rule("ux_registrar_customer_domains_domain_label", "registrar_customer_domains", ("domain_label",), live=False),
+    Rule("ux_registrar_customer_domains_realm", "registrar_customer_domains", ("realm",), live=False),
 )
 """The rules of the tables that a VoIPbin service may have made. As fixed as the migrations that make them."""
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy import Connection, make_url
 
+from ringback.migrations.engine import engine_of
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 
 TABLES = {"bin": OWN_TABLES, "asterisk": ASTERISK_TABLES}
@@ -25,7 +26,7 @@ def run(database: str) -> None:
     elif given is not None:
         _migrate(given, options)
     else:
-        with create_engine(url or "", poolclass=pool.NullPool).connect() as connection:
+        with engine_of(make_url(url or "")).connect() as connection:
             _migrate(connection, options)
 
 

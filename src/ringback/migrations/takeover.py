@@ -1,28 +1,34 @@
 """Tables that another service has made become ours: their rows are mended, or all that is in the way is named."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, Final
 from uuid import uuid4
 
 from alembic import op
-from sqlalchemy import ColumnClause, String, bindparam, column, insert, select, table, text, update
+from sqlalchemy import ColumnClause, String, bindparam, column, insert, select, table, update
 from sqlalchemy.types import TypeEngine
 
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.errors import CannotStart
+from ringback.migrations import domains
 from ringback.migrations.ddl import RULES, columns_of, indexes_of, is_mysql, is_printed, make_rules, missing_rules
 from ringback.migrations.foreign import (
     DIRECTS,
     DOMAINS,
     EDGE,
+    ENDPOINT,
     EXTENSIONS,
     IDS,
     LISTS,
+    READ,
+    TIMES,
     TRUNKS,
     Row,
     Rows,
     clashes,
     incomplete,
+    key_of,
     mended,
 )
 
@@ -30,8 +36,10 @@ TABLES: Final = (EXTENSIONS, TRUNKS, EDGE, DIRECTS, DOMAINS)
 WITH_PASSWORD: Final = (EXTENSIONS, TRUNKS, EDGE)
 ISSUED: Final = "registrar_direct_hashes"
 META: Final = "registrar_meta"
-MENDED: Final = (*LISTS, "realm", "password", "hash", "tm_create", "tm_update", "tm_delete")
+MENDED: Final = (*LISTS, *ENDPOINT, "domain_name", "realm", "hash", *TIMES)
 """Columns that are written back, where a table has them."""
+CHUNK: Final = 1000
+"""Rows of one statement."""
 
 
 def take_over() -> None:
@@ -40,14 +48,13 @@ def take_over() -> None:
     if not taken:
         return
     rows, faults = _read()
-    new = {EDGE: list(_credentials(rows)), DIRECTS: list(_directs(rows))}
-    whole = {name: rows[name] + new.get(name, []) for name in TABLES}
-    faults += [*_fixed_rules(), *incomplete(whole), *clashes(whole)]
+    new = {EDGE: list(_credentials(rows)), DIRECTS: list(_directs(rows)), DOMAINS: list(domains.of_customers(rows))}
+    whole = rows | {name: rows[name] + new[name] for name in (EDGE, DIRECTS)}
+    bases, strange = domains.bases(rows)
+    faults += [*_fixed_rules(), *incomplete(whole), *clashes(whole), *strange, *domains.scattered(rows)]
+    faults += domains.served_otherwise(rows[EXTENSIONS])
     if faults:
         raise CannotStart("this database cannot be taken over, no row was changed:\n  " + "\n  ".join(faults))
-    clear = any(row["password"] and not row["ha1"] for name in WITH_PASSWORD for row in whole[name])
-    if not clear:
-        _forget_blanks(whole)
     for name, index, _ in set(_plain_rules()):
         op.drop_index(index, name)
     for name in TABLES:
@@ -58,9 +65,10 @@ def take_over() -> None:
         make_rules(name)
     if {"direct_id", "direct_hash"} <= columns_of(EXTENSIONS):
         _keep_in_step()
-    _remember("taken_over", ",".join(taken))
-    if clear:
-        _remember("secret_storage", "plaintext")
+    clear = any(row["password"] and not row["ha1"] for name in WITH_PASSWORD for row in rows[name])
+    _remember({"taken_over": ",".join(taken), **bases, **({"secret_storage": "plaintext"} if clear else {})})
+    if not clear:
+        _forget_blanks()
 
 
 def require_own() -> None:
@@ -77,11 +85,13 @@ def _read() -> tuple[Rows, list[str]]:
     rows: Rows = {name: [] for name in TABLES}
     faults: list[str] = []
     for name in TABLES:
-        for raw in op.get_bind().execute(select(text("*")).select_from(table(name))).mappings():
+        columns = columns_of(name)
+        found: Any = select(*(column(wanted) for wanted in READ if wanted in columns)).select_from(table(name))
+        for raw in op.get_bind().execute(found).mappings():
             try:
                 rows[name].append(mended(name, dict(raw)))
             except ValueError as error:
-                key = raw[_key(name)]
+                key = raw[key_of(name)]
                 faults.append(f"{name}: row {key.hex() if isinstance(key, bytes) else key}: {error}")
     return rows, faults
 
@@ -131,26 +141,31 @@ def _fixed_rules() -> Iterator[str]:
             yield f"{name}: the table's own UNIQUE ({columns}) holds for deleted rows too; make the table without it"
 
 
-def _forget_blanks(rows: Rows) -> None:
+def _forget_blanks() -> None:
     """No row has a clear password, so that digest mode may be chosen: there a blank one is NULL."""
     for name in WITH_PASSWORD:
-        for row in rows[name]:
-            row["password"] = None
+        op.get_bind().execute(update(_table(name, "password")).values(password=None))
 
 
 def _change(name: str, rows: list[Row]) -> None:
     columns = [column for column in MENDED if rows and column in rows[0]]
     if columns:
-        to = _table(name, _key(name), *columns)
-        statement = update(to).where(to.c[_key(name)] == bindparam("of_row"))
+        to = _table(name, key_of(name), *columns)
+        statement = update(to).where(to.c[key_of(name)] == bindparam("of_row"))
         values: Row = {column: bindparam(f"new_{column}") for column in columns}
-        new = [{f"new_{column}": row[column] for column in columns} | {"of_row": row[_key(name)]} for row in rows]
-        op.get_bind().execute(statement.values(values), new)
+        for some in _chunks(rows):
+            new = [{f"new_{column}": row[column] for column in columns} | {"of_row": row[key_of(name)]} for row in some]
+            op.get_bind().execute(statement.values(values), new)
 
 
-def _add(name: str, rows: list[Row]) -> None:
-    if rows:
-        op.get_bind().execute(insert(_table(name, *rows[0])), rows)
+def _add(name: str, rows: Iterable[Row]) -> None:
+    for some in _chunks(rows):
+        op.get_bind().execute(insert(_table(name, *some[0])), some)
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    left = iter(rows)
+    return (list(chain([first], islice(left, CHUNK - 1))) for first in left)
 
 
 def _issue(directs: list[Row]) -> None:
@@ -177,17 +192,13 @@ def _keep_in_step() -> None:
         )
 
 
-def _remember(key: str, value: str) -> None:
-    if key not in _remembered():
-        _add(META, [{"key": key, "value": value}])
+def _remember(values: dict[str, str]) -> None:
+    known = _remembered()
+    _add(META, [{"key": key, "value": value} for key, value in values.items() if key not in known])
 
 
 def _remembered() -> set[str]:
     return set(op.get_bind().execute(select(column("key")).select_from(table(META))).scalars())
-
-
-def _key(name: str) -> str:
-    return "customer_id" if name == DOMAINS else "id"
 
 
 def _table(name: str, *columns: str) -> Any:

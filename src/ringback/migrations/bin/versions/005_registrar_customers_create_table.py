@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import Column, String
 
 from ringback.kit.columns import Id, Time
-from ringback.migrations.ddl import ensure_index, ensure_table
+from ringback.migrations.ddl import ensure_table
 
 revision = "registrar_customers_create_table"
 down_revision = "registrar_direct_hashes_create_table"
@@ -28,9 +28,6 @@ def upgrade() -> None:
         Column("tm_create", Time),
         Column("tm_update", Time),
     )
-    for column in ("domain_label", "realm"):
-        name = f"ux_registrar_customer_domains_{column}"
-        ensure_index(name, "registrar_customer_domains", column, unique=True)
 
 
 def downgrade() -> None:
