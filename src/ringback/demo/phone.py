@@ -114,7 +114,7 @@ class Phone:
         return int((await self._hear("registration", within))["status"])
 
     async def call(self, uri: str, *, talk: float = 1.0, within: float = 15) -> CallReport:
-        """Call a SIP URI; if it is answered, talk that many seconds and hang up; tell how it went."""
+        """Call a SIP URI; if it is answered, talk at most that many seconds and hang up; tell how it went."""
         self._queue("answered-out")
         await self._tell({"do": "call", "uri": uri})
         ended = asyncio.create_task(self._hear("ended-out", within + talk))
@@ -122,13 +122,17 @@ class Phone:
         try:
             await asyncio.wait({ended, answered}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done() and answered.exception() is None:
-                await asyncio.sleep(talk)
+                await asyncio.wait({ended}, timeout=talk)
                 await self.hang_up()
             return _report(await ended)
         finally:
             for task in (ended, answered):
                 task.cancel()
             await asyncio.gather(ended, answered, return_exceptions=True)
+
+    async def answered(self, *, within: float = 15) -> None:
+        """Comes back when the next incoming call has been answered."""
+        await self._hear("answered-in", within)
 
     async def next_call(self, *, within: float = 15) -> CallReport:
         """The report of the next incoming call that has ended, oldest first."""

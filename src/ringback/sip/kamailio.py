@@ -114,6 +114,9 @@ modparam("sqlops", "sqlcon", "ringback=>sqlite:///{options.database}")
 # A challenge must be answered within this many seconds.
 modparam("auth", "nonce_expire", 30)
 
+# The proof of a call holds the caller's tag already.
+modparam("rr", "append_fromtag", 0)
+
 # Where registered trunks are is kept in memory. A trunk is one name, its domain, at no more than ten places.
 modparam("usrloc", "db_mode", 0)
 modparam("usrloc", "use_domain", 1)

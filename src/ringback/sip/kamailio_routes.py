@@ -53,6 +53,8 @@ route[WITHIN_A_CALL] {
 	if (is_method("ACK")) t_check_trans();
 
 	if (!loose_route()) route(NO_SUCH_CALL);
+	# Any other form is not ours; a stranger's would fill the log with errors of the parser.
+	if (!($route_uri =~ "^sip:[^;?]+(;[a-zA-Z0-9]+(=[a-zA-Z0-9.:-]+)?)*$")) route(NO_SUCH_CALL);
 	$var(peer) = $(route_uri{uri.params}{param.value,peer});
 	$var(given) = $(route_uri{uri.params}{param.value,proof});
 
