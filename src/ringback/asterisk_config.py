@@ -9,21 +9,16 @@ from typing import Annotated
 import typer
 
 from ringback import terminal
+from ringback.config_files import Database, Force, Out, database_of, folder_of, unfit, write_and_tell
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.settings import Settings
 from ringback.sip import names
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
-from ringback.sip.files import write
-from ringback.terminal import need, with_settings
+from ringback.terminal import with_settings
 
 USUAL = AsteriskOptions("")
 USUAL_RTP_PORTS = "-".join(map(str, USUAL.rtp_ports))
 
-Out = Annotated[str | None, typer.Option("--out", help="folder for the files, made if need be", metavar="DIR")]
-Force = Annotated[bool, typer.Option("--force", help="replace files that differ from those to be written")]
-Database = Annotated[
-    Path | None, typer.Option("--database", help="the SQLite file (default: that of the settings)", metavar="FILE")
-]
 Bind = Annotated[str, typer.Option("--bind", help="address that Asterisk listens at", metavar="IP")]
 SipPort = Annotated[int, typer.Option("--sip_port", help="UDP and TCP port where phones register", min=1, max=65535)]
 PublicPort = Annotated[
@@ -65,9 +60,9 @@ def asterisk_config(
     modules: Modules = USUAL.directories.modules,
 ) -> None:
     """Write the configuration of an Asterisk (16 to 22) that serves the phones of this Ringback."""
-    folder = Path(need(out, "out", "Folder")).absolute()
+    folder = folder_of(out)
     options = AsteriskOptions(
-        database=str((database or settings.database_file).absolute()),
+        database=database_of(settings, database),
         bind=bind,
         sip_port=sip_port,
         public_port=public_port,
@@ -80,10 +75,7 @@ def asterisk_config(
         directories=Directories(etc=str(folder), modules=modules),
     )
     _check(options)
-    files = asterisk_files(options)
-    changed = write(folder, files, force=force)
-    same = f" ({len(files) - len(changed)} were so already)" if len(changed) < len(files) else ""
-    terminal.say(f"{len(changed)} files written to {folder}{same}{': ' if changed else ''}{', '.join(changed)}")
+    write_and_tell(folder, asterisk_files(options), force=force)
     terminal.say(_next(folder, Path(options.database)))
 
 
@@ -113,11 +105,7 @@ def _check(options: AsteriskOptions) -> None:
         "odbc_driver": options.odbc_driver,
         "modules": options.directories.modules,
     }
-    faults += [
-        Fault(name, "must not be empty, nor hold ';' or control characters")
-        for name, text in texts.items()
-        if not text or re.search(r"[;\x00-\x1f\x7f]", text)
-    ]
+    faults += unfit(texts)
     if faults:
         raise ValidationFailed(*faults)
 

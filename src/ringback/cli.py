@@ -16,6 +16,7 @@ from ringback.app import Ringback, assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
 from ringback.demo.show import show
+from ringback.kamailio_config import kamailio_config
 from ringback.kit import inbox, outbox
 from ringback.kit.db import Row
 from ringback.kit.errors import CannotStart
@@ -51,6 +52,7 @@ app.add_typer(registrar, name="registrar-control")
 app.add_typer(database, name="db")
 app.add_typer(sip, name="sip")
 sip.command()(asterisk_config)
+sip.command()(kamailio_config)
 
 Name = Annotated[str | None, typer.Option("--database", help="bin (our own) or asterisk; both when not named")]
 Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead of running them")]

@@ -99,7 +99,7 @@ async def scene(edge: Edge, parties: list[Party], tmp_path_factory: pytest.TempP
 async def test_a_forged_tag_and_route_reach_nobody(scene: Scene, method: str) -> None:
     forged = replace(invite(f"sip:somebody@{scene.victim.at}", "example.com"), there="<sip:a@example.com>;tag=forged")
     made_up = f";peer={'7369703a' + scene.victim.at.encode().hex()};proof={'0' * 32}"
-    routes = (
+    routes: tuple[list[str], ...] = (
         [f"<sip:{scene.at};lr>"],
         [f"<sip:{scene.at};lr{made_up}>"],
         [f"<sip:{scene.at};lr;peer=;proof=>"],

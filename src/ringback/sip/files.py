@@ -7,9 +7,10 @@ from ringback.kit.errors import CannotStart
 from ringback.kit.files import replace
 
 
-def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> list[str]:
+def write(folder: Path, files: Mapping[str, str], *, force: bool = False, mode: int | None = None) -> list[str]:
     """Write the files (name → text) and give the names of those that are new or changed.
 
+    `mode` is that of the files written; without it, that of the file before or the usual one.
     Nothing is written and CannotStart names the files, if some are there with other text and `force` is not given.
     """
     try:
@@ -20,7 +21,7 @@ def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> lis
         folder.mkdir(parents=True, exist_ok=True)
         changed = [name for name in files if before[name] != files[name]]
         for name in changed:
-            replace(folder / name, files[name].encode())
+            replace(folder / name, files[name].encode(), mode)
     except OSError as error:
         raise CannotStart(f"{folder} cannot be used: {(error.strerror or str(error)).lower()}") from None
     return changed
