@@ -75,7 +75,7 @@ def test_people_see_each_new_password_once(shell: Shell) -> None:
     long = shell.create("1" * 40)
 
     moved = set_label(shell, "acme", "--reissue", "--force")
-    again = set_label(shell, "acme", "--reissue", "--force")
+    again = set_label(shell, "acme", "--force")
 
     rows = {row["username"]: row["md5_cred"] for row in shell.sql("SELECT username, md5_cred FROM ps_auths")}
     assert moved.code == again.code == 0
@@ -167,6 +167,16 @@ def test_hyphens_do_for_underscores_and_keys_json_names_the_customer(shell: Shel
 
     assert (own.json["customer_id"], other.json["domain_label"]) == (shell.customer, "other")
     assert shell.control("domain", "get", "--format", "json").json["domain_label"] == "acme"
+
+
+@pytest.mark.contract("registrar R-53")
+def test_the_base_that_the_first_label_was_set_with_stays(shell: Shell) -> None:
+    made = set_label(shell, "acme", "--domain_name_extension", "reg.example.com", "--format", "json")
+
+    other = shell.control("extension", "create", "--customer_id", shell.customer, "--extension_number", "1001")
+
+    assert made.json["realm"] == "acme.reg.example.com"
+    assert (other.code, "domain_name_extension" in other.err) == (2, True)
 
 
 def test_a_deleted_customer_gets_no_label(shell: Shell) -> None:

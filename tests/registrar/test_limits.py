@@ -104,6 +104,10 @@ async def test_each_kind_and_each_customer_has_a_limit_of_its_own(world: World) 
     assert [await most(world, kind, 4) for kind in KINDS] == [1, 2]
     world.customer = uuid4()
     assert [await most(world, kind, 4) for kind in KINDS] == [4, 4]
+    world.customer = uuid4()
+    await limit(world, trunk=1)
+    await limit(world, extension=2)
+    assert [await most(world, kind, 4) for kind in KINDS] == [2, 1]
 
 
 @pytest.mark.contract("registrar R-70")

@@ -18,7 +18,7 @@ from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions import wire as extensions_wire
 from ringback.registrar.flags import Customer as Whose
 from ringback.registrar.flags import Force
-from ringback.registrar.meta import require_same
+from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import service, wire
 from ringback.registrar.realms.model import Customer, CustomerDeleted, Status
 from ringback.registrar.trunks import service as trunks
@@ -35,8 +35,6 @@ Reissue = Annotated[bool, typer.Option("--reissue", help="give every phone of th
 MOST: Final = 2**31 - 1
 Number = Annotated[int, rule(f"a whole number from 0 to {MOST}; 0 is no limit", lambda number: 0 <= number <= MOST)]
 LimitFlag = Annotated[str | None, typer.Option(help="how many live ones at most; 0: any number", metavar="N")]
-
-
 MOVING: Final = 60.0
 """Seconds that all phones of a customer may take to move, in one transaction: some 0.4 ms each."""
 
@@ -84,12 +82,11 @@ def set_domain(
     if reissue and count:
         terminal.confirm(f"Give {count} phones another domain and new passwords?", force=force)
 
-    async def job(ringback: Ringback) -> relabel.Relabelled:
-        await ringback.work.read(require_same)
-        verb = partial(relabel.set_label, customer_id=new.customer_id, label=new.label, reissue=reissue)
-        return await ringback.work.write(verb, patience=MOVING)
+    async def change(uow: Uow) -> relabel.Relabelled:
+        await require_recorded(uow)
+        return await relabel.set_label(uow, new.customer_id, new.label, reissue=reissue)
 
-    changed = terminal.work(settings, job)
+    changed = terminal.work(settings, lambda ringback: ringback.work.write(change, patience=MOVING))
     moved = [extensions_wire.over_rpc(phone) for phone in changed.moved]
     _show_domain(wire.shown(changed.realm), moved, format)
 
