@@ -26,7 +26,7 @@ from ringback.registrar import cli as upkeep
 from ringback.registrar.directs import cli as directs
 from ringback.registrar.extensions import cli as extensions
 from ringback.registrar.heard import CUSTOMERS, HEARD
-from ringback.registrar.meta import require_same
+from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import cli as realms
 from ringback.registrar.trunks import cli as trunks
 from ringback.settings import Settings
@@ -104,7 +104,8 @@ def rpc(
     request: dict[str, Any] = {"uri": uri, "method": method.upper(), "publisher": "ringback"}
     if data is not None:
         request |= {"data_type": "application/json", "data": msgspec.Raw(_json(data))}
-    answer = asyncio.run(_ask(settings, msgspec.json.encode(request)))
+    writes = request["method"] != "GET"
+    answer = asyncio.run(_ask(settings, msgspec.json.encode(request), writes=writes))
     reply = msgspec.json.decode(answer)
     terminal.show_json(reply)
     if reply["status_code"] >= 300:
@@ -112,14 +113,14 @@ def rpc(
         raise typer.Exit(terminal.EXIT_CODES.get(status, terminal.FAILED))
 
 
-async def _ask(settings: Settings, envelope: bytes, socket: str = server.SOCKET) -> bytes:
+async def _ask(settings: Settings, envelope: bytes, socket: str = server.SOCKET, *, writes: bool = True) -> bytes:
     """The answer of the running server, or of the same code in this process where none runs."""
     if answer := await local.ask(settings.ringback_home / socket, envelope):
         return answer
     server.require_schema(settings.database_file)
     ringback = assemble(settings)
     try:
-        await ringback.work.read(require_same)
+        await (ringback.work.write(require_recorded) if writes else ringback.work.read(require_same))
         return await (ringback.rpc if socket == server.SOCKET else ringback.inbox).serve(envelope)
     finally:
         ringback.database.close()
@@ -134,11 +135,14 @@ def tell(
     publisher: Annotated[str, typer.Option("--publisher", help="who says so")] = CUSTOMERS,
 ) -> None:
     """Tell the registrar what a customer manager would, and wait until it is done."""
+    if (publisher, type) not in HEARD:
+        terminal.stop(f"nothing is done about {type} of {publisher}; see --help", terminal.USAGE)
     about = {"type": type, "publisher": publisher, "data_type": "application/json"}
     event = {**about, "data": msgspec.Raw(_json(data))}
     answer = asyncio.run(_ask(settings, msgspec.json.encode(event), server.EVENTS))
     terminal.show_json(msgspec.json.decode(answer))
     if not msgspec.json.decode(answer)["done"]:
+        terminal.hint("it could not be done: see 'ringback events --dead' and the log")
         raise typer.Exit(terminal.FAILED)
 
 

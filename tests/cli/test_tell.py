@@ -40,10 +40,10 @@ def test_what_is_told_is_done_by_the_command_itself_where_no_server_runs(shell: 
 @pytest.mark.parametrize(
     ("type", "more"), [("customer_renamed", ()), ("customer_frozen", ("--publisher", "agent-manager")), ("", ())]
 )
-def test_what_nobody_follows_is_not_done(shell: Shell, type: str, more: tuple[str, ...]) -> None:
+def test_what_nobody_follows_is_a_usage_error(shell: Shell, type: str, more: tuple[str, ...]) -> None:
     ran = tell(shell, type, *more)
 
-    assert (ran.code, ran.json) == (1, {"done": False})
+    assert (ran.code, ran.out, "nothing is done about" in ran.err) == (2, "", True)
     assert status(shell) == shell.sql("SELECT * FROM registrar_dead_events") == []
 
 
@@ -80,6 +80,24 @@ def test_a_database_that_keeps_clear_passwords_hears_nothing_in_the_other_mode(s
 
     assert (ran.code, "secret_storage" in ran.err) == (2, True)
     assert status(shell) == ["active"]
+
+
+@pytest.mark.contract("registrar R-53")
+@pytest.mark.parametrize("door", ["tell", "rpc"])
+def test_the_base_that_the_first_realm_was_made_with_stays(shell: Shell, door: str) -> None:
+    base = ("--domain_name_extension", "reg.example.com")
+    asked = json.dumps({"customer_id": shell.customer, "extension": "1001"})
+    looked = shell.ringback("rpc", "GET", "/v1/extensions", "--data", asked, *base)
+    recorded = shell.sql("SELECT * FROM registrar_meta")
+
+    if door == "tell":
+        tell(shell, "customer_created", *base)
+    else:
+        shell.ringback("rpc", "POST", "/v1/extensions", "--data", asked, *base)
+    other = shell.control("extension", "create", "--customer_id", shell.customer, "--extension_number", "1002")
+
+    assert (looked.code, recorded) == (0, [])
+    assert (other.code, "domain_name_extension" in other.err) == (2, True)
 
 
 @pytest.mark.contract("registrar R-68")
