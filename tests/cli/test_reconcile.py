@@ -132,15 +132,40 @@ def test_rows_of_nobody_wait_for_their_grace_unless_forced(shell: Shell) -> None
 
 @pytest.mark.contract("registrar R-64")
 def test_a_row_that_cannot_be_read_keeps_no_other_table_from_repair_and_is_no_success(shell: Shell) -> None:
-    phone = shell.create("1001")
-    shell.sql("INSERT INTO registrar_sip_auths (id, reference_type) VALUES (x'ff', 'trunk')")
-    shell.sql("DELETE FROM ps_auths")
+    shell.create("1001")
+    (made,) = shell.sql("SELECT tm_create FROM registrar_extensions")
+    shell.sql("UPDATE registrar_extensions SET tm_create = 'yesterday'")
+    shell.sql("INSERT INTO ps_contacts (id, endpoint) VALUES ('1', 'ghost@x.registrar.localhost')")
 
-    ran = reconcile(shell)
+    ran = reconcile(shell, "--force")
 
-    assert drifts(ran, 1) == {("ps_auths", phone["endpoint_id"], "add", "done")}
-    assert "registrar_sip_auths cannot be compared" in ran.err
-    shell.sql("DELETE FROM registrar_sip_auths WHERE id = x'ff'")
+    assert drifts(ran, 1) == {("ps_contacts", "ghost@x.registrar.localhost", "remove", "done")}
+    for table in ("ps_aors", "ps_auths", "ps_endpoints", "registrar_sip_auths"):
+        assert f"{table} cannot be compared" in ran.err
+    shell.sql("UPDATE registrar_extensions SET tm_create = ?", made["tm_create"])
+    assert drifts(reconcile(shell)) == set()
+
+
+def test_rows_of_the_edge_with_odd_ids_are_those_of_nobody_and_keep_no_other_from_repair(shell: Shell) -> None:
+    phones = [shell.create(number) for number in ("1001", "1002")]
+    shell.sql("DELETE FROM registrar_sip_auths WHERE username = '1002'")
+    for id in ("x'00'", "x'ff'", "'ghost'", "'a string of 36 characters, no UUID ..'", "7"):
+        shell.sql(
+            "INSERT INTO registrar_sip_auths (id, reference_type, realm, username, auth_types, allowed_ips)"
+            f" VALUES ({id}, 'trunk', 'x', {id}, '[]', '[]')"
+        )
+
+    first = drifts(reconcile(shell))
+    forced = drifts(reconcile(shell, "--force"))
+
+    odd = {"00", "ff", "ghost", "a string of 36 characters, no UUID ..", "7"}
+    assert {(id, state) for _, id, action, state in first if action == "remove"} == {(id, "waits") for id in odd}
+    assert {id for _, id, action, _ in first if action == "add"} == {phones[1]["id"]}
+    assert {(id, state) for _, id, _, state in forced} == {(id, "done") for id in odd}
+    assert [row["username"] for row in shell.sql("SELECT username FROM registrar_sip_auths ORDER BY 1")] == [
+        "1001",
+        "1002",
+    ]
     assert drifts(reconcile(shell)) == set()
 
 

@@ -113,6 +113,8 @@ def test_migrate_turns_every_clear_password_into_its_digests_and_leaves_it_in_no
         shell.sql(f"UPDATE {table} SET password = '' WHERE {key} = '1003'")
     addresses = ("--domain", "carrier-b", "--allowed_ips", "192.0.2.1")
     shell.control("trunk", "create", "--customer_id", shell.customer, *addresses, *PLAIN)
+    for table in ("registrar_trunks", "registrar_sip_auths"):
+        shell.sql(f"UPDATE {table} SET password = ? WHERE username = ''", MARKER)
     shell.sql("INSERT INTO ps_auths (id, password) VALUES (?, ?), ('pbx', 'Their-Pass-1')", GHOST, MARKER)
     shell.sql(
         "INSERT INTO registrar_sip_auths (id, reference_type, password) VALUES (?, 'trunk', ?)", uuid4().bytes, MARKER

@@ -195,9 +195,26 @@ async def test_the_same_label_again_is_no_change(world: World) -> None:
     await world.create()
     before = world.everything()
 
-    again = await set_label(world, "acme", reissue=True)
+    again = await set_label(world, "acme")
 
     assert (again.moved, world.everything()) == ([], before)
+
+
+@pytest.mark.contract("registrar R-55")
+async def test_who_lost_the_new_passwords_gets_newer_ones_by_the_same_command(world: World) -> None:
+    await set_label(world, "acme")
+    made = await world.create()
+    world.sql("UPDATE ps_endpoints SET allow = 'opus'")
+    world.register(made["endpoint_id"])
+
+    again = await set_label(world, "acme", reissue=True)
+
+    (moved,) = again.moved
+    assert moved.secret is not None
+    digest = ha1("1001", made["realm"], moved.secret).md5
+    assert world.sql("SELECT id, md5_cred FROM ps_auths") == [{"id": made["endpoint_id"], "md5_cred": digest}]
+    assert world.sql("SELECT id, allow FROM ps_endpoints") == [{"id": made["endpoint_id"], "allow": "opus"}]
+    assert world.sql("SELECT id FROM ps_contacts") == []
 
 
 # ---- short labels
@@ -225,7 +242,7 @@ async def test_a_label_that_is_taken_or_reserved_is_drawn_again(make_world: Make
     assert await world.tell("customer_created") if door == "event" else await world.create()
 
     assert domain(world)["realm"] == f"beta00.{BASE}"
-    assert world.labels == ["never"]
+    assert (world.labels, world.slept) == (["never"], [])
 
 
 async def test_labels_that_never_fit_end_in_a_refusal_that_leaves_nothing(make_world: MakeWorld) -> None:

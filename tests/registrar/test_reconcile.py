@@ -206,7 +206,7 @@ async def test_a_pass_sees_every_row_however_many_there_are(world: World) -> Non
     first = await world.ringback.reconciler.once(dry_run=True)
     found = [*first.due, *first.waiting]
 
-    def seen(table: str, action: str) -> set[str | UUID]:
+    def seen(table: str, action: str) -> set[object]:
         return {drift.id for drift in found if (drift.table, drift.action) == (table, action)}
 
     last = {"0@r.registrar.localhost"}

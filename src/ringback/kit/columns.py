@@ -7,10 +7,19 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import BINARY, JSON, DateTime, Dialect, LargeBinary, Text
 from sqlalchemy.dialects import mysql, postgresql
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 NIL: Final = UUID(int=0)
 """No id."""
+
+
+class Blob(UserDefinedType[bytes]):
+    """Bytes as SQLite keeps them, and whatever else somebody has put there."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **more: Any) -> str:
+        return "BLOB"
 
 
 class Id(TypeDecorator[UUID]):
@@ -22,13 +31,14 @@ class Id(TypeDecorator[UUID]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
-        return dialect.type_descriptor(BINARY(16) if dialect.name in ("mysql", "mariadb") else LargeBinary(16))
+        return dialect.type_descriptor(BINARY(16) if dialect.name in ("mysql", "mariadb") else Blob())
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name == "postgresql" else value.bytes
+        return value.bytes if isinstance(value, UUID) and dialect.name != "postgresql" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        return UUID(bytes=bytes(value)) if isinstance(value, bytes | bytearray | memoryview) else value
+        """What somebody else spoilt comes back as it is, which equals no id of ours."""
+        return UUID(bytes=bytes(value)) if isinstance(value, bytes | bytearray) and len(value) == 16 else value
 
 
 class Time(TypeDecorator[datetime]):

@@ -72,4 +72,4 @@ def migrate(settings: Settings, dry_run: DryRun = False, force: Force = False) -
 
 
 def _shown(drift: Drift, state: str) -> dict[str, object]:
-    return {"table": drift.table, "id": str(drift.id), "action": drift.action, "state": state}
+    return {"table": drift.table, "id": drift.name, "action": drift.action, "state": state}

@@ -21,6 +21,7 @@ from ringback.registrar.extensions.model import Extension
 from ringback.registrar.metrics import Metrics
 from ringback.registrar.strays import Stray
 from ringback.registrar.trunks import service as trunks
+from ringback.registrar.trunks.model import Trunk
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
 from ringback.sip import asterisk, edge
@@ -39,16 +40,21 @@ log = structlog.get_logger()
 class Drift:
     """A SIP row that is not what it should be.
 
-    `id` is an endpoint name, or in the edge's table the id of an extension or trunk.
+    `id` is an endpoint name, or in the edge's table the id of an extension or trunk, or whatever somebody put there.
     """
 
     table: str
-    id: str | UUID
+    id: object
     action: Literal["add", "correct", "remove"]
 
     @property
+    def name(self) -> str:
+        """The id in one line."""
+        return self.id.hex() if isinstance(self.id, bytes) else str(self.id)
+
+    @property
     def stray(self) -> Stray:
-        return self.table, str(self.id)
+        return self.table, self.name[:255]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +180,8 @@ class Reconciler:
                 yield Drift(table, extension.endpoint_id, "correct")
 
     async def _edge_drifts(self) -> AsyncIterator[Drift]:
-        rows = chunked(self._work, lambda uow, after: edge.after(uow.session, after, CHUNK), _row_id, NIL)
-        async for credential, row in merged(self._credentials(), _id, rows, _row_id):
+        rows = chunked(self._work, lambda uow, after: edge.after(uow.session, after, CHUNK), _row_id, None)
+        async for credential, row in merged(self._credentials(), _place, rows, _row_place):
             if credential is None:
                 if row and row["reference_type"] in ("extension", "trunk"):
                     yield Drift(EDGE, _row_id(row), "remove")
@@ -206,6 +212,14 @@ def _row_id(row: Any) -> Any:
     return row["id"]
 
 
+def _place(credential: Credential) -> tuple[int, object]:
+    return edge.order(credential.id)
+
+
+def _row_place(row: Any) -> tuple[int, object]:
+    return edge.order(row["id"])
+
+
 async def _of_nobody(suffix: str, uow: Uow) -> list[str]:
     """Endpoint names that contacts speak of and no extension has. One whose endpoint row is missing gets it back."""
     names = await uow.sip.stray_contacts(suffix)
@@ -215,14 +229,20 @@ async def _of_nobody(suffix: str, uow: Uow) -> list[str]:
 async def _repair(uow: Uow, drift: Drift) -> None:
     """Look at the truth once more, now under the lock, and make the rows of that name follow it."""
     await strays.forget(uow, drift.stray)
-    if isinstance(drift.id, str):
-        await extensions.restate(uow, drift.id)
-        return
-    owner = await extensions.live(uow, drift.id, lock=True) or await trunks.live(uow, drift.id, lock=True)
+    if drift.table == EDGE:
+        await _restate_credential(uow, drift.id)
+    else:
+        await extensions.restate(uow, str(drift.id))
+
+
+async def _restate_credential(uow: Uow, id: object) -> None:
+    owner: Extension | Trunk | None = None
+    if isinstance(id, UUID):
+        owner = await extensions.live(uow, id, lock=True) or await trunks.live(uow, id, lock=True)
     if owner:
         await edge.put(uow.session, owner.credential, uow.now)
     else:
-        await edge.drop(uow.session, drift.id)
+        await edge.drop(uow.session, id)
 
 
 async def _now(uow: Uow) -> Any:

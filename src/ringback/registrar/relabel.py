@@ -23,10 +23,8 @@ async def set_label(uow: Uow, customer_id: UUID, label: str, *, reissue: bool = 
 
     A digest holds the realm, so phones that are known by digests move only with new passwords (`reissue`).
     """
-    before, after = await realms.set_label(uow, customer_id, label)
-    if before and before.label == after.label:
-        return Relabelled(after, [])
-    phones = [phone for phone in await extensions.of_customer(uow, customer_id) if phone.realm != after.name]
+    _, after = await realms.set_label(uow, customer_id, label)
+    phones = [phone for phone in await extensions.of_customer(uow, customer_id) if reissue or phone.realm != after.name]
     if not reissue and any(phone.kept.password is None for phone in phones):
         raise LabelInUse
     return Relabelled(after, [await extensions.move(uow, phone, after, reissue=reissue) for phone in phones])

@@ -95,9 +95,10 @@ class Asterisk:
 
     async def rename(self, old: str, endpoint: Endpoint) -> None:
         """The same endpoint under another name: the columns that are the operator's go with it."""
-        await self.drop(endpoint.id)
-        for table in MANAGED:
-            await self._session.run(RENAME[table], old_id=old, id=endpoint.id)
+        if old != endpoint.id:
+            await self.drop(endpoint.id)
+            for table in MANAGED:
+                await self._session.run(RENAME[table], old_id=old, id=endpoint.id)
         await self.put(endpoint)
 
     async def contacts(self, id: str, now: datetime) -> list[Row]:

@@ -41,12 +41,13 @@ DROP_OTHERS = Statement(
     )
 )
 FORGET_CLEAR = Statement(update(sip_auths).where(sip_auths.c.password.is_not(None)), "password")
-AFTER = Statement(
+IN_ORDER: Final = (
     select(sip_auths.c.id, *(sip_auths.c[column] for column in MANAGED))
-    .where(sip_auths.c.id > bindparam("after"))
     .order_by(sip_auths.c.id)
     .limit(bindparam("size"))
 )
+FIRST = Statement(IN_ORDER)
+AFTER = Statement(IN_ORDER.where(sip_auths.c.id > bindparam("after")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ async def put(session: Session, credential: Credential, now: datetime) -> None:
         await session.run(CHANGE, row_id=credential.id, tm_update=now, **ours)
 
 
-async def drop(session: Session, id: UUID) -> None:
+async def drop(session: Session, id: object) -> None:
     await session.run(DROP, row_id=id)
 
 
@@ -90,9 +91,18 @@ async def forget_clear(session: Session) -> None:
     await session.run(FORGET_CLEAR, password=None)
 
 
-async def after(session: Session, id: UUID, limit: int) -> list[Row]:
-    """Our columns of up to `limit` rows behind `id`, by id."""
+async def after(session: Session, id: object | None, limit: int) -> list[Row]:
+    """Our columns of up to `limit` rows behind `id`, or of the first ones, by id; it may be one that is no UUID."""
+    if id is None:
+        return await session.all(FIRST, size=limit)
     return await session.all(AFTER, after=id, size=limit)
+
+
+def order(id: object) -> tuple[int, object]:
+    """Where an id stands among the others, as the database orders them: numbers, texts, bytes."""
+    if isinstance(id, UUID | bytes):
+        return 2, id.bytes if isinstance(id, UUID) else id
+    return (1, id.encode()) if isinstance(id, str) else (0, id)
 
 
 def differs(row: Row, credential: Credential) -> bool:

@@ -89,7 +89,7 @@ def public(contact: Contact, now: datetime) -> RegistrarManagerContact:
         transport=contact.transport,
         via_port=contact.via_port,
         expire_time=contact.expire_time,
-        expires_in=max(0, contact.expiration_time - int(now.timestamp())),
+        expires_in=max(0, int(contact.expire_time.timestamp()) - int(now.timestamp())),
         **_plain(contact, *TEXTS, "path"),
     )
 

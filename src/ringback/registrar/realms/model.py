@@ -66,7 +66,7 @@ class CustomerDeleted(FailedPrecondition):
 
 
 class RealmNotFound(NotFound):
-    """No customer has that domain."""
+    """There is no such customer domain."""
 
     reason = "CUSTOMER_DOMAIN_NOT_FOUND"
 
