@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
@@ -45,6 +45,8 @@ SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 PIPE_WIDTH: Final = 200
 """Columns of a table that no terminal shows."""
 WIDE: Final = 140
+command_of: Final = cache(typer.main.get_command)
+"""The commands of an app, made ready once: they have many flags."""
 
 
 class Form(StrEnum):
@@ -80,8 +82,7 @@ def with_settings(command: Callable[..., T]) -> Callable[..., T]:
         log.set_up(PUBLISHER, settings.log_level, settings.log_format, IN_LOGS)
         return command(settings, **given)
 
-    own = list(inspect.signature(command).parameters.values())[1:]
-    parameters = [*own, *_setting_parameters()]
+    parameters = [*list(inspect.signature(command).parameters.values())[1:], *_setting_parameters()]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {item.name: item.annotation for item in parameters}
     return wrapped
@@ -123,7 +124,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str]) -> NoReturn:
     try:
         if any(SURROGATES.search(word) for word in arguments):
             raise CannotStart("the command line must be UTF-8")
-        app(args=settings_last(arguments), prog_name=name)
+        command_of(app)(args=settings_last(arguments), prog_name=name)
     except CannotStart as error:
         stop(str(error), USAGE, name)
     except Failure as failure:
@@ -213,8 +214,7 @@ def asked_for(value: str | None, question: str) -> str | None:
 
 def need(value: str | None, flag: str, question: str) -> str:
     """A required flag: asked for on a terminal, else a usage error."""
-    given = asked_for(value, question)
-    if given is None:
+    if (given := asked_for(value, question)) is None:
         raise ValidationFailed(Fault(flag, "is required"))
     return given
 
