@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,37 @@ def test_migrate_waits_for_the_end_of_the_server(shell: Shell, monkeypatch: pyte
     assert shell.control("secrets", "migrate", "--force").code == 0
     assert holding(shell.home, MARKER) == []
     assert "set secret_storage=digest" in line(shell.ringback(*UP))
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from itertools import count
+from ringback.app import assemble
+from ringback.registrar import secrets
+from ringback.settings import load
+step, numbers = int(sys.argv[2]), count()
+def watch(statement):
+    if next(numbers) == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+ringback = assemble(load({"ringback_home": sys.argv[1]}), watch=watch)
+asyncio.run(secrets.migrate(ringback.work))
+"""
+
+
+@pytest.mark.process
+@pytest.mark.contract("registrar R-60, R-63")
+def test_migrate_that_was_killed_leaves_plaintext_mode_that_works_and_goes_on(shell: Shell) -> None:
+    phone, trunk = furnish(shell, *PLAIN)
+    for step in (3, 14, 9):
+        words = [sys.executable, "-c", KILLED, str(shell.home), str(step)]
+        assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+        assert "secrets migrate" in line(shell.control("extension", "get", "--id", phone))
+        for noun, id in (("extension", phone), ("trunk", trunk)):
+            assert shell.control(noun, "get", "--id", id, *PLAIN).code == 0
+        assert shell.control("reconcile", "--format", "json", *PLAIN).json == []
+    assert [row["password"] for row in shell.sql("SELECT password FROM registrar_extensions")] == [None]
+
+    assert shell.control("secrets", "migrate", "--force").code == 0
+
+    assert holding(shell.home, MARKER) == []
+    assert shell.control("extension", "get", "--id", phone).code == 0
