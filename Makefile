@@ -18,7 +18,7 @@ run: $(READY) ## start Ringback: REST on 127.0.0.1:8080, state in ./var; Ctrl-C 
 demo: $(READY) ## ring two real phones through a real Asterisk; STAY=1 keeps both servers running
 	@exec $(BIN)/ringback demo $(if $(STAY),--stay)
 
-test: $(READY) ## run every test: the fast ones, then those of real processes and of a real Asterisk
+test: $(READY) ## run every test: the fast ones, then the others
 	@failed=0; \
 	$(MAKE) --no-print-directory test-fast || failed=1; \
 	$(MAKE) --no-print-directory test-live || failed=1; \
@@ -27,8 +27,8 @@ test: $(READY) ## run every test: the fast ones, then those of real processes an
 test-fast: $(READY) ## run the tests that need no server and no network
 	$(BIN)/pytest -n auto --dist worksteal
 
-test-live: services ## run the tests of real processes and those against a real Asterisk
-	$(BIN)/pytest -m "sip or process"
+test-live: services ## run the tests of real processes, of a real Asterisk and Kamailio, and those that take seconds
+	$(BIN)/pytest -m "sip or process or long"
 
 check: $(READY) ## check format, lint, types and who may import whom
 	$(BIN)/ruff format --check .

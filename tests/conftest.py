@@ -1,10 +1,12 @@
 """Fixtures for every test."""
 
 import logging
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import structlog
@@ -13,6 +15,16 @@ from ringback.kit.log import set_up
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.server import make_schema
 from tests.world import World
+
+MEMORY: Final = Path("/dev/shm")
+ENOUGH: Final = 1 << 29
+"""Bytes that must be free there."""
+
+
+def pytest_configure() -> None:
+    """Files of tests live in memory where there is room: a database syncs each of its commits."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(scope="session", autouse=True)

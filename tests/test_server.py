@@ -24,6 +24,8 @@ from ringback.kit.errors import CannotStart
 from ringback.settings import Settings, load
 from ringback.transports import local
 
+pytestmark = pytest.mark.process
+
 FREE = {"rest_listen_address": "127.0.0.1:0", "prometheus_listen_address": "127.0.0.1:0"}
 RINGBACK = [sys.executable, "-c", "from ringback.cli import main; main()"]
 WORDS = ["up", "--rest_listen_address", "127.0.0.1:0", "--prometheus_listen_address", "127.0.0.1:0"]
@@ -157,7 +159,6 @@ async def test_server_and_socket_answer_rpc_alike(tmp_path: Path) -> None:
     assert await local.ask(tmp_path / server.SOCKET, sent) is None
 
 
-@pytest.mark.process
 def test_a_process_prints_its_keys_once_and_ends_cleanly(tmp_path: Path) -> None:
     for first in (True, False):
         with up(tmp_path) as (process, said):
@@ -170,7 +171,6 @@ def test_a_process_prints_its_keys_once_and_ends_cleanly(tmp_path: Path) -> None
             assert "rb_" not in logged
 
 
-@pytest.mark.process
 def test_the_server_sees_what_the_command_line_wrote_and_the_other_way_round(tmp_path: Path) -> None:
     with up(tmp_path):
         kept = first_start.read(tmp_path)

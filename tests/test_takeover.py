@@ -31,6 +31,8 @@ from tests.foreign import (
 from tests.test_migrations import shape_of
 from tests.world import MakeWorld
 
+pytestmark = pytest.mark.long
+
 HASH = "a3f8b2c1d4e5"
 OTHER = "0123456789ab"
 DELETED = "2026-02-12 10:00:00.000001"

@@ -13,6 +13,8 @@ from ringback.registrar.reconcile import Pass
 from tests.foreign import BASE, CREATED, TRUNK_BASE, Foreign, meta, refusal, settings, upgrade
 from tests.world import MakeWorld, World
 
+pytestmark = pytest.mark.long
+
 DELETED = "2026-02-12 10:00:00.000001"
 EARLIER = "2026-02-01 08:00:00.000000"
 ENDPOINT = ("endpoint_id", "aor_id", "auth_id")

@@ -11,6 +11,8 @@ from ringback import cli
 from tests.foreign import BASE, CREATED, PASSWORD, Foreign, meta, refusal, upgrade
 from tests.world import MakeWorld
 
+pytestmark = pytest.mark.long
+
 LATIN = f"{PASSWORD}é".encode("latin-1")
 DELETED = "2026-02-12 10:00:00.000001"
 ADDRESS = "is not an IP address or a CIDR of a prefix length above 0"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status, new_label
 from ringback.registrar.work import Uow
-from ringback.settings import load
+from ringback.settings import Settings, load
 
 T = TypeVar("T")
 
@@ -86,6 +87,12 @@ class Reply:
 def nothing(statement: Statement) -> None: ...
 
 
+@cache
+def loaded(settings: tuple[tuple[str, Any], ...]) -> Settings:
+    """Settings as they are loaded, once for all tests that want the same."""
+    return load(dict(settings))
+
+
 class World:
     """What a test sees and turns. Time moves a second at each request unless `frozen`."""
 
@@ -108,7 +115,7 @@ class World:
         if database:
             dsns = ("database_dsn_bin", "database_dsn_asterisk")
             settings |= dict.fromkeys(dsns, f"sqlite:///{database}")
-        self.settings = load({"ringback_home": home, **settings})
+        self.settings = loaded(tuple(settings.items())).model_copy(update={"ringback_home": home})
         if not database:
             shutil.copy(template, self.settings.database_file)
         self.ringback = self.start()

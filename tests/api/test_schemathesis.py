@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
@@ -51,6 +52,7 @@ def run(world: World) -> Iterator[events.EngineEvent]:
     yield from from_schema(schema).execute()
 
 
+@pytest.mark.long
 def test_schemathesis_finds_nothing(make_world: Any) -> None:
     found: list[str] = []
     cases = 0

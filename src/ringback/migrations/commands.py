@@ -1,6 +1,7 @@
 """Upgrade, downgrade and show a schema: Alembic, pointed at our own databases."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -77,5 +78,10 @@ def current(database: Name, url: URL) -> str | None:
 
 
 def is_current(database: Name, url: URL) -> bool:
-    head = ScriptDirectory.from_config(config(database, url)).get_current_head()
-    return current(database, url) == head
+    return current(database, url) == head(database)
+
+
+@cache
+def head(database: Name) -> str | None:
+    """The newest revision, which every start asks for and nothing changes meanwhile."""
+    return ScriptDirectory(str(HERE / database)).get_current_head()
