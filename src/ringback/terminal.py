@@ -240,8 +240,7 @@ def confirm(question: str, *, force: bool) -> None:
         return
     if not is_terminal():
         raise ValidationFailed(Fault("force", "is required without a terminal"))
-    if not typer.confirm(question, err=True):
-        stop("nothing was changed", FAILED)
+    typer.confirm(question, err=True, abort=True)
 
 
 def show_json(data: object) -> None:

@@ -27,7 +27,9 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
     """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
     customer = await realms.require_active(uow, customer_id)
     default = uow.settings.limit_extension_default
-    await realms.require_room(customer.limit_extension, default, lambda: store.count(uow.session, customer_id))
+    await realms.require_room(
+        "extension", customer.limit_extension, default, lambda: store.count(uow.session, customer_id)
+    )
     realm = await realms.ensure(uow, customer_id)
     username = asked.username or asked.extension
     secret = asked.password or Secret.generate()

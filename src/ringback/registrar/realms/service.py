@@ -34,11 +34,11 @@ async def require_active(uow: Uow, customer_id: UUID) -> Customer:
     return customer
 
 
-async def require_room(limit: int | None, default: int, count: Callable[[], Awaitable[int]]) -> None:
+async def require_room(what: str, limit: int | None, default: int, count: Callable[[], Awaitable[int]]) -> None:
     """One more must fit under the customer's own limit, or the default one; 0 is no limit."""
     most = default if limit is None else limit
     if most and await count() >= most:
-        raise LimitExceeded
+        raise LimitExceeded(**{f"limit_{what}": f"is {most}"})
 
 
 async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm:
