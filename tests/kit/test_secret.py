@@ -7,7 +7,7 @@ import pickle
 import msgspec
 import pytest
 
-from ringback.kit.secret import Secret
+from ringback.kit.secret import Discreet, Secret
 
 SECRET = Secret("Marker-Pass-4711")
 
@@ -49,3 +49,15 @@ def test_generated_ones_are_long_and_never_the_same() -> None:
     assert {len(text) for text in made} == {24}
     assert all(text.isascii() and text.isalnum() for text in made)
     assert len(set("".join(made))) == 62
+
+
+def test_an_answer_with_a_password_prints_without_it_and_is_sent_with_it() -> None:
+    class Account(Discreet, frozen=True):
+        name: str
+        password: str
+
+    shown = Account("x", "Sample-Pass-0001")
+
+    assert f"{shown}" == repr(shown) == "Account(name='x', password='[REDACTED]')"
+    assert repr(Account("x", "")) == "Account(name='x', password='')"
+    assert msgspec.json.encode(shown) == b'{"name":"x","password":"Sample-Pass-0001"}'

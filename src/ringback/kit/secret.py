@@ -4,6 +4,8 @@ import secrets
 import string
 from typing import Final
 
+import msgspec
+
 LETTERS: Final = string.ascii_letters + string.digits
 
 
@@ -34,3 +36,13 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret cannot be pickled")
+
+
+class Discreet(msgspec.Struct, frozen=True):
+    """An answer that may hold a clear password, the one time it is shown; printed or logged it shows none."""
+
+    def __repr__(self) -> str:
+        fields = msgspec.structs.asdict(self)
+        if fields.get("password"):
+            fields["password"] = "[REDACTED]"  # noqa: S105
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"

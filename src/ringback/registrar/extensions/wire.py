@@ -8,6 +8,7 @@ import msgspec
 
 from ringback.kit.columns import NIL
 from ringback.kit.reading import Asked, Identity, rule
+from ringback.kit.secret import Discreet
 from ringback.registrar.asked import Change, Filters
 from ringback.registrar.extensions.model import NUMBER, USERNAME, Extension, Provisioned
 from ringback.registrar.fields import Password, Text, whole
@@ -63,7 +64,7 @@ class ExtensionFilters(Filters, frozen=True, kw_only=True):
     extension: str | None = None
 
 
-class ExtensionOverRpc(msgspec.Struct, frozen=True):
+class ExtensionOverRpc(Discreet, frozen=True):
     """An extension as peers see it (registrar 4)."""
 
     id: UUID
@@ -103,7 +104,7 @@ class ExtensionNews(msgspec.Struct, frozen=True):
     tm_delete: datetime | None
 
 
-class RegistrarManagerExtension(msgspec.Struct, frozen=True):
+class RegistrarManagerExtension(Discreet, frozen=True):
     """An extension as customers see it (registrar 18.3); `password` is clear only in the answer that set it."""
 
     id: UUID

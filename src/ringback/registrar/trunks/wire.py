@@ -10,6 +10,7 @@ import msgspec
 from ringback.kit import networks
 from ringback.kit.errors import Fault
 from ringback.kit.reading import Asked, Identity, rule
+from ringback.kit.secret import Discreet
 from ringback.registrar.asked import Change, Filters
 from ringback.registrar.fields import Password, Text, whole
 from ringback.registrar.trunks.model import DOMAIN, MOST_ADDRESSES, USERNAME, AuthType, Provisioned, Trunk, lacking
@@ -99,7 +100,7 @@ class TrunkFilters(Filters, frozen=True, kw_only=True):
     """Which trunks a peer wants."""
 
 
-class TrunkOverRpc(msgspec.Struct, frozen=True):
+class TrunkOverRpc(Discreet, frozen=True):
     """A trunk as peers see it (registrar 4)."""
 
     id: UUID
@@ -134,7 +135,7 @@ class TrunkNews(msgspec.Struct, frozen=True):
     tm_delete: datetime | None
 
 
-class RegistrarManagerTrunk(msgspec.Struct, frozen=True):
+class RegistrarManagerTrunk(Discreet, frozen=True):
     """A trunk as customers see it (registrar 18.3); `password` is clear only in the answer that set it."""
 
     id: UUID
