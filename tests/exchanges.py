@@ -22,7 +22,7 @@ Key = tuple[str, str]
 
 RANDOM: Final = {
     "id": r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
-    "token": r'(?:(?<=page_token":")|(?<=page_token=))[\w-]{32}\b',
+    "token": r'(?:(?<=page_token":")|(?<=page_token=))[\w-]{32}(?![\w-])',
     "request": r"\breq_[A-Z2-7]{26}\b",
     "key": r"\brb_[\w-]{43}(?![\w-])",
     "password": r'(?<="password":")[A-Za-z0-9]{24}(?=")',

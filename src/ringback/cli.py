@@ -167,6 +167,8 @@ def events(
 
     What --dead prints can be told once more with `ringback tell`.
     """
+    if dead and follow:
+        terminal.stop("--dead and --follow do not go together", terminal.USAGE)
     server.require_schema(settings.database_file)
     if dead:
         _show_dead(terminal.do(settings, lambda uow: inbox.dead(uow.session)), format)

@@ -21,7 +21,7 @@ Database = Annotated[
 
 def folder_of(out: str | None) -> Path:
     """The folder of `--out`; a usage error without one."""
-    return Path(terminal.need(out, "out", "Folder")).absolute()
+    return Path(terminal.need(out or None, "out", "Folder")).absolute()
 
 
 def database_of(settings: Settings, given: Path | None) -> str:

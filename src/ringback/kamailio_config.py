@@ -89,27 +89,39 @@ def _check(options: KamailioOptions) -> None:
     """All faulty flags at once; what ends a string or a line would write other settings than was asked for."""
     faults = []
     bind = _address(options.bind)
-    if bind is None or bind.is_unspecified:
+    if bind is None or _is_no_hosts(bind):
         faults.append(Fault("bind", "must be an IPv4 address of this machine, not a wildcard"))
     try:
         host, port = host_and_port(options.asterisk)
     except ValueError:
         host, port = "", 0
     voice = _address(host)
-    if voice is None or voice.is_unspecified or not port:
+    if voice is None or _is_no_hosts(voice) or not port or options.asterisk != f"{voice}:{port}":
         faults.append(Fault("asterisk", "must be an IPv4 address and a port, e.g. 192.0.2.7:5062"))
     elif bind and bind.is_loopback != voice.is_loopback:
         faults.append(Fault("asterisk", f"must be the address that Asterisk sends to {bind} from"))
     elif (bind, options.sip_port) == (voice, port):
         faults.append(Fault("asterisk", "must differ from --bind and --sip_port"))
+    if not Path(options.modules).is_absolute():
+        faults.append(Fault("modules", "must be an absolute path"))
     faults += unfit({"database": options.database, "modules": options.modules}, forbidden=';"|\\')
+    faults += [
+        Fault(name, f"must not hold {word}, which the file replaces")
+        for name in ("database", "modules")
+        for word in kamailio.WORDS
+        if word in getattr(options, name)
+    ]
     if faults:
         raise ValidationFailed(*faults)
 
 
+def _is_no_hosts(address: ipaddress.IPv4Address) -> bool:
+    return address.is_unspecified or address.is_multicast or address.is_reserved
+
+
 def _address(text: str) -> ipaddress.IPv4Address | None:
     try:
-        return ipaddress.IPv4Address(text) if re.fullmatch(r"[\d.]+", text) else None
+        return ipaddress.IPv4Address(text) if re.fullmatch(r"[0-9.]+", text) else None
     except ValueError:
         return None
 

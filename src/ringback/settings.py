@@ -60,7 +60,8 @@ def _path(text: str) -> str:
 def host_and_port(text: str) -> tuple[str, int]:
     """`127.0.0.1:8080`, `[::1]:8080`; `:8080` is every address. `ValueError` otherwise."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535 or (":" in host and not host.startswith("[")):
+    is_number = port.isascii() and port.isdigit()
+    if not colon or not is_number or int(port) > 65535 or (":" in host and not host.startswith("[")):
         raise ValueError("must be host:port")
     return host.strip("[]") or "0.0.0.0", int(port)
 

@@ -28,3 +28,9 @@ def test_each_line_is_an_envelope_with_the_id_of_its_message(shell: Shell) -> No
         assert word not in ran.out
         assert word not in shell.ringback("events").out
     assert shell.ringback("events").out.count("\n") == 5
+
+
+def test_what_was_given_up_cannot_be_followed(shell: Shell) -> None:
+    ran = shell.ringback("events", "--dead", "--follow")
+
+    assert (ran.code, ran.out, "--follow" in ran.err) == (2, "", True)

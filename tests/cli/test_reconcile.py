@@ -226,3 +226,23 @@ def test_it_works_beside_a_running_server(shell: Shell, monkeypatch: pytest.Monk
         process.send_signal(signal.SIGTERM)
         _, logged = process.communicate(timeout=10)
     assert {json.loads(line)["severity"] for line in logged.splitlines()} == {"INFO"}
+
+
+@pytest.mark.parametrize("rows", [1, 501])
+def test_a_row_whose_id_is_no_text_is_told_as_failed_and_ends_no_pass_in_a_circle(shell: Shell, rows: int) -> None:
+    """Bytes that are not UTF-8 are read as something else, so they cannot be asked for; the log names the table."""
+    phone = shell.create("1001")
+    shell.sql("DELETE FROM ps_aors")
+    for number in range(rows):
+        shell.sql(
+            "INSERT INTO registrar_sip_auths (id, reference_type, username) VALUES (CAST(? AS TEXT), 'trunk', ?)",
+            *(b"\xff%04d" % number, f"u{number}"),
+        )
+
+    ran = reconcile(shell, "--force")
+
+    assert ran.code == 1
+    found = {(drift["table"], drift["id"], drift["state"]) for drift in ran.json}
+    assert ("ps_aors", phone["endpoint_id"], "done") in found
+    assert ("registrar_sip_auths cannot be compared" in ran.err) == (rows > 500)
+    assert ("failed" in {state for _, _, state in found}) == (rows == 1)

@@ -57,7 +57,9 @@ async def test_the_secret_is_its_owners_alone_is_told_nobody_and_stays(world: Wo
     secret = secret_in(file.read_text())
     assert (code, file.stat().st_mode & 0o777) == (0, 0o600)
     assert secret is not None
+    file.chmod(0o644)
     again = await command(world, tmp_path, *FLAGS)
+    assert file.stat().st_mode & 0o777 == 0o600
     refused = await command(world, tmp_path, *FLAGS, "--workers=2")
     file.chmod(0o644)
     forced = await command(world, tmp_path, *FLAGS, "--workers=2", "--force")
@@ -95,7 +97,10 @@ async def test_every_faulty_flag_is_named_at_once_and_nothing_is_written(world: 
     assert (code, named(text)) == (2, ["bind", "asterisk", "database", "modules"])
     code, text = await command(world, tmp_path / "etc")
     assert (code, named(text)) == (2, ["bind", "asterisk"])
-    for asterisk in ("127.0.0.1:5062", "192.0.2.5:5060", "192.0.2.7", "0.0.0.0:5062"):
+    code, text = await command(world, tmp_path / "etc", *FLAGS, "--database=/srv/CALL_SECRET/x.db", "--modules=lib")
+    assert (code, named(text)) == (2, ["database", "modules"])
+    odd = ("127.0.0.1:5062", "192.0.2.5:5060", "192.0.2.7", "0.0.0.0:5062", "192.0.2.7:٥٠٦٢", "255.255.255.255:5062")
+    for asterisk in odd:
         code, text = await command(world, tmp_path / "etc", "--bind=192.0.2.5", f"--asterisk={asterisk}")
         assert (code, named(text)) == (2, ["asterisk"])
     assert await world.server.run("ringback", "sip", "kamailio-config", *FLAGS) == (

@@ -67,7 +67,7 @@ class SqliteDatabase:
         """Whether nobody was in the way; a checkpoint says so in its row."""
         try:
             row = self.writer.execute(sql).fetchone()
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             if str(getattr(error, "sqlite_errorname", "")).startswith(BUSY):
                 return False
             log.error("the file could not be written anew", action="database", error=str(error))

@@ -25,6 +25,8 @@ async def chunked(
         items = await work.read(lambda uow, start=start: fetch(uow, start))  # type: ignore[misc]
         if not items:
             return
+        if key(items[-1]) == start:
+            raise ValueError("the rows do not go on: a key is not what it is read as")
         for item in items:
             yield item
         await asyncio.sleep(0)

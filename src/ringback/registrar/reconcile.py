@@ -75,6 +75,10 @@ class Pass:
         return not self.failed and not self.unread
 
 
+class NothingThere(Exception):
+    """The row was removed by somebody else, or its id cannot be told to the database as it stands there."""
+
+
 class Reconciler:
     """Compares every row with our truth and repairs what differs, each in a transaction of its own.
 
@@ -111,8 +115,12 @@ class Reconciler:
         if dry_run:
             return Pass(due, waiting, unread=unread)
         done = Pass([], waiting, [], unread)
+        repaired: dict[tuple[bool, object], bool] = {}
         for drift in due:
-            (done.due if await self._is_repaired(drift) else done.failed).append(drift)
+            place = (drift.table == EDGE, drift.id)  # one repair mends all of Asterisk's rows of a name
+            if place not in repaired:
+                repaired[place] = await self._is_repaired(drift)
+            (done.due if repaired[place] else done.failed).append(drift)
         await self._tell(done)
         return done
 
@@ -132,12 +140,12 @@ class Reconciler:
         except Exception as error:
             log.error("a row cannot be repaired", action="reconcile", table=drift.table, exc_info=error)
             return False
-        self._metrics.reconcile_actions.labels(drift.table, drift.action).inc()
         await asyncio.sleep(0)
         return True
 
     async def _tell(self, done: Pass) -> None:
         for (table, action), rows in Counter((drift.table, drift.action) for drift in done.due).items():
+            self._metrics.reconcile_actions.labels(table, action).inc(rows)
             log.info("repaired", action="reconcile", table=table, repair=action, rows=rows)
         self._metrics.reconcile_pending.set(len(done.waiting) + len(done.failed))
         if done.is_whole:
@@ -230,19 +238,22 @@ async def _repair(uow: Uow, drift: Drift) -> None:
     """Look at the truth once more, now under the lock, and make the rows of that name follow it."""
     await strays.forget(uow, drift.stray)
     if drift.table == EDGE:
-        await _restate_credential(uow, drift.id)
+        done = await _restate_credential(uow, drift.id)
     else:
-        await extensions.restate(uow, str(drift.id))
+        done = await extensions.restate(uow, str(drift.id))
+    if not done:
+        raise NothingThere
 
 
-async def _restate_credential(uow: Uow, id: object) -> None:
+async def _restate_credential(uow: Uow, id: object) -> bool:
+    """Whether there was a row, or is one now."""
     owner: Extension | Trunk | None = None
     if isinstance(id, UUID):
         owner = await extensions.live(uow, id, lock=True) or await trunks.live(uow, id, lock=True)
-    if owner:
-        await edge.put(uow.session, owner.credential, uow.now)
-    else:
-        await edge.drop(uow.session, id)
+    if owner is None:
+        return await edge.drop(uow.session, id) > 0
+    await edge.put(uow.session, owner.credential, uow.now)
+    return True
 
 
 async def _now(uow: Uow) -> Any:

@@ -70,19 +70,18 @@ class Asterisk:
             if not await self._session.insert_if_new(adding(table, tuple(new)), **new):
                 await self._session.run(CHANGE[table], row_id=endpoint.id, **ours)
 
-    async def drop(self, id: str) -> None:
-        """Remove the endpoint; a contact left behind would ring a phone that is gone, so contacts go too."""
-        for table in reversed(MANAGED):
-            await self._session.run(DROP[table], row_id=id)
-        await self.purge(id)
+    async def drop(self, id: str) -> int:
+        """Remove the endpoint, how many rows it was; a contact left behind would ring a phone that is gone."""
+        rows = [await self._session.run(DROP[table], row_id=id) for table in reversed(MANAGED)]
+        return sum(rows) + await self.purge(id)
 
     async def forget_clear(self, suffix: str) -> None:
         """Take every clear password out of the rows of ours."""
         await self._session.run(FORGET_CLEAR, password=None, suffix=like_suffix(suffix))
 
-    async def purge(self, id: str) -> None:
+    async def purge(self, id: str) -> int:
         """Forget where the phone is; with valid credentials it may register again."""
-        await self._session.run(PURGE, endpoint=id)
+        return await self._session.run(PURGE, endpoint=id)
 
     async def drop_contact(self, id: str) -> None:
         """Forget one contact by the id of its row."""

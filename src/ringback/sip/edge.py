@@ -82,8 +82,9 @@ async def put(session: Session, credential: Credential, now: datetime) -> None:
         await session.run(CHANGE, row_id=credential.id, tm_update=now, **ours)
 
 
-async def drop(session: Session, id: object) -> None:
-    await session.run(DROP, row_id=id)
+async def drop(session: Session, id: object) -> int:
+    """How many rows it was."""
+    return await session.run(DROP, row_id=id)
 
 
 async def forget_clear(session: Session) -> None:

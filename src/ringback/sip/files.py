@@ -22,6 +22,9 @@ def write(folder: Path, files: Mapping[str, str], *, force: bool = False, mode: 
         changed = [name for name in files if before[name] != files[name]]
         for name in changed:
             replace(folder / name, files[name].encode(), mode)
+        if mode is not None:
+            for name in files:
+                (folder / name).chmod(mode)
     except OSError as error:
         raise CannotStart(f"{folder} cannot be used: {(error.strerror or str(error)).lower()}") from None
     return changed

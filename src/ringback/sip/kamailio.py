@@ -52,6 +52,10 @@ def kamailio_config(options: KamailioOptions) -> str:
     return "\n".join([_settings(options), _modules(options), ROUTES])
 
 
+WORDS = ("ASTERISK", "VOICE_HOST", "CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN")
+"""What stands for a value in the rest of the file, wherever it is found there."""
+
+
 def _settings(options: KamailioOptions) -> str:
     where = f"[{options.bind}]" if ":" in options.bind else options.bind
     return f"""\

@@ -202,12 +202,12 @@ async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Extension]:
     return await store.behind_id(uow.session, id, limit)
 
 
-async def restate(uow: Uow, endpoint_id: str) -> None:
-    """Make every row of Asterisk's of that name follow our own truth: as it should be, or gone."""
+async def restate(uow: Uow, endpoint_id: str) -> bool:
+    """Make every row of Asterisk's of that name follow our own truth: as it should be, or gone; whether one was."""
     if extension := await store.at_endpoint(uow.session, endpoint_id, lock=True):
         await _tell_sip(uow, extension)
-    else:
-        await uow.sip.drop(endpoint_id)
+        return True
+    return await uow.sip.drop(endpoint_id) > 0
 
 
 async def _locked(uow: Uow, id: UUID, of: UUID | None) -> Extension:
