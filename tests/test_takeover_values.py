@@ -136,3 +136,17 @@ async def test_a_missing_domain_name_is_the_label_of_the_realm(
 
     assert [reply.data["domain_name"] for reply in shown] == [str(foreign.customer), "as it was"]
     assert meta(foreign)["domain_name_extension"] == BASE
+
+
+def test_a_number_that_asterisk_takes_for_something_else_is_named(foreign: Foreign) -> None:
+    bad = [foreign.extension(number) for number in ("Anonymous", "direct.7c09e1b4d2f8")]
+    for number in ("anonymous1", "direct", "1001"):
+        foreign.extension(number)
+    foreign.extension("anonymous", tm_delete=DELETED)
+
+    lines = refusal(foreign)
+
+    assert [line for line in lines if "may have the number" in line] == [
+        f"registrar_extensions: row {id}: no extension may have the number {number}"
+        for id, number in zip(bad, ("Anonymous", "direct.7c09e1b4d2f8"), strict=True)
+    ]

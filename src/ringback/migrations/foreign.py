@@ -1,5 +1,6 @@
 """Rows that another service has written, read as we would have written them; and which of them we cannot take."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ SHARED: Final = ("realm", "domain_name", "reference_type")
 """Columns that say the same in many rows: kept once."""
 OTHER_NAME: Final = "other name"
 """What `endpoint_id` of a live extension said, where that is not `<extension>@<realm>`; no column."""
+TAKEN_FOR_ELSE: Final = re.compile(r"anonymous\Z|direct\.", re.IGNORECASE | re.ASCII)
 NEVER: Final = 9999
 """The year that stands for "not yet" in older rows."""
 NEEDED: Final = {
@@ -162,6 +164,13 @@ def incomplete(rows: Rows) -> Iterator[str]:
             lacks = [name for name in needed if not row[name]]
             if row.get("tm_delete") is None and lacks:
                 yield f"{table}: row {row[key_of(table)]} is live and has no {', '.join(lacks)}"
+
+
+def ambiguous(rows: Rows) -> Iterator[str]:
+    """Live extensions whose number is something else to Asterisk: everybody of that realm, or a direct address."""
+    for row in rows[EXTENSIONS]:
+        if row["tm_delete"] is None and TAKEN_FOR_ELSE.match(str(row["extension"])):
+            yield f"{EXTENSIONS}: row {row['id']}: no extension may have the number {row['extension']}"
 
 
 def clashes(rows: Rows) -> Iterator[str]:

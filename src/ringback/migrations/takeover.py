@@ -26,6 +26,7 @@ from ringback.migrations.foreign import (
     TRUNKS,
     Row,
     Rows,
+    ambiguous,
     clashes,
     incomplete,
     key_of,
@@ -51,7 +52,14 @@ def take_over() -> None:
     new = {EDGE: list(_credentials(rows)), DIRECTS: list(_directs(rows)), DOMAINS: list(domains.of_customers(rows))}
     whole = rows | {name: rows[name] + new[name] for name in (EDGE, DIRECTS)}
     bases, strange = domains.bases(rows)
-    faults += [*_fixed_rules(), *incomplete(whole), *clashes(whole), *strange, *domains.scattered(rows)]
+    faults += [
+        *_fixed_rules(),
+        *incomplete(whole),
+        *ambiguous(whole),
+        *clashes(whole),
+        *strange,
+        *domains.scattered(rows),
+    ]
     faults += domains.served_otherwise(rows[EXTENSIONS])
     if faults:
         raise CannotStart("this database cannot be taken over, no row was changed:\n  " + "\n  ".join(faults))
