@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, Table, and_, bindparam, or_, select
+from sqlalchemy import Select, Table, and_, bindparam, func, or_, select
 
 from ringback.kit.db import Row, Session, Statement
 from ringback.kit.pages import Cursor, Page
@@ -41,6 +41,9 @@ class Listing(Generic[T]):
         self._paging = lru_cache(maxsize=None)(self._page_statement)
         self._moment = lru_cache(maxsize=None)(self._moment_statement)
         self._newest = lru_cache(maxsize=None)(self._newest_statement)
+        self._count = lru_cache(maxsize=None)(self._count_statement)
+        self._ids = lru_cache(maxsize=None)(self._ids_statement)
+        self._behind = Statement(self._in_order(whole))
 
     async def page(
         self, session: Session, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
@@ -64,6 +67,20 @@ class Listing(Generic[T]):
         statement = self._moment(tuple(sorted(wanted)), deleted)
         rest = await session.all(statement, moment=found.next.before, below=found.next.id, **_values(wanted))
         return [*found.items, *(self._of(row) for row in rest)]
+
+    async def count(self, session: Session, wanted: Mapping[str, Any]) -> int:
+        """How many live."""
+        row = await session.one(self._count(tuple(sorted(wanted))), **_values(wanted))
+        return int(row["count"]) if row else 0
+
+    async def behind(self, session: Session, id: UUID, size: int) -> list[T]:
+        """Up to `size` of all that live, by id, behind `id`."""
+        return [self._of(row) for row in await session.all(self._behind, after=id, size=size)]
+
+    async def ids(self, session: Session, wanted: Mapping[str, Any], after: UUID, size: int) -> list[UUID]:
+        """Ids of up to `size` that live, in order, behind `after`; no row is read any further."""
+        rows = await session.all(self._ids(tuple(sorted(wanted))), after=after, size=size, **_values(wanted))
+        return [row["id"] for row in rows]
 
     async def own_moment(self, session: Session, wanted: Mapping[str, Any], now: datetime) -> datetime:
         """Now, or a microsecond after the newest of them, the deleted ones included: so pages never tie."""
@@ -92,6 +109,19 @@ class Listing(Generic[T]):
 
     def _moment_statement(self, names: tuple[str, ...], deleted: bool) -> Statement:
         return Statement(self._filtered(names, deleted).where(self._older_in_moment("moment")))
+
+    def _in_order(self, core: Select[Any]) -> Select[Any]:
+        """The next of `core` that live, by id."""
+        id = self._table.c.id
+        living = core.where(self._table.c.tm_delete.is_(None), id > bindparam("after"))
+        return living.order_by(id).limit(bindparam("size"))
+
+    def _count_statement(self, names: tuple[str, ...]) -> Statement:
+        living = (self._table.c.tm_delete.is_(None), *self._equal(names))
+        return Statement(select(func.count().label("count")).where(*living))
+
+    def _ids_statement(self, names: tuple[str, ...]) -> Statement:
+        return Statement(self._in_order(select(self._table.c.id).where(*self._equal(names))))
 
     def _newest_statement(self, names: tuple[str, ...]) -> Statement:
         made = select(self._table.c.tm_create).where(*self._equal(names), self._table.c.tm_create.is_not(None))

@@ -1,13 +1,49 @@
-"""What requests about extensions and about trunks have in common."""
+"""What requests about extensions and about trunks have in common: fields, their rules (registrar 6), and shapes."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Iterable, Mapping
+from re import Pattern
+from typing import Annotated, Any, Final, TypeVar
 
 from ringback.kit.errors import Fault
-from ringback.kit.reading import Asked, Identity, read
-from ringback.registrar.fields import Password, Text
+from ringback.kit.reading import Asked, Identity, read, rule
+from ringback.kit.secret import Secret
 
 C = TypeVar("C", bound="Change")
+
+PASSWORD: Final = re.compile(r"[!-:<-\]_-~]{8,80}")
+"""Printable ASCII without space; `;` and `^` are escapes to Asterisk's realtime."""
+TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,255}")
+
+
+def whole(pattern: Pattern[str]) -> Callable[[str], bool]:
+    """Whether a text is of that pattern from its first to its last character."""
+    return lambda text: pattern.fullmatch(text) is not None
+
+
+Text = Annotated[
+    str,
+    rule(
+        "at most 255 characters, no control characters",
+        whole(TEXT),
+        maxLength=255,
+        pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$",
+    ),
+]
+Password = Annotated[
+    Secret,
+    rule(
+        "8 to 80 printable ASCII characters without space, ; and ^",
+        lambda secret: PASSWORD.fullmatch(secret.reveal()) is not None,
+        pattern=r"^[!-:<-\]_-~]{8,80}$",
+        writeOnly=True,
+    ),
+]
+ONE_PASSWORD: Final[dict[str, Any]] = {
+    "required": ["password", "password_regenerate"],
+    "properties": {"password": {"type": "string"}, "password_regenerate": {"const": True}},
+}
+"""What no change may be, in JSON Schema: the same as `Change.faults_together`."""
 
 
 class OfCustomer(Asked, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import msgspec
 
 from ringback.api.call import Answer, Call, Route
 from ringback.kit.routing import Routes
+from ringback.registrar.asked import ONE_PASSWORD
 from ringback.registrar.doors import Exactly, ListQuery, page
 from ringback.registrar.extensions import service, wire
 from ringback.registrar.extensions.model import Provisioned
@@ -19,10 +20,7 @@ ONE: Final = f"{ROOT}/<extension-id>"
 CHANGES: Final[dict[str, Any]] = {
     "not": {
         "anyOf": [
-            {
-                "required": ["password", "password_regenerate"],
-                "properties": {"password": {"type": "string"}, "password_regenerate": {"const": True}},
-            },
+            ONE_PASSWORD,
             {
                 "required": ["direct", "direct_regenerate"],
                 "properties": {"direct": {"const": False}, "direct_regenerate": {"const": True}},

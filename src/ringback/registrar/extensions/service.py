@@ -27,9 +27,7 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
     """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
     customer = await realms.require_active(uow, customer_id)
     default = uow.settings.limit_extension_default
-    await realms.require_room(
-        "extension", customer.limit_extension, default, lambda: store.count(uow.session, customer_id)
-    )
+    await realms.require_room("extension", customer.limit_extension, default, lambda: count(uow, customer_id))
     realm = await realms.ensure(uow, customer_id)
     username = asked.username or asked.extension
     secret = asked.password or Secret.generate()
@@ -156,7 +154,7 @@ async def get_by_direct(uow: Uow, text: str, source: str | None, publisher: str)
 
 async def count(uow: Uow, customer_id: UUID) -> int:
     """How many live extensions the customer has."""
-    return await store.count(uow.session, customer_id)
+    return await store.LISTING.count(uow.session, {"customer_id": customer_id})
 
 
 async def page(
@@ -189,7 +187,7 @@ async def at_endpoint(uow: Uow, endpoint_id: str, *, lock: bool = False) -> Exte
 
 async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
     """Ids of up to `limit` live extensions of the customer, in order, behind `after`."""
-    return await store.live_ids(uow.session, customer_id, after, limit)
+    return await store.LISTING.ids(uow.session, {"customer_id": customer_id}, after, limit)
 
 
 async def live_behind(uow: Uow, endpoint_id: str, limit: int) -> list[Extension]:
@@ -199,7 +197,7 @@ async def live_behind(uow: Uow, endpoint_id: str, limit: int) -> list[Extension]
 
 async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Extension]:
     """The same by id."""
-    return await store.behind_id(uow.session, id, limit)
+    return await store.LISTING.behind(uow.session, id, limit)
 
 
 async def restate(uow: Uow, endpoint_id: str) -> bool:

@@ -48,11 +48,6 @@ BY_NUMBER = _or_locked(
         func.lower(extensions.c.extension) == func.lower(bindparam("number")),
     )
 )
-COUNT = Statement(
-    select(func.count().label("count")).where(
-        extensions.c.customer_id == bindparam("of_customer"), extensions.c.tm_delete.is_(None)
-    )
-)
 OF_CUSTOMER = Statement(
     LIVING.where(extensions.c.customer_id == bindparam("of_customer"))
     .order_by(extensions.c.tm_create, extensions.c.id)
@@ -64,19 +59,6 @@ COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(extensio
 BEHIND = Statement(
     LIVING.where(extensions.c.endpoint_id > bindparam("after"))
     .order_by(extensions.c.endpoint_id)
-    .limit(bindparam("size"))
-)
-BEHIND_ID = Statement(
-    LIVING.where(extensions.c.id > bindparam("after")).order_by(extensions.c.id).limit(bindparam("size"))
-)
-LIVE_IDS = Statement(
-    select(extensions.c.id)
-    .where(
-        extensions.c.customer_id == bindparam("of_customer"),
-        extensions.c.tm_delete.is_(None),
-        extensions.c.id > bindparam("after"),
-    )
-    .order_by(extensions.c.id)
     .limit(bindparam("size"))
 )
 AT_ENDPOINT = _or_locked(LIVING.where(extensions.c.endpoint_id == bindparam("of_endpoint")))
@@ -156,17 +138,6 @@ async def behind(session: Session, endpoint_id: str, limit: int) -> list[Extensi
     return [from_row(row) for row in await session.all(BEHIND, after=endpoint_id, size=limit)]
 
 
-async def behind_id(session: Session, id: UUID, limit: int) -> list[Extension]:
-    """Up to `limit` live extensions by id, behind `id`."""
-    return [from_row(row) for row in await session.all(BEHIND_ID, after=id, size=limit)]
-
-
-async def live_ids(session: Session, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
-    """Ids of up to `limit` live extensions of the customer, in order, behind `after`; no row is read any further."""
-    rows = await session.all(LIVE_IDS, of_customer=customer_id, after=after, size=limit)
-    return [row["id"] for row in rows]
-
-
 async def of_customer(session: Session, customer_id: UUID) -> list[Extension]:
     """All live extensions of the customer, locked."""
     return [from_row(row) for row in await session.all(OF_CUSTOMER, of_customer=customer_id)]
@@ -179,11 +150,6 @@ async def plain(session: Session, limit: int) -> list[Extension]:
 
 async def count_plain(session: Session) -> int:
     row = await session.one(COUNT_PLAIN)
-    return int(row["count"]) if row else 0
-
-
-async def count(session: Session, customer_id: UUID) -> int:
-    row = await session.one(COUNT, of_customer=customer_id)
     return int(row["count"]) if row else 0
 
 

@@ -9,9 +9,8 @@ import msgspec
 from ringback.kit.columns import NIL
 from ringback.kit.reading import Asked, Identity, rule
 from ringback.kit.secret import Discreet
-from ringback.registrar.asked import Change, Filters
+from ringback.registrar.asked import Change, Filters, Password, Text, whole
 from ringback.registrar.extensions.model import NUMBER, USERNAME, Extension, Provisioned
-from ringback.registrar.fields import Password, Text, whole
 from ringback.sip.names import direct_uri
 
 Number = Annotated[

@@ -7,6 +7,7 @@ import msgspec
 
 from ringback.api.call import Answer, Call, Route
 from ringback.kit.routing import Routes
+from ringback.registrar.asked import ONE_PASSWORD
 from ringback.registrar.doors import ListQuery, page
 from ringback.registrar.trunks import service, wire
 from ringback.registrar.trunks.model import Provisioned
@@ -33,16 +34,9 @@ NEEDS: Final[dict[str, Any]] = {
     ]
 }
 """What the description says of a new trunk beyond its fields: the same rules that the reader follows."""
-CHANGES: Final[dict[str, Any]] = {
-    "not": {
-        "required": ["password", "password_regenerate"],
-        "properties": {"password": {"type": "string"}, "password_regenerate": {"const": True}},
-    }
-}
-
 CHANGE: Final[dict[str, Any]] = {
     "body": wire.ChangeTrunk,
-    "limits": CHANGES,
+    "limits": {"not": ONE_PASSWORD},
     "answers": wire.RegistrarManagerTrunk,
 }
 

@@ -22,7 +22,7 @@ async def create(uow: Uow, customer_id: UUID, asked: NewTrunk) -> Provisioned:
     """Give a customer a connection: our row, the edge's one, one event."""
     customer = await realms.require_active(uow, customer_id)
     default = uow.settings.limit_trunk_default
-    await realms.require_room("trunk", customer.limit_trunk, default, lambda: store.count(uow.session, customer_id))
+    await realms.require_room("trunk", customer.limit_trunk, default, lambda: count(uow, customer_id))
     domain_name = asked.domain_name.lower()
     trunk = Trunk(
         id=uow.new_id(),
@@ -84,7 +84,7 @@ async def get_by_domain(uow: Uow, name: str) -> Provisioned:
 
 async def count(uow: Uow, customer_id: UUID) -> int:
     """How many live trunks the customer has."""
-    return await store.count(uow.session, customer_id)
+    return await store.LISTING.count(uow.session, {"customer_id": customer_id})
 
 
 async def page(uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool) -> Page[Trunk]:
@@ -105,12 +105,12 @@ async def live(uow: Uow, id: UUID, *, lock: bool = False) -> Trunk | None:
 
 async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Trunk]:
     """Up to `limit` live trunks of all customers, by id, behind `id`."""
-    return await store.behind_id(uow.session, id, limit)
+    return await store.LISTING.behind(uow.session, id, limit)
 
 
 async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
     """Ids of up to `limit` live trunks of the customer, in order, behind `after`."""
-    return await store.live_ids(uow.session, customer_id, after, limit)
+    return await store.LISTING.ids(uow.session, {"customer_id": customer_id}, after, limit)
 
 
 async def keep_digests(uow: Uow, limit: int) -> int:

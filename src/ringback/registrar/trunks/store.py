@@ -16,7 +16,6 @@ WHOLE: Final = select(trunks)
 LIVING: Final = WHOLE.where(trunks.c.tm_delete.is_(None))
 IS_TRUNK: Final = trunks.c.id == bindparam("trunk_id")
 IS_PLAIN: Final = trunks.c.password.is_not(None)
-COUNTED: Final = select(func.count().label("count")).select_from(trunks)
 
 ADD = Statement(insert(trunks), *COLUMNS)
 CHANGE = Statement(
@@ -35,20 +34,8 @@ END = Statement(update(trunks).where(IS_TRUNK), "tm_update", "tm_delete")
 LIVE = Statement(LIVING.where(IS_TRUNK))
 LOCKED = Statement(LIVING.where(IS_TRUNK).with_for_update())
 BY_DOMAIN = Statement(LIVING.where(func.lower(trunks.c.domain_name) == func.lower(bindparam("name"))))
-COUNT = Statement(COUNTED.where(trunks.c.customer_id == bindparam("of_customer"), trunks.c.tm_delete.is_(None)))
-BEHIND_ID = Statement(LIVING.where(trunks.c.id > bindparam("after")).order_by(trunks.c.id).limit(bindparam("size")))
-LIVE_IDS = Statement(
-    select(trunks.c.id)
-    .where(
-        trunks.c.customer_id == bindparam("of_customer"),
-        trunks.c.tm_delete.is_(None),
-        trunks.c.id > bindparam("after"),
-    )
-    .order_by(trunks.c.id)
-    .limit(bindparam("size"))
-)
 PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")))
-COUNT_PLAIN = Statement(COUNTED.where(IS_PLAIN))
+COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(trunks).where(IS_PLAIN))
 
 
 def to_row(trunk: Trunk) -> dict[str, Any]:
@@ -109,36 +96,18 @@ async def by_domain(session: Session, name: str) -> Trunk | None:
     return _maybe(await session.one(BY_DOMAIN, name=name))
 
 
-async def behind_id(session: Session, id: UUID, limit: int) -> list[Trunk]:
-    """Up to `limit` live trunks by id, behind `id`."""
-    return [from_row(row) for row in await session.all(BEHIND_ID, after=id, size=limit)]
-
-
-async def live_ids(session: Session, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
-    """Ids of up to `limit` live trunks of the customer, in order, behind `after`; no row is read any further."""
-    rows = await session.all(LIVE_IDS, of_customer=customer_id, after=after, size=limit)
-    return [row["id"] for row in rows]
-
-
 async def plain(session: Session, limit: int) -> list[Trunk]:
     """Some trunks that are kept with a clear password, deleted ones included."""
     return [from_row(row) for row in await session.all(PLAIN, size=limit)]
 
 
 async def count_plain(session: Session) -> int:
-    return _number(await session.one(COUNT_PLAIN))
-
-
-async def count(session: Session, customer_id: UUID) -> int:
-    return _number(await session.one(COUNT, of_customer=customer_id))
+    row = await session.one(COUNT_PLAIN)
+    return int(row["count"]) if row else 0
 
 
 def _maybe(row: Row | None) -> Trunk | None:
     return from_row(row) if row else None
-
-
-def _number(row: Row | None) -> int:
-    return int(row["count"]) if row else 0
 
 
 def _items(value: Any) -> tuple[Any, ...]:

@@ -11,8 +11,7 @@ from ringback.kit import networks
 from ringback.kit.errors import Fault
 from ringback.kit.reading import Asked, Identity, rule
 from ringback.kit.secret import Discreet
-from ringback.registrar.asked import Change, Filters
-from ringback.registrar.fields import Password, Text, whole
+from ringback.registrar.asked import Change, Filters, Password, Text, whole
 from ringback.registrar.trunks.model import DOMAIN, MOST_ADDRESSES, USERNAME, AuthType, Provisioned, Trunk, lacking
 
 DomainName = Annotated[
