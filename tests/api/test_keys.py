@@ -343,7 +343,7 @@ async def test_a_token_works_until_its_earliest_end(
 @pytest.mark.contract("registrar R-75")
 async def test_a_token_signed_by_somebody_else_is_401(agents: World, anybody: httpx.AsyncClient) -> None:
     forged = bearer(claims(agents), key=JWT_KEY[::-1])
-    unsigned = {"authorization": f"Bearer {jwt.encode(claims(agents), None, 'none')}"}
+    unsigned = {"authorization": f"Bearer {jwt.encode(claims(agents), '', 'none')}"}
 
     for headers in (forged, unsigned):
         assert refusal(await anybody.get(ROOT, headers=headers)) == (401, "INVALID_CREDENTIALS")
