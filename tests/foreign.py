@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import URL
 
 from ringback.kit.errors import CannotStart
+from ringback.knobs import load
 from ringback.migrations import commands
-from ringback.settings import Settings, load
+from ringback.settings import Settings
 
 OWNER: Final = "id binary(16), customer_id binary(16)"
 TIMES: Final = "tm_create datetime(6), tm_update datetime(6), tm_delete datetime(6), primary key(id)"

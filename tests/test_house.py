@@ -3,7 +3,7 @@
 import re
 from itertools import pairwise
 
-from ringback.settings import knobs
+from ringback.knobs import knobs
 from tests.house import MAP, ROOT, Module, modules, the_map
 
 MODULES = modules()

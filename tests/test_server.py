@@ -21,7 +21,8 @@ import pytest
 
 from ringback import first_start, server
 from ringback.kit.errors import CannotStart
-from ringback.settings import Settings, load
+from ringback.knobs import load
+from ringback.settings import Settings
 from ringback.transports import local
 
 pytestmark = pytest.mark.process

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.errors import CannotStart
-from ringback.settings import knobs, load
+from ringback.knobs import knobs, load
 
 
 @pytest.mark.contract("registrar R-80")

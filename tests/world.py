@@ -24,12 +24,13 @@ from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
 from ringback.kit.db import Statement
 from ringback.kit.events import Bus
 from ringback.kit.inbox import Inbox
+from ringback.knobs import load
 from ringback.registrar.directs.model import new_hash
 from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status, new_label
 from ringback.registrar.work import Uow
-from ringback.settings import Settings, load
+from ringback.settings import Settings
 
 T = TypeVar("T")
 

@@ -12,9 +12,10 @@ from ringback import terminal
 from ringback.config_files import Database, Force, Out, database_of, folder_of, unfit, write_and_tell
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.secret import Secret
-from ringback.settings import Settings, host_and_port
+from ringback.settings import Settings
 from ringback.sip import kamailio
 from ringback.sip.kamailio import KamailioOptions, new_secret, secret_in
+from ringback.spellings import host_and_port
 from ringback.terminal import asked_for, with_settings
 
 FILE = "kamailio.cfg"

@@ -22,7 +22,8 @@ from ringback.kit.errors import CannotStart
 from ringback.kit.lock import only_one
 from ringback.migrations import commands
 from ringback.registrar.meta import require_recorded
-from ringback.settings import Settings, host_and_port
+from ringback.settings import Settings
+from ringback.spellings import host_and_port
 from ringback.transports import local
 
 SOCKET: Final = "rpc.sock"

@@ -1,75 +1,32 @@
-"""Every knob, typed, read once: flag, then environment, then file, then default."""
+"""Every knob of a process, typed; `knobs.py` reads them."""
 
-import os
-import re
-import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticUndefined
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.errors import CannotStart
 from ringback.sip.digest import Storage
-from ringback.sip.names import fits, is_domain, sip_domain
+from ringback.sip.names import sip_domain
 from ringback.sip.tables import endpoint_columns
-
-
-def _domain(text: str) -> str:
-    if not is_domain(text):
-        raise ValueError("must be a domain name of RFC 1123 labels, at most 253 characters")
-    return text.lower()
-
-
-def _short_domain(text: str) -> str:
-    if not fits(_domain(text)):
-        raise ValueError("is too long: <number>@<label>.<domain> must stay within 219 characters")
-    return text.lower()
-
-
-def _dsn(text: SecretStr) -> SecretStr:
-    parse_dsn(text.get_secret_value())
-    return text
-
-
-def _address(text: str) -> str:
-    host_and_port(text)
-    return text
-
-
-def _path(text: str) -> str:
-    if not re.fullmatch(r"/[\w/.-]*", text):
-        raise ValueError("must be a path that begins with /")
-    return text
-
-
-def host_and_port(text: str) -> tuple[str, int]:
-    """`127.0.0.1:8080`, `[::1]:8080`; `:8080` is every address. `ValueError` otherwise."""
-    host, colon, port = text.rpartition(":")
-    is_number = port.isascii() and port.isdigit()
-    if not colon or not is_number or int(port) > 65535 or (":" in host and not host.startswith("[")):
-        raise ValueError("must be host:port")
-    return host.strip("[]") or "0.0.0.0", int(port)
-
-
-BaseDomain = Annotated[str, AfterValidator(_short_domain)]
-Domain = Annotated[str, AfterValidator(lambda text: text and _domain(text))]
-Dsn = Annotated[SecretStr, AfterValidator(_dsn)]
-Address = Annotated[str, AfterValidator(_address)]
+from ringback.spellings import (
+    Address,
+    AddressOrNone,
+    Amqp,
+    AmqpName,
+    BaseDomain,
+    Count,
+    Domain,
+    Dsn,
+    HttpPath,
+    Redis,
+    Services,
+    names_in,
+)
 
 
 class Settings(BaseSettings):
@@ -89,10 +46,44 @@ class Settings(BaseSettings):
     domain_name_sip: Domain = Field(
         "", description="host of direct addresses; none: sip. + domain_name_extension without its first label"
     )
-    rest_listen_address: Address = Field("127.0.0.1:8080", description="where REST listens")
+    services: Services = Field(
+        "all", description="what this process runs: all, or some of registrar-manager, api-manager"
+    )
+    rabbitmq_address: Amqp | None = Field(
+        None, description="the broker that carries requests and events, amqp://…; none: a socket in ringback_home"
+    )
+    rabbit_queue_listen: AmqpName = Field("bin-manager.registrar-manager.request", description="the queue of requests")
+    rabbit_queue_event: AmqpName = Field(
+        "bin-manager.registrar-manager.event", description="the exchange of our events"
+    )
+    event_output: Literal["fanout"] = Field("fanout", description="to which kind of exchange events go")
+    event_intake: Literal["fanout"] = Field("fanout", description="from which kind of exchange events come")
+    delay_exchange: Literal["off"] = Field("off", description="whether retries wait in the broker")
+    rpc_prefetch: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        32, description="requests of the queue that are in hand at once"
+    )
+    event_prefetch: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        10, description="events of others that are in hand at once"
+    )
+    redis_address: Redis = Field(
+        SecretStr(""), description="host:port or URL of what instances share besides the database; none: nothing"
+    )
+    redis_password: SecretStr = Field(SecretStr(""), description="password of Redis, unless redis_address has it")
+    redis_database: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="number of the Redis database; VoIPbin uses 1"
+    )
+    database_pool_size: Annotated[int, Field(ge=5, le=1000)] = Field(
+        10, description="connections to a database server at most"
+    )
+    database_timeout: Annotated[float, Field(gt=0, le=60)] = Field(
+        2.0, description="seconds that a database server may take to let us in, or to give us a lock"
+    )
+    rest_listen_address: AddressOrNone = Field("127.0.0.1:8080", description="where REST listens; empty: nowhere")
+    ssl_cert_base64: SecretStr | None = Field(None, description="certificate chain of REST, PEM in base64; none: HTTP")
+    ssl_privkey_base64: SecretStr | None = Field(None, description="private key of REST, PEM in base64")
     jwt_key: SecretStr | None = Field(None, description="HMAC key of VoIPbin's agent tokens; none: they are refused")
     prometheus_listen_address: Address = Field("127.0.0.1:2112", description="where metrics and health listen")
-    prometheus_endpoint: Annotated[str, AfterValidator(_path)] = Field("/metrics", description="path of the metrics")
+    prometheus_endpoint: HttpPath = Field("/metrics", description="path of the metrics")
     secret_storage: Storage = Field(
         "digest", description="how passwords are kept: digest, or plaintext for an edge that computes digests itself"
     )
@@ -115,11 +106,14 @@ class Settings(BaseSettings):
     domain_short_label_enabled: bool = Field(
         False, description="new customers get a realm of 6 random characters instead of their id"
     )
-    limits: Literal["local"] = Field("local", description="who says how many extensions and trunks a customer may have")
-    limit_extension_default: Annotated[int, Field(ge=0)] = Field(
+    limits: Literal["local", "billing"] = Field(
+        "local",
+        description="who says how many extensions and trunks a customer may have: our database or billing-manager",
+    )
+    limit_extension_default: Count = Field(
         0, description="extensions of a customer without a limit of their own; 0: any number"
     )
-    limit_trunk_default: Annotated[int, Field(ge=0)] = Field(
+    limit_trunk_default: Count = Field(
         0, description="trunks of a customer without a limit of their own; 0: any number"
     )
     endpoint_defaults: str = Field(
@@ -152,6 +146,10 @@ class Settings(BaseSettings):
             raise ValueError("database_dsn_bin and database_dsn_asterisk: set both or neither")
         if f".{self.domain_name_extension}".endswith(f".{self.domain_name_trunk}"):
             raise ValueError("domain_name_trunk: must not be, or hold, domain_name_extension: realms would be the same")
+        if (self.ssl_cert_base64 is None) != (self.ssl_privkey_base64 is None):
+            raise ValueError("ssl_cert_base64 and ssl_privkey_base64: set both or neither")
+        if self.limits == "billing" and self.rabbitmq_address is None:
+            raise ValueError("limits: billing-manager is asked over RabbitMQ: set rabbitmq_address")
         if self.rpc_read_password and self.secret_storage == "digest":  # noqa: S105
             raise ValueError("rpc_read_password: there is no password to read with secret_storage=digest")
         return self
@@ -165,12 +163,27 @@ class Settings(BaseSettings):
         return endpoint_columns(self.endpoint_defaults)
 
     @property
-    def database_file(self) -> Path:
-        """The SQLite file; `CannotStart` for an engine that is not served yet."""
+    def databases(self) -> tuple[URL, URL]:
+        """Where our own tables are, and where Asterisk's: without DSNs both in one SQLite file."""
         if self.database_dsn_bin is None or self.database_dsn_asterisk is None:
-            return self.ringback_home / "ringback.db"
-        urls = [parse_dsn(dsn.get_secret_value()) for dsn in (self.database_dsn_bin, self.database_dsn_asterisk)]
-        return _one_sqlite_file(*urls)
+            file = URL.create("sqlite", database=str(self.ringback_home / "ringback.db"))
+            return file, file
+        own, asterisk = (self.database_dsn_bin, self.database_dsn_asterisk)
+        return parse_dsn(own.get_secret_value()), parse_dsn(asterisk.get_secret_value())
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the databases are a file of this machine."""
+        return all(url.get_backend_name() == "sqlite" for url in self.databases)
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file; `CannotStart` where there is none."""
+        return _one_sqlite_file(*self.databases)
+
+    def runs(self, service: str) -> bool:
+        """Whether this process runs that service."""
+        return not {"all", service}.isdisjoint(names_in(self.services))
 
     @classmethod
     def settings_customise_sources(
@@ -184,65 +197,24 @@ class Settings(BaseSettings):
         return (init_settings, env_settings)
 
 
+class DaemonSettings(Settings):
+    """The settings of a service that runs alone on servers: nothing of them is guessed."""
+
+    database_dsn_bin: Dsn = Field(description="our own database, a Go DSN or a URL")
+    database_dsn_asterisk: Dsn = Field(description="Asterisk's database, a Go DSN or a URL")
+    rabbitmq_address: Amqp = Field(
+        description="the broker that carries requests and events, amqp://user:password@host:port/vhost"
+    )
+    domain_name_extension: BaseDomain = Field(description="realms of extensions end in it")
+    domain_name_trunk: BaseDomain = Field(description="realms of trunks end in it")
+    rest_listen_address: AddressOrNone = Field("", description="where REST listens; empty: nowhere")
+    prometheus_listen_address: Address = Field(":2112", description="where metrics and health listen")
+
+
 def _one_sqlite_file(own: URL, asterisk: URL) -> Path:
     for name, url in (("database_dsn_bin", own), ("database_dsn_asterisk", asterisk)):
         if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-            raise CannotStart(f"{name}: only a SQLite file is served so far, e.g. sqlite:///var/ringback.db")
+            raise CannotStart(f"{name}: must be a SQLite file for this, e.g. sqlite:///var/ringback.db")
     if own.database != asterisk.database:
         raise CannotStart("database_dsn_asterisk: must name the same SQLite file as database_dsn_bin")
     return Path(str(own.database))
-
-
-class Knob(BaseModel):
-    """One setting as `--help` shows it."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
-
-    name: str
-    flag: str
-    variable: str
-    default: str
-    meaning: str
-
-
-def knobs() -> list[Knob]:
-    found = []
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, PydanticUndefined) else str(field.default)
-        meaning = field.description or ""
-        found.append(Knob(name=name, flag=f"--{name}", variable=name.upper(), default=default, meaning=meaning))
-    return found
-
-
-def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
-    """Settings from everywhere. `CannotStart` names the first unusable key, never its value."""
-    from_file = _file(config) if config else {}
-    env = {name.lower() for name, value in os.environ.items() if value}
-    given = {name: value for name, value in from_file.items() if name not in env}
-    given |= {name: value for name, value in flags.items() if value is not None}
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        raise CannotStart(_line(error)) from None
-
-
-def _file(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise CannotStart(f"{path} cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise CannotStart(f"{path} is not TOML: {error}") from None
-
-
-def _line(error: ValidationError) -> str:
-    faults = []
-    for item in error.errors(include_input=False, include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        text = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        if item["type"] == "extra_forbidden":
-            near = get_close_matches(key, Settings.model_fields, n=1)
-            text = f"is not a setting; did you mean {near[0]}?" if near else "is not a setting"
-        faults.append(f"{key}: {text}" if key else text)
-    return "; ".join(faults)

@@ -23,12 +23,13 @@ from ringback.kit import log
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
 from ringback.kit.secret import Secret
+from ringback.knobs import knobs, load
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.work import Uow
 from ringback.server import require_schema
-from ringback.settings import Settings, knobs, load
+from ringback.settings import Settings
 
 T = TypeVar("T")
 A = TypeVar("A", bound=Asked)
@@ -71,28 +72,28 @@ def new_app(help: str) -> typer.Typer:
     )
 
 
-def with_settings(command: Callable[..., T]) -> Callable[..., T]:
-    """Give a command every setting as a flag; it gets them read, as its first argument."""
-    names = [knob.name for knob in knobs()]
+def with_settings(command: Callable[..., T], kind: type[Settings] = Settings) -> Callable[..., T]:
+    """Give a command every setting of a kind as a flag; it gets them read, as its first argument."""
+    names = [knob.name for knob in knobs(kind)]
 
     @wraps(command)
     def wrapped(**given: Any) -> T:
         flags = {name: given.pop(name) for name in names}
-        settings = load(flags, given.pop("config"))
+        settings = load(flags, given.pop("config"), kind)
         log.set_up(PUBLISHER, settings.log_level, settings.log_format, IN_LOGS)
         return command(settings, **given)
 
-    parameters = [*list(inspect.signature(command).parameters.values())[1:], *_setting_parameters()]
+    parameters = [*list(inspect.signature(command).parameters.values())[1:], *_setting_parameters(kind)]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {item.name: item.annotation for item in parameters}
     return wrapped
 
 
-def _setting_parameters() -> list[inspect.Parameter]:
+def _setting_parameters(kind: type[Settings]) -> list[inspect.Parameter]:
     panel = "Settings: flag, then environment variable, then file, then default"
     config = typer.Option("--config", help="TOML file of settings", rich_help_panel=panel)
     found = [_parameter("config", Annotated[Path | None, config])]
-    for knob in knobs():
+    for knob in knobs(kind):
         text = f"{knob.meaning} ({knob.variable}; default: {knob.default or 'none'})"
         option = typer.Option(knob.flag, help=text, rich_help_panel=panel, metavar="TEXT")
         found.append(_parameter(knob.name, Annotated[str | None, option]))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from ringback.knobs import knobs
 from ringback.migrations import commands
-from ringback.settings import knobs
 from tests.cli.conftest import Shell
 
 REVISIONS = [revision for revision, _ in commands.history("bin", URL.create("sqlite"))]

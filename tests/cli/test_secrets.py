@@ -182,7 +182,7 @@ import asyncio, os, signal, sys
 from itertools import count
 from ringback.app import assemble
 from ringback.registrar import secrets
-from ringback.settings import load
+from ringback.knobs import load
 step, numbers = int(sys.argv[2]), count()
 def watch(statement):
     if next(numbers) == step:

@@ -22,9 +22,9 @@ from ringback.demo.phone import Account, Phone, PhoneOptions
 from ringback.demo.ports import HOST, Ports, free_ports
 from ringback.demo.programs import ASTERISK, KAMAILIO, AsteriskProgram
 from ringback.demo.server import Server
+from ringback.knobs import load
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
-from ringback.settings import load
 from ringback.sip.kamailio import KamailioOptions, new_secret
 
 from .digest import register

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ringback.kit.errors import CannotStart
 from ringback.kit.secret import Secret
+from ringback.knobs import load
 from ringback.registrar.realms.model import Status
-from ringback.settings import load
 from ringback.sip.digest import ha1
 from tests.world import PASSWORD, MakeWorld, World
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from ringback import first_start
 from ringback.demo.children import Child, spawn
+from ringback.knobs import knobs
 from ringback.server import SOCKET
-from ringback.settings import knobs
 from ringback.transports import local
 
 START_SECONDS = 15.0

@@ -1,0 +1,92 @@
+"""How the value of a setting may be spelt: the types of the settings."""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from ringback.kit.dsn import parse_dsn
+from ringback.sip.names import fits, is_domain
+
+
+def _domain(text: str) -> str:
+    if not is_domain(text):
+        raise ValueError("must be a domain name of RFC 1123 labels, at most 253 characters")
+    return text.lower()
+
+
+def _short_domain(text: str) -> str:
+    if not fits(_domain(text)):
+        raise ValueError("is too long: <number>@<label>.<domain> must stay within 219 characters")
+    return text.lower()
+
+
+def _dsn(text: SecretStr) -> SecretStr:
+    parse_dsn(text.get_secret_value())
+    return text
+
+
+def _address(text: str) -> str:
+    host_and_port(text)
+    return text
+
+
+def _address_or_none(text: str) -> str:
+    return text and _address(text)
+
+
+def _redis(text: SecretStr) -> SecretStr:
+    address = text.get_secret_value()
+    if address and "://" not in address:
+        host_and_port(address)
+    elif address and not re.match(r"rediss?://\S+$", address):
+        raise ValueError("must be host:port, redis://… or rediss://…")
+    return text
+
+
+def _amqp(text: SecretStr) -> SecretStr:
+    if not re.match(r"amqps?://\S+$", text.get_secret_value()):
+        raise ValueError("must be amqp://user:password@host:port/vhost")
+    return text
+
+
+def _services(text: str) -> str:
+    if unknown := set(names_in(text)) - {"all", *SERVICES}:
+        raise ValueError(f"there is no {', '.join(sorted(unknown))}; must be all, or some of {', '.join(SERVICES)}")
+    return text
+
+
+def names_in(text: str) -> list[str]:
+    """The words of a comma list."""
+    return [word.strip() for word in text.split(",")]
+
+
+def _path(text: str) -> str:
+    if not re.fullmatch(r"/[\w/.-]*", text):
+        raise ValueError("must be a path that begins with /")
+    return text
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """`127.0.0.1:8080`, `[::1]:8080`; `:8080` is every address. `ValueError` otherwise."""
+    host, colon, port = text.rpartition(":")
+    is_number = port.isascii() and port.isdigit()
+    if not colon or not is_number or int(port) > 65535 or (":" in host and not host.startswith("[")):
+        raise ValueError("must be host:port")
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
+BaseDomain = Annotated[str, AfterValidator(_short_domain)]
+Domain = Annotated[str, AfterValidator(lambda text: text and _domain(text))]
+Dsn = Annotated[SecretStr, AfterValidator(_dsn)]
+Address = Annotated[str, AfterValidator(_address)]
+AddressOrNone = Annotated[str, AfterValidator(_address_or_none)]
+HttpPath = Annotated[str, AfterValidator(_path)]
+Amqp = Annotated[SecretStr, AfterValidator(_amqp)]
+Redis = Annotated[SecretStr, AfterValidator(_redis)]
+Services = Annotated[str, AfterValidator(_services)]
+AmqpName = Annotated[str, Field(min_length=1, max_length=255)]
+Count = Annotated[int, Field(ge=0)]
+
+SERVICES: Final = ("registrar-manager", "api-manager")
+"""What one process may run."""
