@@ -11,10 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from ringback.kit import inbox
-from ringback.kit.db import Conflict, Statement
+from ringback.kit.db import CHUNK, Conflict, Statement
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.secret import Secret
-from ringback.kit.streams import CHUNK
 from ringback.registrar import cascade
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.wire import NewExtension

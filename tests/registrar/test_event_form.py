@@ -30,10 +30,10 @@ async def every_event(world: World) -> tuple[UUID, UUID]:
     phone = await world.create("1001", password=MARKER, direct=True)
     line = await world.create_trunk(password=MARKER)
     uri, other = f"/v1/extensions/{phone['id']}", f"/v1/trunks/{line['id']}"
-    world.register(phone["endpoint_id"], expires_in=5)
+    world.register(phone["endpoint_id"], expires_in=30)
     world.register(phone["endpoint_id"])
     await world.ringback.feed.once()
-    world.wait(10)
+    world.wait(60)
     await world.ringback.feed.once()
     for method, where, asked in (
         ("PUT", uri, {"password": f"{MARKER}-2", "direct_regenerate": True}),

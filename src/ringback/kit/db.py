@@ -1,11 +1,14 @@
 """Statements compiled once per engine and run on the driver, and what a database must be able to do."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from functools import cached_property
+from typing import Any, Final, NamedTuple, Protocol
 
-from sqlalchemy import Dialect, Executable, MetaData, Select
+from sqlalchemy import Column, ColumnElement, Dialect, Executable, Insert, MetaData, Select, Table, bindparam
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ringback.kit.errors import Unavailable
@@ -15,6 +18,8 @@ Convert = Callable[[Any], Any]
 
 OWN: Final = "own"
 """The schema of our own tables in a table's definition."""
+CHUNK: Final = 500
+"""Rows of one read, and values of one IN."""
 ASTERISK: Final = "asterisk"
 """The schema of the tables that Asterisk reads; on SQLite both are the one file."""
 
@@ -35,6 +40,20 @@ class StillRead(Unavailable):
 
 class Conflict(Exception):
     """Another transaction was in the way (a deadlock, a serialization failure); running the verb again may do."""
+
+
+class Refused(Exception):
+    """The database cannot do what a statement says, however often: its text has the engine's code, and no value."""
+
+
+class Schemas(NamedTuple):
+    """Where our own tables and Asterisk's are: databases of MariaDB, schemas of PostgreSQL."""
+
+    own: str
+    asterisk: str
+
+    def named(self) -> dict[str, str | None]:
+        return {OWN: self.own, ASTERISK: self.asterisk}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +81,34 @@ class Statement:
     def __init__(self, core: Executable, *columns: str) -> None:
         self.core = core
         self.columns = columns
-        self._prepared: dict[str, Prepared] = {}
+        self._prepared: dict[tuple[str, Schemas], Prepared] = {}
 
-    def prepared(self, dialect: Dialect, schemas: Mapping[str, str | None]) -> Prepared:
-        if dialect.name not in self._prepared:
-            self._prepared[dialect.name] = self._compile(dialect, schemas)
-        return self._prepared[dialect.name]
+    @cached_property
+    def tables(self) -> frozenset[Table]:
+        """The tables it speaks of."""
+        parts = list(visitors.iterate(self.core))  # type: ignore[arg-type]
+        owners = [part.table if isinstance(part, Column) else part for part in parts]
+        return frozenset(owner for owner in owners if isinstance(owner, Table))
 
-    def _compile(self, dialect: Dialect, schemas: Mapping[str, str | None]) -> Prepared:
-        compiled = self.core.compile(  # type: ignore[attr-defined]
+    @cached_property
+    def place(self) -> str:
+        """`OWN` or `ASTERISK`: whose tables it speaks of. No statement speaks of both, as they may be on two servers."""
+        places = {table.schema for table in self.tables}
+        assert places in ({OWN}, {ASTERISK}), f"{self!r} speaks of {places}"
+        return OWN if places == {OWN} else ASTERISK
+
+    def prepared(self, dialect: Dialect, schemas: Schemas) -> Prepared:
+        key = (dialect.name, schemas)
+        if key not in self._prepared:
+            self._prepared[key] = self._compile(dialect, schemas)
+        return self._prepared[key]
+
+    def _compile(self, dialect: Dialect, schemas: Schemas) -> Prepared:
+        core = self.core.inline() if isinstance(self.core, Insert) else self.core  # nobody asks for the new key
+        compiled = core.compile(  # type: ignore[attr-defined]
             dialect=dialect,
             column_keys=list(self.columns) or None,
-            schema_translate_map=schemas,
+            schema_translate_map=schemas.named(),
             render_schema_translate=True,
         )
         assert isinstance(compiled, SQLCompiler)
@@ -102,7 +137,7 @@ class Session(Protocol):
     """One unit of talk with the database. It begins at the first statement and not before."""
 
     async def run(self, statement: Statement, **values: object) -> int:
-        """The number of rows touched (0 on MariaDB for a row that did not change: never read it as "not found")."""
+        """The number of rows that it found, changed or not."""
 
     async def insert_if_new(self, statement: Statement, **values: object) -> bool:
         """Whether the row is new; the transaction goes on either way."""
@@ -122,13 +157,28 @@ class Database(Protocol):
     def session(self, *, writes: bool, deadline: float) -> Session:
         """A session that gives up at `deadline` (of the running loop's clock) with `DatabaseUnavailable`."""
 
-    def revision(self) -> int:
-        """A number that is another one after anybody's commit; what was cached under the old one may be stale."""
+    def turn(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Whether nobody else has the turn of that name, which is held while inside; nobody waits for it.
+
+        It is lost with the connection, unnoticed: what is done in a turn is right, though wasteful, if two do it.
+        `DatabaseUnavailable` where nobody can say whose turn it is.
+        """
 
     async def compact(self) -> None:
         """Leave nothing in its files of what was deleted or overwritten; `StillRead` when others are in the way."""
 
     def close(self) -> None: ...
+
+
+def among(column: ColumnElement[Any], name: str, size: int = CHUNK) -> ColumnElement[bool]:
+    """The column is one of `size` values, which `spread` makes of fewer."""
+    return column.in_([bindparam(f"{name}_{number}", type_=column.type) for number in range(size)])
+
+
+def spread(name: str, values: Sequence[Any], size: int = CHUNK) -> dict[str, Any]:
+    """The binds of `among` for 1 to `size` values: the last one is repeated."""
+    assert 0 < len(values) <= size
+    return {f"{name}_{number}": values[min(number, len(values) - 1)] for number in range(size)}
 
 
 def unique_rules(*metadatas: MetaData) -> Iterator[tuple[str, frozenset[str], str]]:

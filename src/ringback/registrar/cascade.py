@@ -9,8 +9,9 @@ from uuid import UUID
 import structlog
 
 from ringback.kit.columns import NIL
+from ringback.kit.db import CHUNK
 from ringback.kit.errors import DatabaseUnavailable, Failure, NotFound, Unavailable
-from ringback.kit.streams import CHUNK, chunked
+from ringback.kit.streams import chunked
 from ringback.kit.uow import Work
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.realms import service as realms

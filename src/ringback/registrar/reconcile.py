@@ -12,8 +12,9 @@ from uuid import UUID
 import structlog
 
 from ringback.kit.columns import NIL
+from ringback.kit.db import CHUNK
 from ringback.kit.errors import Failure
-from ringback.kit.streams import CHUNK, chunked, merged
+from ringback.kit.streams import chunked, chunks, merged, paired
 from ringback.kit.uow import Work
 from ringback.registrar import cascade, strays
 from ringback.registrar.extensions import service as extensions
@@ -177,15 +178,17 @@ class Reconciler:
                 yield Drift(CONTACTS, name, "remove")
 
     async def _asterisk_drifts(self, table: str) -> AsyncIterator[Drift]:
-        truth = chunked(self._work, lambda uow, after: extensions.live_behind(uow, after, CHUNK), _endpoint_id, "")
-        rows = chunked(self._work, lambda uow, after: uow.sip.owned(table, self._suffix, after, CHUNK), _row_id, "")
-        async for extension, row in merged(truth, _endpoint_id, rows, _row_id):
+        """Both ways by name: engines do not order text alike."""
+        rows = chunks(self._work, lambda uow, after: uow.sip.owned(table, self._suffix, after, CHUNK), _row_id, "")
+        async for row, extension in paired(self._work, rows, _row_id, extensions.live_at):
             if extension is None:
                 yield Drift(table, _row_id(row), "remove")
-            elif row is None:
-                yield Drift(table, extension.endpoint_id, "add")
             elif asterisk.differs(row, table, extension.endpoint, self._settings.asterisk_digest):
                 yield Drift(table, extension.endpoint_id, "correct")
+        truth = chunks(self._work, lambda uow, after: extensions.live_behind(uow, after, CHUNK), _id, NIL)
+        async for live, known in paired(self._work, truth, _endpoint_id, lambda uow, ids: uow.sip.known(table, ids)):
+            if not known:
+                yield Drift(table, live.endpoint_id, "add")
 
     async def _edge_drifts(self) -> AsyncIterator[Drift]:
         rows = chunked(self._work, lambda uow, after: edge.after(uow.session, after, CHUNK), _row_id, None)
@@ -200,8 +203,8 @@ class Reconciler:
 
     async def _credentials(self) -> AsyncIterator[Credential]:
         """What the edge must know, by id: all live extensions and all live trunks."""
-        phones = chunked(self._work, lambda uow, after: extensions.live_behind_id(uow, after, CHUNK), _id, NIL)
-        lines = chunked(self._work, lambda uow, after: trunks.live_behind_id(uow, after, CHUNK), _id, NIL)
+        phones = chunked(self._work, lambda uow, after: extensions.live_behind(uow, after, CHUNK), _id, NIL)
+        lines = chunked(self._work, lambda uow, after: trunks.live_behind(uow, after, CHUNK), _id, NIL)
         async for extension, trunk in merged(phones, _id, lines, _id):
             if found := extension or trunk:
                 yield found.credential

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import BigInteger, Table, bindparam, cast, delete, distinct, func, insert, select, update
 
-from ringback.kit.db import Row, Session, Statement
+from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.sip.digest import Kept
 from ringback.sip.tables import MANAGED, metadata, ps_contacts
 
@@ -117,6 +117,16 @@ class Asterisk:
         """Up to `limit` rows of ours (their id ends in `suffix`), by id, behind `after`."""
         return await self._session.all(OWNED[table], after=after, suffix=like_suffix(suffix), size=limit)
 
+    async def known(self, table: str, ids: list[str]) -> dict[str, Row]:
+        """Those of up to `CHUNK` ids that have a row."""
+        rows = await self._session.all(KNOWN[table], **spread("id", ids, CHUNK))
+        return {row["id"]: row for row in rows}
+
+    async def contacts_of(self, ids: list[str], now: datetime) -> dict[str, Row]:
+        """Where those of up to `CHUNK` contacts lead that have not expired, by id."""
+        rows = await self._session.all(CONTACTS_OF, now=int(now.timestamp()), **spread("id", ids, CHUNK))
+        return {row["id"]: row for row in rows}
+
     async def stray_contacts(self, suffix: str) -> list[str]:
         """Endpoint names of ours that contacts speak of and that no endpoint row has."""
         return [row["endpoint"] for row in await self._session.all(STRAY, suffix=like_suffix(suffix))]
@@ -160,6 +170,9 @@ OWNED: Final = {
     )
     for name in MANAGED
 }
+KNOWN: Final = {
+    name: Statement(select(table_of(name).c.id).where(among(table_of(name).c.id, "id", CHUNK))) for name in MANAGED
+}
 FORGET_CLEAR = Statement(
     update(table_of("ps_auths")).where(
         table_of("ps_auths").c.password.is_not(None), table_of("ps_auths").c.id.like(bindparam("suffix"), escape="\\")
@@ -178,6 +191,11 @@ LIVE_CONTACTS = Statement(
     )
     .order_by(ps_contacts.c.id)
     .limit(bindparam("size"))
+)
+CONTACTS_OF = Statement(
+    select(ps_contacts.c.id, ps_contacts.c.endpoint).where(
+        among(ps_contacts.c.id, "id", CHUNK), cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now")
+    )
 )
 CONTACTS = Statement(
     select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint"), LIVE).order_by(ps_contacts.c.id)

@@ -9,8 +9,9 @@ from uuid import UUID
 
 import structlog
 
+from ringback.kit.db import CHUNK
 from ringback.kit.errors import Failure
-from ringback.kit.streams import CHUNK, chunked, merged
+from ringback.kit.streams import chunks, paired
 from ringback.kit.uow import Work
 from ringback.registrar.contacts import service, store
 from ringback.registrar.contacts.model import Contact, from_row
@@ -91,21 +92,19 @@ class Feed:
                 log.error("the contacts of a phone cannot be compared", action="contacts", exc_info=error)
 
     async def _differences(self) -> Differences:
-        live = chunked(
+        found = Differences()
+        live = chunks(
             self._work, lambda uow, after: uow.sip.live_contacts(self._suffix, after, CHUNK, uow.now), _id, ""
         )
-        seen = chunked(self._work, lambda uow, after: store.behind(uow.session, after, CHUNK), _id, "")
-        found = Differences()
-        async for new, old in merged(live, _id, seen, _id):
-            if old is None and new is not None:
+        async for new, old in paired(self._work, live, _id, lambda uow, ids: store.known(uow.session, ids)):
+            if old is None or new["endpoint"] != old["endpoint_id"]:
                 found.endpoints.add(new["endpoint"])
-            elif new is None and old is not None:
-                found.extensions.add(old["extension_id"])
-            elif new is not None and old is not None and new["endpoint"] != old["endpoint_id"]:
-                found.extensions.add(old["extension_id"])
-                found.endpoints.add(new["endpoint"])
-            elif new is not None and old is not None and (contact := from_row(new)).state != from_row(old).state:
+            elif (contact := from_row(new)).state != from_row(old).state:
                 found.refreshed.append(contact)
+        seen = chunks(self._work, lambda uow, after: store.behind(uow.session, after, CHUNK), _id, "")
+        async for old, alive in paired(self._work, seen, _id, lambda uow, ids: uow.sip.contacts_of(ids, uow.now)):
+            if alive is None or alive["endpoint"] != old["endpoint_id"]:
+                found.extensions.add(old["extension_id"])
         return found
 
 

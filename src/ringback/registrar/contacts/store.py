@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 
-from ringback.kit.db import Row, Session, Statement
+from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.registrar.contacts.model import STATE, Contact, from_row
 from ringback.registrar.tables import contact_states, extensions
 
@@ -20,13 +20,14 @@ OF_EXTENSION = Statement(
     .order_by(contact_states.c.id)
 )
 DROP_ALL = Statement(delete(contact_states).where(contact_states.c.extension_id == bindparam("of_extension")))
-BEHIND = Statement(
-    select(contact_states, extensions.c.endpoint_id)
-    .outerjoin(extensions, and_(extensions.c.id == contact_states.c.extension_id, extensions.c.tm_delete.is_(None)))
-    .where(contact_states.c.id > bindparam("after"))
-    .order_by(contact_states.c.id)
-    .limit(bindparam("size"))
+WITH_ENDPOINT: Final = select(contact_states, extensions.c.endpoint_id).outerjoin(
+    extensions, and_(extensions.c.id == contact_states.c.extension_id, extensions.c.tm_delete.is_(None))
 )
+BEHIND = Statement(
+    WITH_ENDPOINT.where(contact_states.c.id > bindparam("after")).order_by(contact_states.c.id).limit(bindparam("size"))
+)
+
+KNOWN = Statement(WITH_ENDPOINT.where(among(contact_states.c.id, "id", CHUNK)))
 
 
 def to_row(contact: Contact) -> dict[str, Any]:
@@ -59,3 +60,8 @@ async def drop_all(session: Session, extension_id: UUID) -> None:
 async def behind(session: Session, id: str, limit: int) -> list[Row]:
     """Up to `limit` rows behind `id`, by id, each with the endpoint name of its extension, if that lives."""
     return await session.all(BEHIND, after=id, size=limit)
+
+
+async def known(session: Session, ids: list[str]) -> dict[str, Row]:
+    """Those of up to `CHUNK` contacts that we have seen, by id, as `behind` gives them."""
+    return {row["id"]: row for row in await session.all(KNOWN, **spread("id", ids, CHUNK))}

@@ -190,13 +190,13 @@ async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list
     return await store.LISTING.ids(uow.session, {"customer_id": customer_id}, after, limit)
 
 
-async def live_behind(uow: Uow, endpoint_id: str, limit: int) -> list[Extension]:
-    """Up to `limit` live extensions of all customers, by endpoint name, behind `endpoint_id`."""
-    return await store.behind(uow.session, endpoint_id, limit)
+async def live_at(uow: Uow, endpoint_ids: list[str]) -> dict[str, Extension]:
+    """The live extensions that Asterisk knows by those names, at most `CHUNK`."""
+    return {extension.endpoint_id: extension for extension in await store.at_endpoints(uow.session, endpoint_ids)}
 
 
-async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Extension]:
-    """The same by id."""
+async def live_behind(uow: Uow, id: UUID, limit: int) -> list[Extension]:
+    """Up to `limit` live extensions of all customers, by id, behind `id`."""
     return await store.LISTING.behind(uow.session, id, limit)
 
 

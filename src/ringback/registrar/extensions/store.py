@@ -3,9 +3,9 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 
-from ringback.kit.db import Duplicate, Row, Session, Statement
+from ringback.kit.db import CHUNK, Duplicate, Row, Session, Statement, among, spread
 from ringback.kit.listing import Listing
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.extensions.model import Extension, NumberTaken
@@ -18,11 +18,6 @@ WHOLE: Final = select(extensions, *(directs.c[name].label(f"direct_{name}") for 
     directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None))
 )
 LIVING: Final = WHOLE.where(extensions.c.tm_delete.is_(None))
-
-
-def _or_locked(core: Select[Any]) -> dict[bool, Statement]:
-    """The statement as it is, and with a lock on the extension."""
-    return {False: Statement(core), True: Statement(core.with_for_update(of=extensions))}
 
 
 ADD = Statement(insert(extensions), *COLUMNS)
@@ -41,27 +36,33 @@ CHANGE = Statement(
     "tm_update",
 )
 END = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "tm_update", "tm_delete")
-LIVE = _or_locked(LIVING.where(extensions.c.id == bindparam("extension_id")))
-BY_NUMBER = _or_locked(
-    LIVING.where(
-        extensions.c.customer_id == bindparam("of_customer"),
-        func.lower(extensions.c.extension) == func.lower(bindparam("number")),
-    )
+IS_EXTENSION: Final = extensions.c.id == bindparam("extension_id")
+HAS_NUMBER: Final = and_(
+    extensions.c.customer_id == bindparam("of_customer"),
+    func.lower(extensions.c.extension) == func.lower(bindparam("number")),
 )
-OF_CUSTOMER = Statement(
-    LIVING.where(extensions.c.customer_id == bindparam("of_customer"))
-    .order_by(extensions.c.tm_create, extensions.c.id)
-    .with_for_update(of=extensions)
-)
+IS_OF_CUSTOMER: Final = extensions.c.customer_id == bindparam("of_customer")
+IS_AT_ENDPOINT: Final = extensions.c.endpoint_id == bindparam("of_endpoint")
+LIVE = Statement(LIVING.where(IS_EXTENSION))
+BY_NUMBER = Statement(LIVING.where(HAS_NUMBER))
+AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))
+AT_ENDPOINTS = Statement(LIVING.where(among(extensions.c.endpoint_id, "endpoint", CHUNK)))
+OF_CUSTOMER = Statement(LIVING.where(IS_OF_CUSTOMER).order_by(extensions.c.tm_create, extensions.c.id))
 IS_PLAIN: Final = extensions.c.password.is_not(None)
 PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(extensions.c.id).limit(bindparam("size")))
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(extensions).where(IS_PLAIN))
-BEHIND = Statement(
-    LIVING.where(extensions.c.endpoint_id > bindparam("after"))
-    .order_by(extensions.c.endpoint_id)
-    .limit(bindparam("size"))
-)
-AT_ENDPOINT = _or_locked(LIVING.where(extensions.c.endpoint_id == bindparam("of_endpoint")))
+
+
+def _locking(*conditions: Any) -> Statement:
+    """Waits for whoever changes them; what they are is read afterwards, since a row that was waited for comes with
+    what stood beside it before."""
+    return Statement(select(extensions.c.id).where(extensions.c.tm_delete.is_(None), *conditions).with_for_update())
+
+
+LOCK = _locking(IS_EXTENSION)
+LOCK_NUMBER = _locking(HAS_NUMBER)
+LOCK_ENDPOINT = _locking(IS_AT_ENDPOINT)
+LOCK_CUSTOMER = _locking(IS_OF_CUSTOMER)
 
 
 def to_row(extension: Extension) -> dict[str, Any]:
@@ -121,25 +122,33 @@ async def end(session: Session, extension: Extension) -> None:
 
 
 async def live(session: Session, id: UUID, *, lock: bool = False) -> Extension | None:
-    return _maybe(await session.one(LIVE[lock], extension_id=id))
+    if lock:
+        await session.one(LOCK, extension_id=id)
+    return _maybe(await session.one(LIVE, extension_id=id))
 
 
 async def by_number(session: Session, customer_id: UUID, number: str, *, lock: bool = False) -> Extension | None:
     """The live extension with that number, in whatever letter case."""
-    return _maybe(await session.one(BY_NUMBER[lock], of_customer=customer_id, number=number))
+    if lock:
+        await session.one(LOCK_NUMBER, of_customer=customer_id, number=number)
+    return _maybe(await session.one(BY_NUMBER, of_customer=customer_id, number=number))
 
 
 async def at_endpoint(session: Session, endpoint_id: str, *, lock: bool = False) -> Extension | None:
-    return _maybe(await session.one(AT_ENDPOINT[lock], of_endpoint=endpoint_id))
+    if lock:
+        await session.one(LOCK_ENDPOINT, of_endpoint=endpoint_id)
+    return _maybe(await session.one(AT_ENDPOINT, of_endpoint=endpoint_id))
 
 
-async def behind(session: Session, endpoint_id: str, limit: int) -> list[Extension]:
-    """Up to `limit` live extensions by endpoint name, behind `endpoint_id`."""
-    return [from_row(row) for row in await session.all(BEHIND, after=endpoint_id, size=limit)]
+async def at_endpoints(session: Session, endpoint_ids: list[str]) -> list[Extension]:
+    """The live extensions of up to `CHUNK` endpoint names."""
+    found = await session.all(AT_ENDPOINTS, **spread("endpoint", endpoint_ids, CHUNK))
+    return [from_row(row) for row in found]
 
 
 async def of_customer(session: Session, customer_id: UUID) -> list[Extension]:
     """All live extensions of the customer, locked."""
+    await session.all(LOCK_CUSTOMER, of_customer=customer_id)
     return [from_row(row) for row in await session.all(OF_CUSTOMER, of_customer=customer_id)]
 
 

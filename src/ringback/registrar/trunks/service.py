@@ -103,7 +103,7 @@ async def live(uow: Uow, id: UUID, *, lock: bool = False) -> Trunk | None:
     return await store.live(uow.session, id, lock=lock)
 
 
-async def live_behind_id(uow: Uow, id: UUID, limit: int) -> list[Trunk]:
+async def live_behind(uow: Uow, id: UUID, limit: int) -> list[Trunk]:
     """Up to `limit` live trunks of all customers, by id, behind `id`."""
     return await store.LISTING.behind(uow.session, id, limit)
 
