@@ -114,7 +114,7 @@ def assemble(
 
 def _memory(
     settings: Settings,
-    database: Database,
+    database: SqliteDatabase,
     ticks: Callable[[], float],
     hashes: Callable[[int], str],
     labels: Callable[[], str],

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -53,8 +54,8 @@ class Sessions:
     async def rollback(self) -> None:
         self.log.append("rollback")
 
-    def revision(self) -> int:
-        return 0
+    def turn(self, name: str) -> AbstractAsyncContextManager[bool]:
+        return nullcontext(True)
 
     async def compact(self) -> None: ...
 

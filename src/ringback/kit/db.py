@@ -92,7 +92,7 @@ class Statement:
 
     @cached_property
     def place(self) -> str:
-        """`OWN` or `ASTERISK`: whose tables it speaks of. No statement speaks of both, as they may be on two servers."""
+        """`OWN` or `ASTERISK`: whose tables it speaks of; never both, as they may be on two servers."""
         places = {table.schema for table in self.tables}
         assert places in ({OWN}, {ASTERISK}), f"{self!r} speaks of {places}"
         return OWN if places == {OWN} else ASTERISK

@@ -3,7 +3,8 @@
 import asyncio
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,14 +12,14 @@ import structlog
 from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite
 
-from ringback.kit.db import ASTERISK, OWN, Duplicate, Row, Statement, StillRead, rule_name, unique_rules
+from ringback.kit.db import Duplicate, Row, Schemas, Statement, StillRead, rule_name, unique_rules
 from ringback.kit.errors import CannotStart, DatabaseUnavailable
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
 
-SCHEMAS: Final = {OWN: "main", ASTERISK: "main"}
+SCHEMAS: Final = Schemas(own="main", asterisk="main")
 PAUSE: Final = 0.004
 """Seconds between two tries at a file that somebody else is writing."""
 COMPACTING: Final = 5.0
@@ -47,12 +48,17 @@ class SqliteDatabase:
         return SqliteSession(self, writes=writes, deadline=deadline)
 
     def revision(self) -> int:
-        """Counts the commits seen by the reading connection, whoever made them."""
+        """A number that is another one after anybody's commit; what was cached under the old one may be stale."""
         try:
             (version,) = self.reader.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error:
             return -1
         return int(version)
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[bool]:
+        """Always ours: a file has one server, which holds its lock."""
+        yield True
 
     async def compact(self, patience: float = COMPACTING) -> None:
         """Write the file anew and empty its log: freed pages of both may still hold what was overwritten."""

@@ -1,0 +1,48 @@
+"""Statements compiled once per engine."""
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, delete, exists, func, insert, select, update
+
+from ringback.kit.db import ASTERISK, OWN, Statement, among, spread
+from tests.statements import every_statement
+
+own = Table("own_things", MetaData(schema=OWN), Column("id", Integer, primary_key=True), Column("name", String(9)))
+theirs = Table("ps_things", MetaData(schema=ASTERISK), Column("id", Integer, primary_key=True))
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        (Statement(select(own.c.id)), OWN),
+        (Statement(select(func.coalesce(func.max(theirs.c.id), 0))), ASTERISK),
+        (Statement(select(func.count()).where(exists().where(theirs.c.id > 1))), ASTERISK),
+        (Statement(insert(theirs), "id"), ASTERISK),
+        (Statement(update(own).where(own.c.id == 1), "name"), OWN),
+        (Statement(delete(theirs)), ASTERISK),
+    ],
+    ids=repr,
+)
+def test_a_statement_knows_whose_tables_it_speaks_of(statement: Statement, place: str) -> None:
+    assert statement.place == place
+
+
+@pytest.mark.parametrize("core", [select(own.c.id, theirs.c.id), select(1), delete(own).where(exists(theirs.select()))])
+def test_a_statement_of_both_places_or_of_none_is_a_mistake(core: object) -> None:
+    with pytest.raises(AssertionError, match="speaks of"):
+        assert Statement(core).place  # type: ignore[arg-type]
+
+
+def test_every_statement_of_the_product_has_one_place() -> None:
+    found = {name: statement.place for name, statement in every_statement().items()}
+
+    assert len(found) > 80
+    assert {place for name, place in found.items() if ".store." in name or ".kit." in name} == {OWN}
+    assert found["ringback.sip.asterisk.DROP.ps_aors"] == ASTERISK
+
+
+def test_fewer_values_than_an_in_has_places_are_repeated() -> None:
+    assert spread("id", [7, 8], 4) == {"id_0": 7, "id_1": 8, "id_2": 8, "id_3": 8}
+    assert set(among(own.c.id, "id", 4).compile().params) == set(spread("id", [7], 4))
+    for values in ([], [1, 2, 3]):
+        with pytest.raises(AssertionError):
+            spread("id", values, 2)
