@@ -76,6 +76,13 @@ def says(log: Callable[[str], None]) -> Any:
         log("verb")
         uow.emit(Event("test", "said", UUID(int=1), UUID(int=1), Said("x")))
         uow.after(lambda: log("after"))
+
+        async def step() -> None:
+            log("step")
+            await asyncio.sleep(0)
+            log("stepped")
+
+        uow.then(step)
         return "done"
 
     return verb
@@ -84,7 +91,7 @@ def says(log: Callable[[str], None]) -> Any:
 async def test_the_events_are_in_the_transaction_and_callbacks_behind_it(sessions: Sessions) -> None:
     assert await works(sessions).write(says(sessions.log.append)) == "done"
 
-    assert sessions.log == ["write", "verb", "said", "commit", "after", "published"]
+    assert sessions.log == ["write", "verb", "said", "commit", "after", "published", "step", "stepped"]
 
 
 async def test_a_commit_that_fails_calls_nobody_back(sessions: Sessions) -> None:
@@ -102,7 +109,8 @@ async def test_a_conflict_runs_the_verb_again_with_nothing_kept(sessions: Sessio
     assert await works(sessions).write(says(sessions.log.append)) == "done"
 
     once = ["write", "verb", "said"]
-    assert sessions.log == [*once, "rollback", *once, "rollback", *once, "commit", "after", "published"]
+    end = ["commit", "after", "published", "step", "stepped"]
+    assert sessions.log == [*once, "rollback", *once, "rollback", *once, *end]
 
 
 async def test_the_third_conflict_is_the_last(sessions: Sessions) -> None:
@@ -122,6 +130,22 @@ async def test_a_read_without_events_publishes_nothing(sessions: Sessions) -> No
 
     assert await works(sessions).read(verb) == NOW
     assert sessions.log == ["read", "commit"]
+
+
+async def test_what_follows_the_commit_is_waited_for_beyond_the_deadline(sessions: Sessions) -> None:
+    now = asyncio.get_running_loop().time
+
+    async def verb(uow: UnitOfWork) -> str:
+        deadline = now() + 0.01
+
+        async def step() -> None:
+            while now() <= deadline:
+                await asyncio.sleep(0)
+
+        uow.then(step)
+        return "done"
+
+    assert await works(sessions).write(verb, patience=0.01) == "done"
 
 
 async def test_a_verb_gets_as_long_as_it_is_given_and_no_longer(sessions: Sessions) -> None:

@@ -31,6 +31,7 @@ class UnitOfWork:
         self.now = now
         self.events: list[Event] = []
         self.callbacks: list[Callable[[], None]] = []
+        self.steps: list[Callable[[], Awaitable[object]]] = []
 
     def new_id(self) -> UUID:
         return uuid4()
@@ -42,6 +43,14 @@ class UnitOfWork:
     def after(self, callback: Callable[[], None]) -> None:
         """Call this once the transaction has committed; never if it has not. It must not raise."""
         self.callbacks.append(callback)
+
+    def then(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Wait for this between the commit and the answer; never if there was none. It must be quick and not raise."""
+        self.steps.append(step)
+
+    async def finish(self) -> None:
+        """Write what comes last, just before the commit."""
+        await outbox.add(self.session, self.events, self.now)
 
 
 class Work(Generic[U]):
@@ -73,19 +82,24 @@ class Work(Generic[U]):
             async with asyncio.timeout_at(deadline):
                 for _ in range(TRIES):
                     try:
-                        return await self._once(verb, writes=writes, deadline=deadline)
+                        answer, uow = await self._once(verb, writes=writes, deadline=deadline)
+                        break
                     except Conflict:
                         continue
+                else:
+                    raise DatabaseUnavailable
         except TimeoutError:
-            pass
-        raise DatabaseUnavailable
+            raise DatabaseUnavailable from None
+        for step in uow.steps:  # beyond the deadline: what is committed does not fail any more
+            await step()
+        return answer
 
-    async def _once(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float) -> T:
+    async def _once(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float) -> tuple[T, U]:
         session = self.database.session(writes=writes, deadline=deadline)
         uow = self._unit(session, self._clock())
         try:
             answer = await verb(uow)
-            await outbox.add(session, uow.events, uow.now)
+            await uow.finish()
             await session.commit()
         except BaseException:
             await session.rollback()
@@ -94,4 +108,4 @@ class Work(Generic[U]):
             callback()
         if uow.events:
             self._published()
-        return answer
+        return answer, uow
