@@ -133,16 +133,11 @@ async def test_a_read_without_events_publishes_nothing(sessions: Sessions) -> No
 
 
 async def test_what_follows_the_commit_is_waited_for_beyond_the_deadline(sessions: Sessions) -> None:
-    now = asyncio.get_running_loop().time
+    loop, late = asyncio.get_running_loop(), asyncio.Event()
 
     async def verb(uow: UnitOfWork) -> str:
-        deadline = now() + 0.01
-
-        async def step() -> None:
-            while now() <= deadline:
-                await asyncio.sleep(0)
-
-        uow.then(step)
+        loop.call_later(0.02, late.set)
+        uow.then(late.wait)
         return "done"
 
     assert await works(sessions).write(verb, patience=0.01) == "done"
