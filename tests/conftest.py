@@ -11,9 +11,9 @@ from typing import Any, Final
 import pytest
 import structlog
 
+from ringback.databases import make_schema
 from ringback.kit.log import set_up
 from ringback.registrar.directs.model import IN_LOGS
-from ringback.server import make_schema
 from tests.world import World
 
 MEMORY: Final = Path("/dev/shm")

@@ -11,6 +11,7 @@ import pytest
 
 from ringback import cli, server
 from ringback.app import assemble
+from ringback.databases import opened
 from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
 from ringback.registrar import secrets
@@ -454,9 +455,9 @@ async def test_after_secrets_migrate_it_serves_in_the_default_mode(foreign: Fore
     phone, trunk = foreign.extension("1001"), foreign.trunk("pbx")
     foreign.extension("1002", tm_delete=DELETED)
     upgrade(foreign)
-    ringback = assemble(settings(foreign, secret_storage="plaintext"))
-    await secrets.migrate(ringback.work)
-    ringback.database.close()
+    plaintext = settings(foreign, secret_storage="plaintext")
+    async with opened(plaintext) as found:
+        await secrets.migrate(assemble(plaintext, found).work)
 
     async with server.running(settings(foreign)):
         pass

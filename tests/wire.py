@@ -18,10 +18,10 @@ import structlog
 
 from ringback.api.openapi import WEBHOOKS
 from ringback.app import REST, RPC
+from ringback.databases import make_schema
 from ringback.kit.routing import Routes
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.heard import HEARD
-from ringback.server import make_schema
 from tests.exchanges import Exchange, Exchanges, Key, Part
 from tests.house import ROOT
 from tests.wire_story import story

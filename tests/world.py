@@ -21,15 +21,18 @@ from prometheus_client import generate_latest
 from ringback.app import Ringback, assemble
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
-from ringback.kit.db import Statement
+from ringback.databases import Opened
+from ringback.kit.db import Database, Statement
 from ringback.kit.events import Bus
 from ringback.kit.inbox import Inbox
+from ringback.kit.sqlite import SqliteDatabase
 from ringback.knobs import load
 from ringback.registrar.directs.model import new_hash
 from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status, new_label
 from ringback.registrar.work import Uow
+from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
 
 T = TypeVar("T")
@@ -127,13 +130,17 @@ class World:
         """A (further) process over the same file."""
         return assemble(
             self.settings,
+            Opened(self.open()),
             bus=self.bus,
             clock=self._clock,
             ticks=lambda: self.ticks,
             hashes=lambda size: self.hashes.pop(0) if self.hashes else new_hash(size),
             labels=lambda: self.labels.pop(0) if self.labels else new_label(),
-            watch=self._watch,
         )
+
+    def open(self) -> Database:
+        """A (further) connection to this world's database."""
+        return SqliteDatabase(self.settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=self._watch)
 
     def new_inbox(self) -> Inbox[Uow]:
         """The inbox of `ringback`, with pauses that take no time; `slept` has them, `asleep` is called in each."""

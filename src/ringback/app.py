@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry
 from ringback.api.call import Route
 from ringback.api.gateway import Gateway
 from ringback.api.site import Site
+from ringback.databases import Opened
 from ringback.kit.budget import Budget
 from ringback.kit.cache import Cache
-from ringback.kit.db import Database, Statement
+from ringback.kit.db import Database
 from ringback.kit.events import Bus
 from ringback.kit.inbox import Inbox
 from ringback.kit.outbox import Relay
@@ -39,7 +40,6 @@ from ringback.registrar.reconcile import Reconciler
 from ringback.registrar.trunks import rest as trunks_rest
 from ringback.registrar.trunks import rpc as trunks_rpc
 from ringback.registrar.work import Memory, Uow, registrar_work
-from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
 from ringback.transports.memory import MemoryBus
 
@@ -77,20 +77,19 @@ class Ringback:
 
 def assemble(
     settings: Settings,
+    opened: Opened,
     *,
     bus: Bus | None = None,
     clock: Callable[[], datetime] = utc_now,
     ticks: Callable[[], float] = time.monotonic,
     hashes: Callable[[int], str] = new_hash,
     labels: Callable[[], str] = new_label,
-    watch: Callable[[Statement], None] | None = None,
 ) -> Ringback:
-    """Put it together over an existing database.
+    """Put it together over open databases.
 
-    `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `labels` short realms,
-    `watch` sees every statement.
+    `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `labels` short realms.
     """
-    database = SqliteDatabase(settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=watch)
+    database = opened.database
     memory = _memory(settings, database, ticks, hashes, labels)
     news = asyncio.Event()
     work = registrar_work(database, settings, memory, clock=clock, published=news.set)
@@ -105,7 +104,7 @@ def assemble(
         gateway=Gateway(REST, work, site.public_pages()),
         metrics=Gateway(Routes(), work, site.metrics_pages()),
         relay=Relay(work, carrier, news, memory.metrics.observe_event),
-        reconciler=Reconciler(work, memory.metrics, settings),
+        reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
         feed=Feed(work, f".{settings.domain_name_extension}"),
         inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
         bus=carrier,
@@ -114,14 +113,14 @@ def assemble(
 
 def _memory(
     settings: Settings,
-    database: SqliteDatabase,
+    database: Database,
     ticks: Callable[[], float],
     hashes: Callable[[int], str],
     labels: Callable[[], str],
 ) -> Memory:
     return Memory(
         metrics=Metrics(CollectorRegistry()),
-        contacts=Cache(ticks, database.revision),
+        contacts=Cache(ticks, database.revision if isinstance(database, SqliteDatabase) else lambda: 0),
         misses=Budget(settings.direct_miss_limit, clock=ticks),
         publisher_misses=Budget(PUBLISHER_MISSES, window=1.0, pause=1.0, clock=ticks),
         new_hash=hashes,

@@ -3,25 +3,25 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
 import uvloop
-from sqlalchemy import URL
 
 from ringback import __version__, server, terminal
 from ringback.app import Ringback, assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
+from ringback.databases import opened
 from ringback.demo.show import show
 from ringback.kamailio_config import kamailio_config
 from ringback.kit import inbox, outbox
 from ringback.kit.db import Row
-from ringback.kit.errors import CannotStart
 from ringback.kit.events import Message
-from ringback.migrations import commands
+from ringback.migrations import cli as schema
 from ringback.registrar import cli as upkeep
 from ringback.registrar.directs import cli as directs
 from ringback.registrar.extensions import cli as extensions
@@ -29,7 +29,7 @@ from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import cli as realms
 from ringback.registrar.trunks import cli as trunks
-from ringback.settings import Settings
+from ringback.settings import DaemonSettings, Settings
 from ringback.terminal import AsForm, Form, new_app, with_settings
 from ringback.transports import local
 
@@ -46,20 +46,21 @@ registrar.add_typer(upkeep.secret, name="secrets")
 registrar.command()(upkeep.reconcile)
 
 app = new_app("Ringback: the control plane behind SIP registrars.")
-database = new_app("The schema of the databases.")
 sip = new_app("What SIP servers need.")
+manager = new_app("The service registrar-manager alone, on a carrier's servers.", asks=False)
 app.add_typer(registrar, name="registrar-control")
-app.add_typer(database, name="db")
+app.add_typer(schema.app, name="db")
 app.add_typer(sip, name="sip")
 sip.command()(asterisk_config)
 sip.command()(kamailio_config)
 
-Name = Annotated[str | None, typer.Option("--database", help="bin (our own) or asterisk; both when not named")]
-Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead of running them")]
-
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     terminal.run(app, "ringback", sys.argv[1:] if arguments is None else arguments)
+
+
+def registrar_manager(arguments: Sequence[str] | None = None) -> NoReturn:
+    terminal.run(manager, "registrar-manager", sys.argv[1:] if arguments is None else arguments)
 
 
 def registrar_control(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -78,6 +79,13 @@ def root(version: Annotated[bool, typer.Option("--version", help="print the vers
 def up(settings: Settings) -> None:
     """Run everything in one process, until SIGTERM or Ctrl-C."""
     uvloop.run(server.up(settings, lambda started: terminal.say(banner(started, settings))))
+
+
+@manager.command()
+@partial(with_settings, kind=DaemonSettings)
+def registrar_daemon(settings: DaemonSettings) -> None:
+    """Serve requests and events over RabbitMQ, until SIGTERM or Ctrl-C."""
+    uvloop.run(server.alone(settings))
 
 
 @app.command()
@@ -117,13 +125,10 @@ async def _ask(settings: Settings, envelope: bytes, socket: str = server.SOCKET,
     """The answer of the running server, or of the same code in this process where none runs."""
     if answer := await local.ask(settings.ringback_home / socket, envelope):
         return answer
-    server.require_schema(settings.database_file)
-    ringback = assemble(settings)
-    try:
+    async with opened(settings) as found:
+        ringback = assemble(settings, found)
         await (ringback.work.write(require_recorded) if writes else ringback.work.read(require_same))
         return await (ringback.rpc if socket == server.SOCKET else ringback.inbox).serve(envelope)
-    finally:
-        ringback.database.close()
 
 
 @app.command()
@@ -169,7 +174,6 @@ def events(
     """
     if dead and follow:
         terminal.stop("--dead and --follow do not go together", terminal.USAGE)
-    server.require_schema(settings.database_file)
     if dead:
         _show_dead(terminal.do(settings, lambda uow: inbox.dead(uow.session)), format)
         return
@@ -180,8 +184,8 @@ def events(
 
 
 async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
-    ringback = assemble(settings)
-    try:
+    async with opened(settings) as found:
+        ringback = assemble(settings, found)
         last = await ringback.work.read(lambda uow: outbox.last_id(uow.session)) if follow else 0
         if follow:
             terminal.hint("following; Ctrl-C ends it")
@@ -194,8 +198,6 @@ async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
                 return
             if not messages:
                 await asyncio.sleep(POLL)
-    finally:
-        ringback.database.close()
 
 
 def _show_dead(rows: Sequence[Row], format: Form) -> None:
@@ -215,68 +217,3 @@ def _line(message: Message, format: Form) -> str:
         return msgspec.json.encode({"message_id": message.id, **message.envelope()}).decode()
     when = message.tm_create.strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{when}  {message.type:<26} {msgspec.json.encode(message.data).decode()}"
-
-
-@database.command()
-@with_settings
-def upgrade(
-    settings: Settings,
-    revision: Annotated[str, typer.Argument(help="up to which revision")] = "head",
-    database: Name = None,
-    sql: Sql = False,
-) -> None:
-    """Bring the schema up to date; nothing happens where it is."""
-    server.make_home(settings.database_file.parent)
-    for name in _databases(database):
-        commands.upgrade(name, _url(settings), revision, sql=sql)
-        if not sql:
-            terminal.say(f"{name}: {commands.current(name, _url(settings))}")
-
-
-@database.command(context_settings={"ignore_unknown_options": True})
-@with_settings
-def downgrade(
-    settings: Settings,
-    revision: Annotated[str, typer.Argument(help="down to which revision; base is nothing at all, -1 one step")],
-    database: Name = None,
-    sql: Sql = False,
-    force: Annotated[bool, typer.Option("--force", help="do not ask")] = False,
-) -> None:
-    """Take schema changes back, and the data in them; on a terminal it asks first."""
-    if not sql and terminal.is_terminal():
-        terminal.confirm(f"Take {settings.database_file} back to {revision}, with the data in it?", force=force)
-    for name in _databases(database):
-        commands.downgrade(name, _url(settings), revision, sql=sql)
-        if not sql:
-            terminal.say(f"{name}: {commands.current(name, _url(settings)) or 'empty'}")
-
-
-@database.command()
-@with_settings
-def current(settings: Settings, database: Name = None) -> None:
-    """Show which revision the schema is at."""
-    for name in _databases(database):
-        state = "up to date" if commands.is_current(name, _url(settings)) else "run 'ringback db upgrade'"
-        terminal.say(f"{name}: {commands.current(name, _url(settings)) or 'empty'} ({state})")
-
-
-@database.command()
-@with_settings
-def history(settings: Settings, database: Name = None) -> None:
-    """List the revisions, oldest first."""
-    for name in _databases(database):
-        for revision, doc in commands.history(name, _url(settings)):
-            terminal.say(f"{name}: {revision}: {doc}")
-
-
-def _databases(name: str | None) -> tuple[commands.Name, ...]:
-    if name is None:
-        return commands.DATABASES
-    found = [known for known in commands.DATABASES if known == name]
-    if not found:
-        raise CannotStart(f"--database: there is no {name}; it must be bin or asterisk")
-    return (found[0],)
-
-
-def _url(settings: Settings) -> URL:
-    return URL.create("sqlite", database=str(settings.database_file))

@@ -5,15 +5,13 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
 
 from ringback.kit.errors import CannotStart
 from ringback.settings import Settings
-
-S = TypeVar("S", bound=Settings)
 
 
 class Knob(BaseModel):
@@ -39,7 +37,7 @@ def knobs(kind: type[Settings] = Settings) -> list[Knob]:
     return found
 
 
-def load(flags: Mapping[str, Any], config: Path | None = None, kind: type[S] = Settings) -> S:  # type: ignore[assignment]
+def load(flags: Mapping[str, Any], config: Path | None = None, kind: type[Settings] = Settings) -> Settings:
     """Settings from everywhere. `CannotStart` names the first unusable key, never its value."""
     from_file = _file(config) if config else {}
     env = {name.lower() for name, value in os.environ.items() if value}

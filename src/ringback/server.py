@@ -2,28 +2,22 @@
 
 import asyncio
 import contextlib
-import math
-import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import structlog
-import uvicorn
-from sqlalchemy import URL
-from starlette.types import ASGIApp
 
 from ringback import first_start
+from ringback.api.listen import Http, certificate, listening, url_of
 from ringback.app import Ringback, assemble
+from ringback.databases import lock_of, make_schema, opened
 from ringback.kit.errors import CannotStart
 from ringback.kit.lock import only_one
-from ringback.migrations import commands
 from ringback.registrar.meta import require_recorded
-from ringback.settings import Settings
-from ringback.spellings import host_and_port
+from ringback.settings import DaemonSettings, Settings
 from ringback.transports import local
 
 SOCKET: Final = "rpc.sock"
@@ -56,47 +50,56 @@ async def up(settings: Settings, tell: Callable[[Started], None]) -> None:
             asyncio.get_running_loop().remove_signal_handler(signum)
 
 
+async def alone(settings: DaemonSettings) -> None:
+    """One service without a home, until it is told to stop."""
+    raise NotImplementedError
+
+
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Started]:
-    """The whole product on its ports and on the socket in its home, while inside."""
+    """The whole product on its ports and on the sockets in its home, while inside."""
     home = make_home(settings.ringback_home)
-    file = settings.database_file
-    with (
-        only_one(home / "lock", "Ringback is running on this home"),
-        only_one(lock_of(file), "Ringback is running on this database"),
-    ):
-        make_schema(settings.database_file)
-        ringback = assemble(settings)
-        try:
+    with only_one(home / "lock", "Ringback is running on this home"), _alone_on_file(settings):
+        async with opened(settings) as found:
+            ringback = assemble(settings, found)
+            await ringback.work.write(require_recorded)
             async with _serving(ringback, home) as started:
                 yield started
-        finally:
-            ringback.database.close()
+
+
+@contextlib.contextmanager
+def _alone_on_file(settings: Settings) -> Iterator[None]:
+    """A file has one server, which brings its schema up to date; servers of databases have as many as there are."""
+    if not settings.is_embedded:
+        yield
+        return
+    with only_one(lock_of(settings.database_file), "Ringback is running on this database"):
+        make_schema(settings.database_file)
+        yield
 
 
 @contextlib.asynccontextmanager
 async def _serving(ringback: Ringback, home: Path) -> AsyncIterator[Started]:
     settings = ringback.settings
-    await ringback.work.write(require_recorded)
+    tls = certificate(settings)
     with (
         listening("rest_listen_address", settings.rest_listen_address) as rest,
         listening("prometheus_listen_address", settings.prometheus_listen_address) as metrics,
     ):
-        keys, first = await first_start.ensure(ringback.work, home, url_of(rest))
+        url = url_of(rest, "https" if tls else "http")
+        keys, first = await first_start.ensure(ringback.work, home, url)
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(_in_background(ringback.relay.run()))
             await stack.enter_async_context(_in_background(ringback.reconciler.run(settings.reconcile_interval)))
             await stack.enter_async_context(_in_background(ringback.feed.run(settings.contact_poll_interval)))
-            servers = {
-                at: Http.of(app, settings) for at, app in ((metrics, ringback.metrics), (rest, ringback.gateway))
-            }
+            servers = {metrics: Http.of(ringback.metrics, settings), rest: Http.of(ringback.gateway, settings, tls)}
             for at, http in servers.items():
                 await stack.enter_async_context(http.serving(at))
             for name, serve in ((SOCKET, ringback.rpc.serve), (EVENTS, ringback.inbox.serve)):
                 await stack.enter_async_context(local.serving(home / name, serve, settings.drain_timeout))
-            log.info("started", action="start", rest=url_of(rest), metrics=url_of(metrics))
+            log.info("started", action="start", rest=url, metrics=url_of(metrics))
             try:
-                yield Started(url_of(rest), url_of(metrics), keys, first)
+                yield Started(url, url_of(metrics), keys, first)
             finally:
                 for http in servers.values():  # all of them drain at the same time
                     http.should_exit = True
@@ -111,85 +114,6 @@ def make_home(home: Path) -> Path:
     except OSError as error:
         raise CannotStart(f"{home} cannot be used: {error.strerror}") from None
     return home
-
-
-def lock_of(file: Path) -> Path:
-    """The lock that a server holds on its database."""
-    return file.with_name(f"{file.name}.lock")
-
-
-def require_schema(file: Path) -> None:
-    """`CannotStart` with the command to run, unless the database is there and up to date."""
-    url = URL.create("sqlite", database=str(file))
-    if not file.exists():
-        raise CannotStart(f"there is no database at {file} yet: 'ringback up' or 'ringback db upgrade' makes it")
-    if not all(commands.is_current(database, url) for database in commands.DATABASES):
-        raise CannotStart(f"the schema of {file} is not this version's: run 'ringback db upgrade'")
-
-
-def make_schema(file: Path) -> None:
-    """Bring the SQLite file up to date; the embedded default upgrades itself. A new file is its owner's alone."""
-    try:
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise CannotStart(f"the database {file} cannot be used: {error.strerror}") from None
-    url = URL.create("sqlite", database=str(file))
-    for database in commands.DATABASES:
-        if not commands.is_current(database, url):
-            commands.upgrade(database, url)
-
-
-@contextlib.contextmanager
-def listening(setting: str, address: str) -> Iterator[socket.socket]:
-    """A listening socket at `host:port`; `CannotStart` names the setting and what is in the way."""
-    host, port = host_and_port(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((host, port))
-        opened.listen(1024)
-    except OSError as error:
-        opened.close()
-        raise CannotStart(f"{setting}: {address} cannot be used: {(error.strerror or str(error)).lower()}") from None
-    with opened:
-        yield opened
-
-
-def url_of(opened: socket.socket) -> str:
-    host, port = opened.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-class Http(uvicorn.Server):
-    """A uvicorn server that leaves the signals to us."""
-
-    @classmethod
-    def of(cls, app: ASGIApp, settings: Settings) -> Self:
-        drain = math.ceil(settings.drain_timeout)
-        return cls(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=drain,
-            )
-        )
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    @contextlib.asynccontextmanager
-    async def serving(self, at: socket.socket) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.serve([at]))
-        try:
-            yield
-        finally:
-            self.should_exit = True
-            await task
 
 
 @contextlib.asynccontextmanager

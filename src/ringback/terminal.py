@@ -19,6 +19,7 @@ from rich.text import Text
 
 from ringback import first_start
 from ringback.app import Ringback, assemble
+from ringback.databases import opened
 from ringback.kit import log
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
@@ -28,7 +29,6 @@ from ringback.registrar.directs.model import IN_LOGS
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.work import Uow
-from ringback.server import require_schema
 from ringback.settings import Settings
 
 T = TypeVar("T")
@@ -60,11 +60,14 @@ class Form(StrEnum):
 AsForm = Annotated[Form, typer.Option("--format", help="table for people, json for programs")]
 
 
-def new_app(help: str) -> typer.Typer:
-    """A group of commands; flags have underscores, and their hyphenated spelling is the same flag."""
+def new_app(help: str, *, asks: bool = True) -> typer.Typer:
+    """A group of commands; flags have underscores, and their hyphenated spelling is the same flag.
+
+    Without arguments it prints its help, unless it `asks` for none.
+    """
     return typer.Typer(
         help=help,
-        no_args_is_help=True,
+        no_args_is_help=asks,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
@@ -172,12 +175,8 @@ def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]]) -> T:
     """Run a job of several transactions on the databases."""
 
     async def once() -> T:
-        require_schema(settings.database_file)
-        ringback = assemble(settings)
-        try:
-            return await job(ringback)
-        finally:
-            ringback.database.close()
+        async with opened(settings) as found:
+            return await job(assemble(settings, found))
 
     return asyncio.run(once())
 

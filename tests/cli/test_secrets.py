@@ -181,14 +181,17 @@ KILLED = """
 import asyncio, os, signal, sys
 from itertools import count
 from ringback.app import assemble
+from ringback.databases import opened
 from ringback.registrar import secrets
 from ringback.knobs import load
 step, numbers = int(sys.argv[2]), count()
 def watch(statement):
     if next(numbers) == step:
         os.kill(os.getpid(), signal.SIGKILL)
-ringback = assemble(load({"ringback_home": sys.argv[1]}), watch=watch)
-asyncio.run(secrets.migrate(ringback.work))
+async def migrate(settings):
+    async with opened(settings, watch) as found:
+        await secrets.migrate(assemble(settings, found).work)
+asyncio.run(migrate(load({"ringback_home": sys.argv[1]})))
 """
 
 

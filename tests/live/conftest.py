@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from ringback.app import assemble
+from ringback.databases import opened
 from ringback.demo.asterisk import Asterisk
 from ringback.demo.install import CACHE
 from ringback.demo.kamailio import Kamailio
@@ -79,11 +80,9 @@ class World:
 
     async def set_status(self, customer: UUID, status: Status) -> None:
         """Freeze a customer, or make one active again, as another process would."""
-        ringback = assemble(load({"ringback_home": self.server.home}))
-        try:
-            await ringback.work.write(lambda uow: realms.set_status(uow, customer, status))
-        finally:
-            ringback.database.close()
+        settings = load({"ringback_home": self.server.home})
+        async with opened(settings) as found:
+            await assemble(settings, found).work.write(lambda uow: realms.set_status(uow, customer, status))
 
     def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
         """What is in the file, seen by somebody else."""

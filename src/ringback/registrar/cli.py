@@ -6,13 +6,13 @@ import typer
 
 from ringback import terminal
 from ringback.app import Ringback
+from ringback.databases import lock_of
 from ringback.kit.lock import only_one
 from ringback.registrar import cascade, secrets
 from ringback.registrar.flags import Force
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
 from ringback.registrar.reconcile import Drift, Pass
-from ringback.server import lock_of
 from ringback.settings import Settings
 from ringback.terminal import AsForm, Form, with_settings
 

@@ -1,6 +1,7 @@
 """Makes every SIP row follow our own truth: at start, on a timer, by command."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from ringback.sip.tables import MANAGED
 
 GRACE: Final = timedelta(seconds=60)
 """How long a row of nobody is left alone, in case its extension is still being written."""
+SHORTEST, LONGEST = 1.0, 60.0
+"""Seconds before a pass that failed comes again, at first and in the end."""
 EDGE: Final = "registrar_sip_auths"
 CONTACTS: Final = "ps_contacts"
 
@@ -86,7 +89,16 @@ class Reconciler:
     Since when a row of nobody has been seen stands in the database, so that a restart does not begin its grace anew.
     """
 
-    def __init__(self, work: Work[Uow], metrics: Metrics, settings: Settings, grace: timedelta = GRACE) -> None:
+    def __init__(
+        self,
+        work: Work[Uow],
+        metrics: Metrics,
+        settings: Settings,
+        behind: asyncio.Event,
+        grace: timedelta = GRACE,
+    ) -> None:
+        """`behind` is set when Asterisk's tables did not follow a change."""
+        self.behind = behind
         self._work = work
         self._metrics = metrics
         self._settings = settings
@@ -94,15 +106,32 @@ class Reconciler:
         self._grace = grace
 
     async def run(self, interval: float) -> None:
-        """Until cancelled: a pass at once, then one every `interval` seconds."""
+        """Until cancelled: a pass at once, then one every `interval` seconds; sooner to make up for something.
+
+        A pass that fails, or has to let another instance finish its own, comes again after 1 s, 2 s, 4 s, up to 60 s.
+        """
+        pause = SHORTEST
         while True:
-            try:
+            self.behind.clear()
+            if await self._is_passed():
+                pause = SHORTEST
+                await _set_within(self.behind, interval)
+            else:
+                await asyncio.sleep(min(pause, interval))
+                pause = min(2 * pause, LONGEST)
+
+    async def _is_passed(self) -> bool:
+        """Whether a pass of ours went through, and nothing fell behind meanwhile."""
+        try:
+            async with self._work.database.turn("reconcile") as ours:
+                if not ours:
+                    return False
                 await cascade.resume(self._work)
-                await self.once()
-            except Exception as error:
-                known = isinstance(error, Failure)
-                log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)
-            await asyncio.sleep(interval)
+                return (await self.once()).is_whole and not self.behind.is_set()
+        except Exception as error:
+            known = isinstance(error, Failure)
+            log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)
+            return False
 
     async def once(self, *, dry_run: bool = False, no_grace: bool = False) -> Pass:
         """One whole pass; with `dry_run` nothing is written, with `no_grace` rows of nobody go at once."""
@@ -257,6 +286,12 @@ async def _restate_credential(uow: Uow, id: object) -> bool:
         return await edge.drop(uow.session, id) > 0
     await edge.put(uow.session, owner.credential, uow.now)
     return True
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def _now(uow: Uow) -> Any:

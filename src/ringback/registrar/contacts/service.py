@@ -3,6 +3,7 @@
 from typing import Final
 
 from ringback.kit.events import Event
+from ringback.kit.pair import SecondAway
 from ringback.registrar.contacts import events, store
 from ringback.registrar.contacts.model import Cause, Contact, ContactNotFound, from_row
 from ringback.registrar.extensions.model import Extension
@@ -54,9 +55,15 @@ async def forget(
 ) -> tuple[list[Contact], list[Contact]]:
     """Take a phone's contacts away, or the one whose public id is `only`: the contacts that went, and that are left.
 
-    A phone that knows the password may register again.
+    A phone that knows the password may register again. Where Asterisk's tables do not answer, what was last seen goes:
+    a deletion does not wait for them.
     """
-    live = await compare(uow, extension)
+    try:
+        live = await compare(uow, extension)
+    except SecondAway:
+        if cause is Cause.API:
+            raise
+        live = list((await store.of_extension(uow.session, extension.id)).values())
     gone = [contact for contact in live if only in (None, contact.public_id)]
     if only and not gone:
         raise ContactNotFound

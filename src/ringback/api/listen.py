@@ -1,0 +1,109 @@
+"""Sockets that listen, and HTTP or HTTPS on them."""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import math
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from typing import Self
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ringback.kit.errors import CannotStart
+from ringback.settings import Settings
+from ringback.spellings import host_and_port
+
+
+@contextlib.contextmanager
+def listening(setting: str, address: str) -> Iterator[socket.socket]:
+    """A listening socket at `host:port`; `CannotStart` names the setting and what is in the way."""
+    host, port = host_and_port(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+        opened.listen(1024)
+    except OSError as error:
+        opened.close()
+        raise CannotStart(f"{setting}: {address} cannot be used: {(error.strerror or str(error)).lower()}") from None
+    with opened:
+        yield opened
+
+
+def url_of(opened: socket.socket, scheme: str = "http") -> str:
+    host, port = opened.getsockname()[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def certificate(settings: Settings) -> ssl.SSLContext | None:
+    """What HTTPS needs, if it is set; `CannotStart` names the setting that is no good."""
+    if settings.ssl_cert_base64 is None or settings.ssl_privkey_base64 is None:
+        return None
+    chain = _pem("ssl_cert_base64", settings.ssl_cert_base64.get_secret_value())
+    key = _pem("ssl_privkey_base64", settings.ssl_privkey_base64.get_secret_value())
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        with _in_memory(chain) as chain_file, _in_memory(key) as key_file:
+            context.load_cert_chain(chain_file, key_file, password="")
+    except (ssl.SSLError, OSError, ValueError):
+        raise CannotStart("ssl_cert_base64, ssl_privkey_base64: are no certificate and its private key") from None
+    return context
+
+
+def _pem(setting: str, text: str) -> bytes:
+    try:
+        decoded = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        decoded = b""
+    if b"-----BEGIN" not in decoded:
+        raise CannotStart(f"{setting}: must be PEM text in base64")
+    return decoded
+
+
+@contextlib.contextmanager
+def _in_memory(content: bytes) -> Iterator[str]:
+    """A name under which the content can be read as a file, which is on no disk."""
+    file = os.memfd_create("pem")
+    try:
+        os.write(file, content)
+        yield f"/proc/self/fd/{file}"
+    finally:
+        os.close(file)
+
+
+class Http(uvicorn.Server):
+    """A uvicorn server that leaves the signals to us."""
+
+    @classmethod
+    def of(cls, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None) -> Self:
+        drain = math.ceil(settings.drain_timeout)
+        made = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=drain,
+        )
+        made.load()
+        made.ssl = tls
+        return cls(made)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    @contextlib.asynccontextmanager
+    async def serving(self, at: socket.socket) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.serve([at]))
+        try:
+            yield
+        finally:
+            self.should_exit = True
+            await task

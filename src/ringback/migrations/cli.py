@@ -1,0 +1,85 @@
+"""`ringback db …`: the schema of the databases."""
+
+from typing import Annotated
+
+import typer
+
+from ringback import terminal
+from ringback.databases import places
+from ringback.kit.errors import CannotStart
+from ringback.migrations import commands
+from ringback.server import make_home
+from ringback.settings import Settings
+from ringback.terminal import new_app, with_settings
+
+app = new_app("The schema of the databases.")
+
+Name = Annotated[str | None, typer.Option("--database", help="bin (our own) or asterisk; both when not named")]
+Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead of running them")]
+
+
+@app.command()
+@with_settings
+def upgrade(
+    settings: Settings,
+    revision: Annotated[str, typer.Argument(help="up to which revision")] = "head",
+    database: Name = None,
+    sql: Sql = False,
+) -> None:
+    """Bring the schema up to date; nothing happens where it is."""
+    if settings.is_embedded:
+        make_home(settings.database_file.parent)
+    for name in _databases(database):
+        commands.upgrade(name, places(settings)[name], revision, sql=sql)
+        if not sql:
+            terminal.say(f"{name}: {commands.current(name, places(settings)[name])}")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+@with_settings
+def downgrade(
+    settings: Settings,
+    revision: Annotated[str, typer.Argument(help="down to which revision; base is nothing at all, -1 one step")],
+    database: Name = None,
+    sql: Sql = False,
+    force: Annotated[bool, typer.Option("--force", help="do not ask")] = False,
+) -> None:
+    """Take schema changes back, and the data in them; on a terminal it asks first."""
+    if not sql and terminal.is_terminal():
+        terminal.confirm(f"Take {_where(settings)} back to {revision}, with the data in it?", force=force)
+    for name in _databases(database):
+        commands.downgrade(name, places(settings)[name], revision, sql=sql)
+        if not sql:
+            terminal.say(f"{name}: {commands.current(name, places(settings)[name]) or 'empty'}")
+
+
+@app.command()
+@with_settings
+def current(settings: Settings, database: Name = None) -> None:
+    """Show which revision the schema is at."""
+    for name in _databases(database):
+        state = "up to date" if commands.is_current(name, places(settings)[name]) else "run 'ringback db upgrade'"
+        terminal.say(f"{name}: {commands.current(name, places(settings)[name]) or 'empty'} ({state})")
+
+
+@app.command()
+@with_settings
+def history(settings: Settings, database: Name = None) -> None:
+    """List the revisions, oldest first."""
+    for name in _databases(database):
+        for revision, doc in commands.history(name, places(settings)[name]):
+            terminal.say(f"{name}: {revision}: {doc}")
+
+
+def _databases(name: str | None) -> tuple[commands.Name, ...]:
+    if name is None:
+        return commands.DATABASES
+    found = [known for known in commands.DATABASES if known == name]
+    if not found:
+        raise CannotStart(f"--database: there is no {name}; it must be bin or asterisk")
+    return (found[0],)
+
+
+def _where(settings: Settings) -> str:
+    """What is asked about: the file, or the databases by their names."""
+    return ", ".join(dict.fromkeys(str(url.database) for url in places(settings).values()))
