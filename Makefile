@@ -36,8 +36,9 @@ check: $(READY) ## check format, lint, types and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-services: $(READY) ## install what the SIP tests and the demo need, and say what that is
+services: $(READY) ## install what the tests of real servers and the demo need, and say what that is
 	@$(BIN)/python -m ringback.demo
+	@$(BIN)/python -m tests.servers
 
 lock: $(READY) ## rewrite the pinned requirements; UPGRADE=1 takes newer versions
 	$(BIN)/uv pip compile $(LOCK) --all-extras pyproject.toml -o requirements.lock

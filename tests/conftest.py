@@ -2,11 +2,10 @@
 
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import structlog
@@ -14,17 +13,16 @@ import structlog
 from ringback.databases import make_schema
 from ringback.kit.log import set_up
 from ringback.registrar.directs.model import IN_LOGS
+from tests.memory import memory
 from tests.world import World
 
-MEMORY: Final = Path("/dev/shm")
-ENOUGH: Final = 1 << 29
-"""Bytes that must be free there."""
+pytest_plugins = ["tests.servers.fixtures"]
 
 
 def pytest_configure() -> None:
     """Files of tests live in memory where there is room: a database syncs each of its commits."""
-    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    if folder := memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
 
 @pytest.fixture(scope="session", autouse=True)

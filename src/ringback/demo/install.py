@@ -1,4 +1,4 @@
-"""Finds a SIP server on this machine, or fetches one from Debian into a cache folder."""
+"""Finds a server on this machine, or fetches one from Debian into a cache folder."""
 
 import fcntl
 import shutil
@@ -16,7 +16,7 @@ CACHE = Path(".cache")
 
 
 class Unusable(CannotStart):
-    """A SIP server is too old, lacks something, or cannot be fetched; the text gives every reason."""
+    """A server is too old, lacks something, or cannot be fetched; the text gives every reason."""
 
 
 class Program(Protocol):
@@ -41,11 +41,12 @@ class Inspect(Protocol[P_co]):
         """The program. Raises Unusable."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recipe(Generic[P_co]):
     """One kind of server: how to know it, where Debian has it, best suite first, and what to do without apt.
 
-    `libraries` are folders of libraries of its own, below the usual one."""
+    `libraries` are folders of libraries of its own, below the usual one. `places` are patterns of where its program
+    is, from the root of the file system, when that is not `usr/sbin`."""
 
     name: str
     program: str
@@ -53,6 +54,7 @@ class Recipe(Generic[P_co]):
     suites: Mapping[str, tuple[str, ...]]
     libraries: tuple[str, ...]
     otherwise: str
+    places: tuple[str, ...] = ()
 
     def obtain(self, cache: Path = CACHE, tell: Tell = print) -> P_co:
         """An installed one, else the cached one, else one fetched now into a folder of `cache`.
@@ -78,6 +80,7 @@ class Recipe(Generic[P_co]):
     def installed(self, root: Path = Path("/")) -> P_co | None:
         """The machine's own; None if there is none; Unusable if it lacks what Ringback needs."""
         name = shutil.which(self.program) or shutil.which(self.program, path="/usr/sbin:/usr/local/sbin")
+        name = name or first(root, *self.places)
         return self.inspect((name,), root) if name else None
 
     def cached(self, folder: Path) -> P_co | None:
@@ -140,13 +143,13 @@ class Recipe(Generic[P_co]):
         loader = next(
             (file for where in ("lib", "usr/lib") for file in sorted(root.glob(f"{where}/*/ld-linux*.so.?"))), None
         )
-        program = root / "usr/sbin" / self.program
-        if loader is None or not program.is_file():
+        program = first(root, *(self.places or (f"usr/sbin/{self.program}",)))
+        if loader is None or not program:
             raise Unusable(f"{root} holds no {self.name}")
         usual = root / "usr/lib" / loader.parent.name
         libraries = [root / "lib" / loader.parent.name, usual, *(usual / name for name in self.libraries)]
         path = ":".join(map(str, (*libraries, root / "usr/lib")))
-        return self.inspect((str(loader), "--library-path", path, str(program)), root)
+        return self.inspect((str(loader), "--library-path", path, program), root)
 
 
 class _Progress:

@@ -1,0 +1,35 @@
+"""RabbitMQ, MariaDB, PostgreSQL and Redis for the tests: real ones, each on a free port with a data folder of its own.
+
+`make services` fetches them once (`python -m tests.servers`); a test that asks for one fetches it otherwise. Tests that
+use them carry the marker `process`. Fixtures, for every test:
+
+    def test_something(rabbitmq, make_vhost, make_database, redis_server, redis_database):
+        rabbitmq.url(make_vhost())         # amqp://ringback:…@127.0.0.1:port/name
+        make_database("mariadb").dsn       # ringback:…@tcp(127.0.0.1:port)/name
+        make_database("postgresql").url    # postgresql://ringback:…@127.0.0.1:port/name
+        redis_server.address, redis_server.password, redis_server.url(redis_database)
+
+`rabbitmq`, `mariadb`, `postgresql` and `redis_server` live as long as the run, one of each for each worker: do not kill
+them. What kills, stops or freezes a server has one of its own, in less than two seconds:
+
+    from tests.servers.rabbitmq import RabbitMq    # mariadb.MariaDb, postgresql.PostgreSql, redis.Redis
+
+    with RabbitMq.private() as broker:
+        broker.kill()                      # SIGKILL, with whatever it has started; returns when all are gone
+        broker.start()                     # the same data, port and password; returns when it answers
+        broker.shutdown()                  # SIGTERM; returns when it is gone
+        broker.pause(); broker.resume()    # SIGSTOP: connections stay and nothing is answered
+
+These calls block: from a coroutine that has other things to do, `await asyncio.to_thread(broker.start)`.
+
+What a test may ask and tell them:
+
+    rabbitmq.listed("queues", vhost)       # also exchanges, bindings, consumers, connections, channels: dicts
+    rabbitmq.close_connections(vhost)      # as an operator does: 320 CONNECTION_FORCED
+    rabbitmq.evaluate("1 + 1.")            # anything else, in Erlang
+    database.execute("SELECT …", value)    # and server.execute(…, database=name), server.connect(name)
+    redis_server.client(number)            # a client of redis-py
+
+No kill loses what a server has acknowledged; a crash of the machine would. Nothing outlives the tests, however they
+end: each server has a keeper (`keeper.py`) that kills it and removes its folder when its owner is gone.
+"""
