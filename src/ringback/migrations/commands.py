@@ -1,6 +1,7 @@
 """Upgrade, downgrade and show a schema: Alembic, pointed at our own databases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -11,10 +12,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import URL
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 
 from ringback.kit.errors import CannotStart
-from ringback.migrations.engine import engine_of
+from ringback.migrations.complaints import Unusable, told
+from ringback.migrations.engine import connected
+from ringback.migrations.version_table import name_of
 
 Name = Literal["bin", "asterisk"]
 
@@ -32,31 +35,39 @@ def config(database: Name, url: URL) -> Config:
 
 
 def upgrade(database: Name, url: URL, revision: str = "head", *, sql: bool = False) -> None:
-    _online(database, url, lambda made: command.upgrade(made, revision, sql=sql), sql=sql)
+    """Bring the schema up; two at a time take turns. `CannotStart` says in one line why it cannot be."""
+    _do(database, url, lambda made: command.upgrade(made, revision, sql=sql), sql=sql)
 
 
 def downgrade(database: Name, url: URL, revision: str, *, sql: bool = False) -> None:
-    _online(database, url, lambda made: command.downgrade(made, revision, sql=sql), sql=sql)
+    """Take it down, with the rows that are in it."""
+    _do(database, url, lambda made: command.downgrade(made, revision, sql=sql), sql=sql)
 
 
-def _online(database: Name, url: URL, do: Callable[[Config], None], *, sql: bool) -> None:
-    """Run it on one connection, all of it or nothing."""
+def _do(database: Name, url: URL, do: Callable[[Config], None], *, sql: bool) -> None:
+    made = config(database, url)
+    with _saying_why(database, url):
+        if sql:
+            do(made)
+        else:
+            with connected(url) as connection:
+                made.attributes["connection"] = connection
+                do(made)
+
+
+@contextmanager
+def _saying_why(database: Name, url: URL) -> Iterator[None]:
+    """Every failure is one line that names the file or the setting."""
+    file = url.get_backend_name() == "sqlite"
+    place = f"the database {url.database}" if file else f"database_dsn_{database}: the database {url.database}"
     try:
-        _do(config(database, url), url, do, sql=sql)
+        yield
     except CommandError as error:
         raise CannotStart(f"{database}: {error}") from None
-
-
-def _do(made: Config, url: URL, do: Callable[[Config], None], *, sql: bool) -> None:
-    if sql:
-        do(made)
-        return
-    try:
-        with engine_of(url).begin() as connection:
-            made.attributes["connection"] = connection
-            do(made)
-    except DatabaseError as error:
-        raise CannotStart(f"the database {url.database} cannot be used: {error.orig}") from None
+    except Unusable as error:
+        raise CannotStart(f"{place} cannot be used: {error}") from None
+    except DBAPIError as error:
+        raise CannotStart(f"{place} cannot be used: {told(error)}") from None
 
 
 def history(database: Name, url: URL) -> list[tuple[str, str]]:
@@ -69,12 +80,9 @@ def current(database: Name, url: URL) -> str | None:
     """The revision that the database is at; `None` for an empty one, or none at all."""
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         return None
-    try:
-        with engine_of(url, writes=False).connect() as connection:
-            context = MigrationContext.configure(connection, opts={"version_table": f"alembic_version_{database}"})
-            return context.get_current_revision()
-    except DatabaseError as error:
-        raise CannotStart(f"the database {url.database} cannot be used: {error.orig}") from None
+    with _saying_why(database, url), connected(url, writes=False) as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": name_of(database)})
+        return context.get_current_revision()
 
 
 def is_current(database: Name, url: URL) -> bool:

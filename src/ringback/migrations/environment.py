@@ -1,36 +1,47 @@
 """What both Alembic environments do: connect, or print the statements."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from alembic import context
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url
 
-from ringback.migrations.engine import engine_of
+from ringback.migrations.complaints import Unusable
+from ringback.migrations.engine import connected, driven, take_turn
+from ringback.migrations.version_table import name_of, widen
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 
 TABLES = {"bin": OWN_TABLES, "asterisk": ASTERISK_TABLES}
 
 
 def run(database: str) -> None:
-    """Each database has a version table of its own, since in the embedded default both are one file."""
-    url = context.config.get_main_option("sqlalchemy.url")
-    options: dict[str, Any] = {
-        "version_table": f"alembic_version_{database}",
-        "target_metadata": list(TABLES[database]),
-    }
+    """On the connection that was given, or on one of its own."""
+    url = make_url(context.config.get_main_option("sqlalchemy.url") or "")
+    options: dict[str, Any] = {"version_table": name_of(database), "target_metadata": list(TABLES[database])}
     given: Connection | None = context.config.attributes.get("connection")
     if context.is_offline_mode():
-        context.configure(url=url, literal_binds=True, **options)
+        context.configure(url=driven(url), literal_binds=True, **options)
         with context.begin_transaction():
             context.run_migrations()
     elif given is not None:
         _migrate(given, options)
     else:
-        with engine_of(make_url(url or "")).connect() as connection:
+        with connected(url) as connection:
             _migrate(connection, options)
 
 
 def _migrate(connection: Connection, options: dict[str, Any]) -> None:
+    with nullcontext() if connection.in_transaction() else connection.begin():
+        take_turn(connection)
+        widen(connection, options["version_table"])
     context.configure(connection=connection, **options)
+    _require_known(*context.get_context().get_current_heads())
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _require_known(*revisions: str) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(context.config).walk_revisions()}
+    for revision in set(revisions) - known:
+        raise Unusable(f"its schema is at {revision}, which this version of Ringback does not know")

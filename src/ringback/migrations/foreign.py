@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.kit.networks import is_network
-from ringback.migrations.ddl import RULES, Rule
+from ringback.migrations.ddl import IDS, RULES, TIMES, Rule
 from ringback.sip import names
 
 Row = dict[str, Any]
@@ -23,23 +23,34 @@ TRUNKS: Final = "registrar_trunks"
 EDGE: Final = "registrar_sip_auths"
 DIRECTS: Final = "registrar_directs"
 DOMAINS: Final = "registrar_customer_domains"
-IDS: Final = ("id", "customer_id", "extension_id", "direct_id")
 LISTS: Final = ("auth_types", "allowed_ips")
 HASHES: Final = ("hash", "direct_hash")
-TIMES: Final = ("tm_create", "tm_update", "tm_delete")
 ENDPOINT: Final = ("endpoint_id", "aor_id", "auth_id")
 SHOWN: Final = ("name", "detail")
 """Columns that must be text, and are nothing to us."""
 TEXTS: Final = ("extension", "domain_name", "domain_label", "realm", "username", "password", "ha1", "ha1_sha256")
 READ: Final = (*IDS, *LISTS, *HASHES, *TIMES, *ENDPOINT, *SHOWN, *TEXTS, "reference_type")
 """Columns that we read, where a table has them. What stands in others is the other service's own."""
-SHARED: Final = ("realm", "domain_name", "reference_type")
+MENDED: Final = (*LISTS, *ENDPOINT, "domain_name", "realm", "hash", *TIMES)
+"""Columns that are written back where they are other than they should be."""
+SECRETS: Final = ("password", "ha1", "ha1_sha256")
+USED: Final = {
+    EXTENSIONS: ("customer_id", *ENDPOINT, "extension", "domain_name", "realm", "username", *SECRETS, *TIMES),
+    TRUNKS: ("customer_id", "domain_name", "realm", "username", *SECRETS, *LISTS, *TIMES),
+    EDGE: ("reference_type", "realm", "username", *SECRETS, *LISTS, "tm_create", "tm_update"),
+    DIRECTS: ("customer_id", "extension_id", "hash", *TIMES),
+    DOMAINS: ("domain_label", "realm", "tm_create", "tm_update"),
+}
+"""What a row is asked for. A table that is not ours yet may lack some of it, which is NULL then."""
+OFTEN: Final = ("realm", "domain_name", "reference_type")
 """Columns that say the same in many rows: kept once."""
 OTHER_NAME: Final = "other name"
 """What `endpoint_id` of a live extension said, where that is not `<extension>@<realm>`; no column."""
 TAKEN_FOR_ELSE: Final = re.compile(r"anonymous\Z|direct\.", re.IGNORECASE | re.ASCII)
 NEVER: Final = 9999
 """The year that stands for "not yet" in older rows."""
+NAME_WIDTH: Final = 255
+HASH_WIDTH: Final = 64
 NEEDED: Final = {
     EXTENSIONS: ("customer_id", "extension", "username", "realm", "tm_create"),
     TRUNKS: ("customer_id", "domain_name", "realm", "tm_create"),
@@ -123,12 +134,14 @@ def _value(name: str, raw: Any) -> Any:
         return _moment(name, raw)
     if not isinstance(raw, str | None):
         raise ValueError(f"{name} is not text")
-    if raw and name in SHARED:
+    if raw and name in OFTEN:
         return intern(raw)
     return raw.lower().removeprefix("direct.") if raw and name in HASHES else raw
 
 
 def _id(name: str, raw: Any) -> UUID | None:
+    if isinstance(raw, UUID):
+        return raw
     if raw is not None and not (isinstance(raw, bytes) and len(raw) == 16):
         raise ValueError(f"{name} is not 16 bytes")
     return UUID(bytes=raw) if raw else None
@@ -164,6 +177,16 @@ def incomplete(rows: Rows) -> Iterator[str]:
             lacks = [name for name in needed if not row[name]]
             if row.get("tm_delete") is None and lacks:
                 yield f"{table}: row {row[key_of(table)]} is live and has no {', '.join(lacks)}"
+
+
+def too_long(rows: Rows) -> Iterator[str]:
+    """What has no room in our columns."""
+    for row in rows[EXTENSIONS]:
+        if row["tm_delete"] is None and len(row["endpoint_id"] or "") > NAME_WIDTH:
+            yield f"{EXTENSIONS}: row {row['id']}: <extension>@<realm> is longer than {NAME_WIDTH} characters"
+    for row in rows[DIRECTS]:
+        if len(row["hash"] or "") > HASH_WIDTH:
+            yield f"{DIRECTS}: row {row['id']}: its hash is longer than {HASH_WIDTH} characters"
 
 
 def ambiguous(rows: Rows) -> Iterator[str]:

@@ -1,12 +1,13 @@
-"""Asterisk's realtime tables, in the form that its SQLite driver needs: no number may be NULL."""
+"""Asterisk's realtime tables. For its SQLite driver no number may be NULL; elsewhere NULL is its default."""
 
 from typing import Any, Final
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, Float, Integer, String, Text
+from sqlalchemy.types import TypeEngine
 
 from ringback.kit.errors import CannotStart
-from ringback.migrations.ddl import columns_of, ensure_index, ensure_table
+from ringback.migrations.ddl import columns_of, dialect, ensure_index, ensure_table
 
 revision = "ps_tables_create_table"
 down_revision = None
@@ -14,12 +15,17 @@ branch_labels = None
 depends_on = None
 
 
-def yes_no(name: str, default: str = "no") -> Column[str]:
-    return Column(name, String(5), nullable=False, server_default=default)
+def settled(name: str, type: TypeEngine[Any], default: str) -> Column[Any]:
+    """A column that says what Asterisk would do anyway, where it must say something."""
+    return Column(name, type, nullable=False, server_default=default) if dialect() == "sqlite" else Column(name, type)
 
 
-def number(name: str, default: int) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default=str(default))
+def yes_no(name: str, default: str = "no") -> Column[Any]:
+    return settled(name, String(5), default)
+
+
+def number(name: str, default: int) -> Column[Any]:
+    return settled(name, Integer(), str(default))
 
 
 def upgrade() -> None:
@@ -34,15 +40,15 @@ def _endpoints() -> list[Column[Any]]:
         Column("transport", String(40)),
         Column("aors", String(2048)),
         Column("auth", String(255)),
-        Column("context", String(40), nullable=False, server_default="default"),
-        Column("allow", String(200), nullable=False, server_default="ulaw,alaw,g722"),
+        settled("context", String(40), "default"),
+        settled("allow", String(200), "ulaw,alaw,g722"),
         yes_no("direct_media"),
-        Column("dtmf_mode", String(10), nullable=False, server_default="rfc4733"),
+        settled("dtmf_mode", String(10), "rfc4733"),
         yes_no("force_rport", "yes"),
         *(yes_no(name) for name in ("rewrite_contact", "rtp_symmetric", "ice_support", "trust_id_inbound", "send_pai")),
-        Column("media_encryption", String(10), nullable=False, server_default="no"),
-        Column("timers", String(10), nullable=False, server_default="yes"),
-        Column("moh_suggest", String(40), nullable=False, server_default="default"),
+        settled("media_encryption", String(10), "no"),
+        settled("timers", String(10), "yes"),
+        settled("moh_suggest", String(40), "default"),
         number("device_state_busy_at", 0),
         number("rtp_timeout", 0),
         *(Column(name, String(40)) for name in ("callerid", "mailboxes", "from_user", "from_domain", "language")),
@@ -64,7 +70,7 @@ def _aors() -> list[Column[Any]]:
         number("default_expiration", 3600),
         number("maximum_expiration", 7200),
         number("qualify_frequency", 0),
-        Column("qualify_timeout", Float, nullable=False, server_default="3.0"),
+        settled("qualify_timeout", Float(), "3.0"),
         yes_no("authenticate_qualify"),
         yes_no("support_path"),
         *(Column(name, String(255)) for name in ("outbound_proxy", "mailboxes", "voicemail_extension")),
@@ -74,7 +80,7 @@ def _aors() -> list[Column[Any]]:
 def _auths() -> list[Column[Any]]:
     return [
         Column("id", String(255), primary_key=True),
-        Column("auth_type", String(20), nullable=False, server_default="userpass"),
+        settled("auth_type", String(20), "userpass"),
         Column("username", String(40)),
         Column("realm", String(255)),
         Column("password", String(80)),
@@ -90,9 +96,9 @@ def _contacts() -> list[Column[Any]]:
     return [
         Column("id", String(255), primary_key=True),
         Column("uri", String(511)),
-        Column("expiration_time", BigInteger, nullable=False, server_default="0"),
+        settled("expiration_time", BigInteger(), "0"),
         number("qualify_frequency", 0),
-        Column("qualify_timeout", Float, nullable=False, server_default="3.0"),
+        settled("qualify_timeout", Float(), "3.0"),
         *(yes_no(name) for name in ("authenticate_qualify", "prune_on_boot", "qualify_2xx_only")),
         *(Column(name, String(255)) for name in ("outbound_proxy", "user_agent", "endpoint", "reg_server", "call_id")),
         Column("path", Text),
@@ -110,4 +116,4 @@ def downgrade() -> None:
     if others:
         raise CannotStart(f"{', '.join(others)}: somebody else has made or changed these tables; they stay")
     for name in reversed(TABLES):
-        op.drop_table(name)
+        op.drop_table(name, if_exists=True)

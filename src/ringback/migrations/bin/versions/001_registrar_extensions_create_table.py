@@ -1,10 +1,10 @@
 """SIP extensions."""
 
-from alembic import op
 from sqlalchemy import CHAR, Column, String
 
 from ringback.kit.columns import Id, Time
-from ringback.migrations.ddl import ensure_index, ensure_table
+from ringback.migrations.ddl import drop_table, ensure_index, ensure_table
+from ringback.migrations.takeover import look_first
 
 revision = "registrar_extensions_create_table"
 down_revision = None
@@ -13,6 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    look_first()
     ensure_table(
         "registrar_extensions",
         Column("id", Id, primary_key=True),
@@ -29,4 +30,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_extensions")
+    drop_table("registrar_extensions")

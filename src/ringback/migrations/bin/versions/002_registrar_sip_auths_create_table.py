@@ -1,10 +1,9 @@
 """Credentials that the SIP edge reads."""
 
-from alembic import op
 from sqlalchemy import CHAR, Column, String
 
 from ringback.kit.columns import Id, Json, Time
-from ringback.migrations.ddl import ensure_table
+from ringback.migrations.ddl import drop_table, ensure_table
 
 revision = "registrar_sip_auths_create_table"
 down_revision = "registrar_extensions_create_table"
@@ -28,4 +27,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_sip_auths")
+    drop_table("registrar_sip_auths")

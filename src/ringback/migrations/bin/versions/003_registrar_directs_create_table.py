@@ -1,10 +1,9 @@
 """Direct addresses of extensions."""
 
-from alembic import op
 from sqlalchemy import Column, String
 
 from ringback.kit.columns import Id, Time
-from ringback.migrations.ddl import ensure_index, ensure_table
+from ringback.migrations.ddl import drop_table, ensure_index, ensure_table
 
 revision = "registrar_directs_create_table"
 down_revision = "registrar_sip_auths_create_table"
@@ -25,4 +24,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_directs")
+    drop_table("registrar_directs")

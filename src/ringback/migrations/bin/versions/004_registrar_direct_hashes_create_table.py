@@ -1,9 +1,9 @@
 """Every direct hash ever issued."""
 
-from alembic import op
 from sqlalchemy import Column, String
 
 from ringback.kit.columns import Id, Time
+from ringback.migrations.ddl import drop_table, make_table
 
 revision = "registrar_direct_hashes_create_table"
 down_revision = "registrar_directs_create_table"
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "registrar_direct_hashes",
         Column("hash", String(64), primary_key=True),
         Column("direct_id", Id),
@@ -22,4 +22,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_direct_hashes")
+    drop_table("registrar_direct_hashes")

@@ -1,10 +1,9 @@
 """States and realms of customers."""
 
-from alembic import op
 from sqlalchemy import Column, String
 
 from ringback.kit.columns import Id, Time
-from ringback.migrations.ddl import ensure_table
+from ringback.migrations.ddl import drop_table, ensure_table, make_table
 
 revision = "registrar_customers_create_table"
 down_revision = "registrar_direct_hashes_create_table"
@@ -13,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "registrar_customers",
         Column("customer_id", Id, primary_key=True),
         Column("status", String(16), nullable=False),
@@ -31,5 +30,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_customer_domains")
-    op.drop_table("registrar_customers")
+    drop_table("registrar_customer_domains")
+    drop_table("registrar_customers")

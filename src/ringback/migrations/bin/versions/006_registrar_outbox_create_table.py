@@ -1,9 +1,9 @@
 """Events that wait for the bus."""
 
-from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, String
 
 from ringback.kit.columns import Id, Json, Time
+from ringback.migrations.ddl import drop_table, ensure_index, make_table
 
 revision = "registrar_outbox_create_table"
 down_revision = "registrar_customers_create_table"
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "registrar_outbox",
         Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
         Column("publisher", String(64), nullable=False),
@@ -25,8 +25,8 @@ def upgrade() -> None:
         Column("attempts", Integer, nullable=False, server_default="0"),
         sqlite_autoincrement=True,
     )
-    op.create_index("idx_registrar_outbox_publish", "registrar_outbox", ["tm_publish", "id"])
+    ensure_index("idx_registrar_outbox_publish", "registrar_outbox", "tm_publish", "id")
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_outbox")
+    drop_table("registrar_outbox")

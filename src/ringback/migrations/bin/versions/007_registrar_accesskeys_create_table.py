@@ -1,9 +1,9 @@
 """Keys of customers and of the platform."""
 
-from alembic import op
 from sqlalchemy import CHAR, Column, String
 
 from ringback.kit.columns import Id, Json, Time
+from ringback.migrations.ddl import drop_table, ensure_index, make_table
 
 revision = "registrar_accesskeys_create_table"
 down_revision = "registrar_outbox_create_table"
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "registrar_accesskeys",
         Column("id", Id, primary_key=True),
         Column("customer_id", Id),
@@ -25,8 +25,8 @@ def upgrade() -> None:
         *(Column(name, Time) for name in ("tm_expire", "tm_revoke", "tm_last_use")),
         *(Column(name, Time) for name in ("tm_create", "tm_update", "tm_delete")),
     )
-    op.create_index("ux_registrar_accesskeys_token", "registrar_accesskeys", ["token_hash"], unique=True)
+    ensure_index("ux_registrar_accesskeys_token", "registrar_accesskeys", "token_hash", unique=True)
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_accesskeys")
+    drop_table("registrar_accesskeys")

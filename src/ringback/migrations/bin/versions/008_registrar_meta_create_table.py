@@ -1,7 +1,8 @@
 """What an installation remembers of itself."""
 
-from alembic import op
 from sqlalchemy import Column, String
+
+from ringback.migrations.ddl import drop_table, make_table
 
 revision = "registrar_meta_create_table"
 down_revision = "registrar_accesskeys_create_table"
@@ -10,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "registrar_meta",
         Column("key", String(64), primary_key=True),
         Column("value", String(255), nullable=False),
@@ -18,4 +19,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_meta")
+    drop_table("registrar_meta")

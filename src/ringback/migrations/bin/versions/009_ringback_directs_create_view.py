@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from ringback.migrations.ddl import ensure_view
+
 revision = "ringback_directs_create_view"
 down_revision = "registrar_meta_create_table"
 branch_labels = None
@@ -9,17 +11,17 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute(
+    ensure_view(
+        "ringback_directs",
         """
-        CREATE VIEW ringback_directs AS
         SELECT d.hash AS hash, e.endpoint_id AS endpoint
         FROM registrar_directs d
         JOIN registrar_extensions e ON e.id = d.extension_id
         LEFT JOIN registrar_customers c ON c.customer_id = d.customer_id
         WHERE d.tm_delete IS NULL AND e.tm_delete IS NULL AND (c.status IS NULL OR c.status = 'active')
-        """
+        """,
     )
 
 
 def downgrade() -> None:
-    op.execute("DROP VIEW ringback_directs")
+    op.execute("DROP VIEW IF EXISTS ringback_directs")

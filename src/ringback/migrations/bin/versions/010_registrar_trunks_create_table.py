@@ -1,10 +1,9 @@
 """Trunks."""
 
-from alembic import op
 from sqlalchemy import CHAR, Column, String
 
 from ringback.kit.columns import Id, Json, Time
-from ringback.migrations.ddl import ensure_index, ensure_table
+from ringback.migrations.ddl import drop_table, ensure_index, ensure_table
 
 revision = "registrar_trunks_create_table"
 down_revision = "ringback_directs_create_view"
@@ -30,4 +29,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_trunks")
+    drop_table("registrar_trunks")

@@ -1,9 +1,9 @@
 """Which contacts were live when we last looked."""
 
-from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, String
 
 from ringback.kit.columns import Id
+from ringback.migrations.ddl import drop_table, ensure_index, make_table
 
 revision = "registrar_contact_states_create_table"
 down_revision = "registrar_trunks_create_table"
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "registrar_contact_states",
         Column("id", String(255), primary_key=True),
         Column("extension_id", Id, nullable=False),
@@ -24,8 +24,8 @@ def upgrade() -> None:
         Column("call_id", String(255)),
         Column("expiration_time", BigInteger, nullable=False),
     )
-    op.create_index("idx_registrar_contact_states_extension", "registrar_contact_states", ["extension_id"])
+    ensure_index("idx_registrar_contact_states_extension", "registrar_contact_states", "extension_id")
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_contact_states")
+    drop_table("registrar_contact_states")

@@ -1,9 +1,9 @@
 """Since when SIP rows have been seen without an extension or trunk of ours."""
 
-from alembic import op
 from sqlalchemy import Column, String
 
 from ringback.kit.columns import Time
+from ringback.migrations.ddl import drop_table, make_table
 
 revision = "registrar_strays_create_table"
 down_revision = "registrar_contact_states_create_table"
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "registrar_strays",
         Column("row_table", String(64), primary_key=True),
         Column("row_id", String(255), primary_key=True),
@@ -21,4 +21,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_strays")
+    drop_table("registrar_strays")

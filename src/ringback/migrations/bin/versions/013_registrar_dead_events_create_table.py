@@ -1,9 +1,9 @@
 """Events of others that could not be followed."""
 
-from alembic import op
 from sqlalchemy import Column, String, Text
 
 from ringback.kit.columns import Id, Time
+from ringback.migrations.ddl import drop_table, make_table
 
 revision = "registrar_dead_events_create_table"
 down_revision = "registrar_strays_create_table"
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "registrar_dead_events",
         Column("id", Id, primary_key=True),
         *(Column(name, String(64), nullable=False) for name in ("publisher", "event_type")),
@@ -23,4 +23,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("registrar_dead_events")
+    drop_table("registrar_dead_events")

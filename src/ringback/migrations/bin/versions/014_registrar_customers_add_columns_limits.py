@@ -1,7 +1,8 @@
 """Limits of single customers."""
 
-from alembic import op
 from sqlalchemy import Column, Integer
+
+from ringback.migrations.ddl import drop_column, ensure_column
 
 revision = "registrar_customers_add_columns_limits"
 down_revision = "registrar_dead_events_create_table"
@@ -11,9 +12,9 @@ depends_on = None
 
 def upgrade() -> None:
     for name in ("limit_extension", "limit_trunk"):
-        op.add_column("registrar_customers", Column(name, Integer))
+        ensure_column("registrar_customers", Column(name, Integer))
 
 
 def downgrade() -> None:
     for name in ("limit_trunk", "limit_extension"):
-        op.drop_column("registrar_customers", name)
+        drop_column("registrar_customers", name)

@@ -1,6 +1,7 @@
 """What another service left in tables of ours."""
 
-from ringback.migrations.takeover import require_own, take_over
+from ringback.migrations.ddl import require_own
+from ringback.migrations.takeover import take_over
 
 revision = "registrar_extensions_take_over_rows"
 down_revision = "registrar_customers_add_columns_limits"

@@ -1,0 +1,43 @@
+"""What a database says of a failure, in one line that shows no value of a row and no secret."""
+
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+
+TELLABLE: Final = frozenset(
+    {
+        *(1040, 1044, 1045, 1049, 1129, 1130, 1203, 1226, 1698),  # not let in
+        *(1142, 1143, 1227, 1290, 1370, 1410, 1419, 1792, 1836),  # not allowed to
+        *(1050, 1054, 1060, 1061, 1071, 1091, 1114, 1118, 1146, 1709, 1901, 1904, 3750),  # the schema
+        *(1205, 1206, 1213, 2002, 2003, 2005, 2006, 2013, 2014, 2026),  # others, and the way there
+    }
+)
+"""Errors of MySQL and MariaDB whose text names users, tables, columns and addresses alone."""
+TELLABLE_CLASSES: Final = frozenset({"08", "25", "28", "3D", "3F", "42", "53", "54", "55", "57", "58"})
+"""The same of PostgreSQL, by the first two characters of SQLSTATE."""
+DUPLICATE: Final = "a row would be there twice: what was written meanwhile, or letters that it takes for the same"
+
+
+class Unusable(Exception):
+    """A database cannot be used; the text says why."""
+
+
+def told(error: DBAPIError) -> str:
+    """Why it failed; of what it might show values in, the number alone."""
+    original = error.orig
+    state = getattr(original, "sqlstate", None)
+    if state is not None:
+        said = getattr(getattr(original, "diag", None), "message_primary", None)
+        return _line(said) if said and state[:2] in TELLABLE_CLASSES else _numbered(state)
+    if type(original).__module__.startswith("pymysql"):
+        number, *said = getattr(original, "args", ()) or ("unknown",)
+        return _line(said[0]) if said and number in TELLABLE else _numbered(str(number))
+    return _line(original)
+
+
+def _numbered(code: str) -> str:
+    return DUPLICATE if code in ("1062", "23505") else f"it said error {code}"
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())
