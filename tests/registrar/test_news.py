@@ -119,6 +119,7 @@ async def test_published_events_are_kept_a_day(world: World) -> None:
     on(world)
 
     async def kept() -> list[int]:
+        await world.ringback.relay.publish_waiting()
         relay = asyncio.create_task(world.ringback.relay.run())
         await asyncio.sleep(0)
         relay.cancel()

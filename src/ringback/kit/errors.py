@@ -127,6 +127,12 @@ class DatabaseUnavailable(Unavailable):
     reason = "DATABASE_UNAVAILABLE"
 
 
+class BrokerUnavailable(Unavailable):
+    """The broker does not answer."""
+
+    reason = "BROKER_UNAVAILABLE"
+
+
 class PeerUnavailable(Unavailable):
     """Another service that is needed does not answer.
 

@@ -41,11 +41,18 @@ class Message:
         return {"type": self.type, "publisher": self.publisher, "data_type": "application/json", "data": self.data}
 
 
-class Bus(Protocol):
-    """Carries messages to whoever listens."""
+class Publisher(Protocol):
+    """Carries messages away."""
 
     async def publish(self, message: Message) -> None:
-        """Return once the message is safe with the bus; raise when it is not, and it will be given again."""
+        """Return once the message is safe with those who carry it; raise when it is not, and it will be given again.
+
+        Messages that are given at the same time are carried in the order of the calls.
+        """
+
+
+class Bus(Publisher, Protocol):
+    """Carries messages to whoever listens in this process."""
 
     def subscribe(self, listener: Callable[[Message], None]) -> Callable[[], None]:
         """Call `listener` for every message from now on, until the returned function is called."""

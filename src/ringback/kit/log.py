@@ -112,3 +112,4 @@ def set_up(service: str, level: str, form: str, *rewrites: Rewrite) -> None:
     root.setLevel(level.upper())
     for loud in ("uvicorn.access", "alembic", "asyncio", "uvicorn.error"):
         logging.getLogger(loud).setLevel(logging.WARNING)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # the transport tells of a broker that is away, once

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import OWN, Row, Session, Statement
 from ringback.kit.errors import Failure
-from ringback.kit.events import Bus, Event, Message
+from ringback.kit.events import Event, Message, Publisher
 
 if TYPE_CHECKING:
     from ringback.kit.uow import UnitOfWork, Work
@@ -119,7 +119,7 @@ class Relay:
     def __init__(
         self,
         work: "Work[Any]",
-        bus: Bus,
+        bus: Publisher,
         news: asyncio.Event,
         observe: Callable[[str, bool], None],
         *,
@@ -164,18 +164,26 @@ class Relay:
             await asyncio.sleep(0)
 
     async def publish_waiting(self) -> int:
-        """Publish one batch; how many there were. Raises what the bus raised, after counting the attempt."""
+        """Publish one batch; how many there were. Raises what the bus raised, after counting the attempt.
+
+        All of it is given to the bus at once, so that it need not answer one by one. What comes after a failure is
+        given again as well: the last that is heard of an object stays the last that happened to it.
+        """
         messages = [message_of(row) for row in await self._work.read(_waiting)]
         sent: list[int] = []
+        publishing = [asyncio.ensure_future(self._bus.publish(message)) for message in messages]
         try:
-            for message in messages:
-                await self._bus.publish(message)
+            for message, published in zip(messages, publishing, strict=True):
+                await published
                 sent.append(message.id)
                 self._observe(message.type, True)
         except Exception:
             self._observe(messages[len(sent)].type, False)
             raise
         finally:
+            for published in publishing:
+                published.cancel()
+            await asyncio.gather(*publishing, return_exceptions=True)
             if messages:
                 failed = messages[len(sent)].id if len(sent) < len(messages) else None
                 await self._work.write(lambda uow: _mark(uow, sent, failed))
