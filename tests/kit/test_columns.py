@@ -42,6 +42,15 @@ def test_times_are_utc_with_microseconds_and_sort_as_text() -> None:
     assert [Time().compile(d) for d in (SQLITE, MYSQL)] == ["TEXT", "DATETIME(6)"]
 
 
-def test_no_document_is_sql_null_and_never_the_word() -> None:
-    assert Json().process_bind_param(None, SQLITE) is None
-    assert Json().process_result_value(Json().process_bind_param([], SQLITE), SQLITE) == []
+@pytest.mark.parametrize(("dialect", "type"), [(SQLITE, "TEXT"), (MYSQL, "JSON"), (POSTGRESQL, "JSONB")])
+def test_a_document_is_text_to_each_driver_and_none_is_null(dialect: Dialect, type: str) -> None:
+    bind, read = Json().bind_processor(dialect), Json().result_processor(dialect, None)
+    assert bind
+    assert read
+
+    assert Json().compile(dialect) == type
+    assert bind(None) is None
+    assert bind({"a": ["ü", None]}) == '{"a":["ü",null]}'
+    assert read(bind({"a": ["ü", None]})) == {"a": ["ü", None]}
+    assert read(bind([])) == []
+    assert read("spoilt") == "spoilt"

@@ -30,9 +30,53 @@ def test_what_is_left_out_has_its_default() -> None:
 
 
 @pytest.mark.contract("registrar R-80")
-@pytest.mark.parametrize("text", ["", "x", "root:secret@unix(/x)/y", "oracle://root:secret@db/x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "root:secret@unix(x)/y",
+        "root:secret@tcp(db)/x?tls=preferred",
+        "postgresql://root:secret@db/x?sslmode=no",
+        "oracle://root:secret@db/x",
+    ],
+)
 def test_anything_else_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(ValueError, match="must ") as caught:
         parse_dsn(text)
 
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("root@tcp(db)/x?parseTime=true&charset=utf8mb4&loc=UTC&tls=false", {}),
+        ("root@tcp(db)/x?tls=skip-verify", {"ssl_check_hostname": "false"}),
+        ("mysql://root@db/x?sslmode=require", {"ssl_check_hostname": "false"}),
+        ("mysql://root@db/x?ssl_ca=/ca.pem", {"ssl_ca": "/ca.pem", "ssl_check_hostname": "true"}),
+        ("root@unix(/run/my.sock)/x", {"unix_socket": "/run/my.sock"}),
+        ("postgresql://db/x?options=-csearch_path%3Dasterisk", {"search_path": "asterisk"}),
+        ("postgresql://db/x?options=-c%20a%3Db%20-c%20search_path%3Dbin,public", {"search_path": "bin"}),
+        ("postgresql://db/x?search_path=bin&sslmode=require", {"search_path": "bin", "sslmode": "require"}),
+        ("postgresql:///x?host=/run/postgresql", {"host": "/run/postgresql"}),
+    ],
+)  # fmt: skip
+def test_options_that_matter_are_kept_in_one_spelling_and_others_are_not(text: str, query: dict[str, str]) -> None:
+    assert dict(parse_dsn(text).query) == query
+
+
+@pytest.mark.parametrize("text", ["root@tcp(db)/x?tls=true", "mysql://root@db/x?sslmode=verify-full"])
+def test_a_checked_link_is_checked_by_whom_the_machine_trusts(text: str) -> None:
+    query = dict(parse_dsn(text).query)
+
+    assert query.pop("ssl_check_hostname") == "true"
+    assert query
+    assert set(query) <= {"ssl_ca", "ssl_capath"}
+
+
+def test_a_socket_has_no_port() -> None:
+    go = parse_dsn("root:p@unix(/run/my.sock)/x")
+
+    assert go == parse_dsn("mysql://root:p@/x?unix_socket=/run/my.sock")
+    assert (go.host, go.port) == (None, None)

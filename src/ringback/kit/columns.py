@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BINARY, JSON, DateTime, Dialect, LargeBinary, Text
+from sqlalchemy import BINARY, DateTime, Dialect, LargeBinary, Text
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -13,13 +13,16 @@ NIL: Final = UUID(int=0)
 """No id."""
 
 
-class Blob(UserDefinedType[bytes]):
-    """Bytes as SQLite keeps them, and whatever else somebody has put there."""
+class Plain(UserDefinedType[Any]):
+    """A type of the engine whose values pass as they are, also what somebody else has put there."""
 
     cache_ok = True
 
+    def __init__(self, word: str) -> None:
+        self.word = word
+
     def get_col_spec(self, **more: Any) -> str:
-        return "BLOB"
+        return self.word
 
 
 class Id(TypeDecorator[UUID]):
@@ -31,7 +34,7 @@ class Id(TypeDecorator[UUID]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
-        return dialect.type_descriptor(BINARY(16) if dialect.name in ("mysql", "mariadb") else Blob())
+        return dialect.type_descriptor(BINARY(16) if dialect.name in ("mysql", "mariadb") else Plain("BLOB"))
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
         return value.bytes if isinstance(value, UUID) and dialect.name != "postgresql" else value
@@ -68,25 +71,21 @@ class Time(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """A JSON document; `None` is SQL NULL, never the JSON word null."""
+    """A JSON document, which every driver gets and gives as text; `None` is SQL NULL, never the JSON word null."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        kinds: dict[str, TypeEngine[Any]] = {
-            "mysql": JSON(none_as_null=True),
-            "mariadb": JSON(none_as_null=True),
-            "postgresql": postgresql.JSONB(none_as_null=True),
-        }
-        return dialect.type_descriptor(kinds.get(dialect.name, Text()))
+        words = {"mysql": "JSON", "mariadb": "JSON", "postgresql": "JSONB"}
+        return dialect.type_descriptor(Plain(words.get(dialect.name, "TEXT")))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return msgspec.json.encode(value).decode() if value is not None and dialect.name == "sqlite" else value
+        return msgspec.json.encode(value).decode() if value is not None else None
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """What somebody else spoilt comes back as the text it is, which equals no document of ours."""
-        if dialect.name != "sqlite" or not isinstance(value, str):
+        if not isinstance(value, str):
             return value
         try:
             return msgspec.json.decode(value)

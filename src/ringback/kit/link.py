@@ -1,0 +1,106 @@
+"""A connection to a database server, and what must be known of an engine to speak with it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from sqlalchemy import Dialect
+
+from ringback.kit.db import Conflict, Duplicate, Refused, Statement
+
+LEAVING: Final = 0.25
+"""Seconds that the end of a transaction which failed may take, or the end of a turn."""
+
+
+class Busy(Exception):
+    """The server cannot do this now: a lock that is held, a full disk. Its text is the engine's code."""
+
+
+class Lost(Exception):
+    """The connection is of no use any more, and what was done in its transaction is undone."""
+
+
+class Answer(NamedTuple):
+    """The rows that came back, and how many were found."""
+
+    rows: Sequence[tuple[Any, ...]]
+    found: int
+
+
+class Link(Protocol):
+    """An open connection as an engine's driver has it; each statement is a transaction unless one was begun."""
+
+    async def execute(self, sql: str, parameters: tuple[Any, ...] | None) -> Answer:
+        """Raises what the driver raises. Without parameters the text is sent as it is."""
+
+    async def compact(self, tables: Sequence[tuple[str, str]]) -> None:
+        """Write the tables, (schema, name) each, anew, as far as they are ours. Raises what the driver raises."""
+
+    def close(self) -> None:
+        """At once, whatever it is doing."""
+
+
+class Engine(Protocol):
+    """What one kind of server does in a way of its own."""
+
+    dialect: Dialect
+    if_new: str
+    """What makes an INSERT of a row that is there do nothing; empty where it may fail without harm to the rest."""
+
+    async def open(self) -> Link:
+        """A new connection. Raises what the driver raises."""
+
+    def complaint(self, error: Exception, statement: Statement | None) -> Exception:
+        """What an error means: `Duplicate`, `Conflict`, `Refused`, `Busy` or `Lost`. One of no driver is returned."""
+
+    def lock(self, name: str) -> tuple[str, tuple[Any, ...]]:
+        """A statement that says at once, by one value, whether the connection now has the lock of that name."""
+
+    def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
+        """A statement that gives it back."""
+
+
+class Line:
+    """A connection, and whether it may be spoken on: never again once somebody stopped listening to its answer."""
+
+    def __init__(self, engine: Engine, link: Link) -> None:
+        self.is_used = False
+        self.is_broken = False
+        self._engine = engine
+        self._link = link
+
+    async def say(
+        self,
+        sql: str,
+        parameters: tuple[Any, ...] | None = None,
+        *,
+        deadline: float,
+        statement: Statement | None = None,
+    ) -> Answer:
+        """What the server answers, or what its complaint means."""
+        if self.is_broken:
+            raise Lost("earlier")
+        self.is_broken = True
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await self._link.execute(sql, parameters)
+        except TimeoutError:
+            raise Lost("timeout") from None
+        except Exception as error:
+            complaint = self._engine.complaint(error, statement)
+            self.is_broken = not isinstance(complaint, Duplicate | Conflict | Refused | Busy)
+            raise complaint from None
+        self.is_broken = False
+        return answer
+
+    def close(self) -> None:
+        self._link.close()
+
+
+async def leave(line: Line, sql: str, parameters: tuple[Any, ...] | None = None) -> None:
+    """Say the last thing, quickly; closing the connection, which is done where that fails, means the same."""
+    if not line.is_broken:
+        try:
+            await line.say(sql, parameters, deadline=asyncio.get_running_loop().time() + LEAVING)
+        except Exception:
+            line.is_broken = True

@@ -1,0 +1,161 @@
+"""MariaDB and MySQL: the driver, the session's settings, the error numbers."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from asyncmy import connect
+from asyncmy.connection import Connection
+from asyncmy.constants import CLIENT
+from asyncmy.cursors import Cursor
+from asyncmy.errors import MySQLError
+from sqlalchemy import URL, Dialect
+from sqlalchemy.dialects.mysql.base import MySQLDialect
+
+from ringback.kit.db import Conflict, Duplicate, Refused, Statement, rule_name
+from ringback.kit.link import Answer, Busy, Lost
+
+IDLE: Final = 30
+"""Seconds after which the server undoes a transaction in which nothing is said any more: its owner's host is gone."""
+KEPT: Final = 512
+"""Statements that stay prepared on each connection."""
+LONGEST: Final = 64
+"""Characters that a lock's name may have."""
+
+DUPLICATE: Final = {1062, 1586}
+CONFLICT: Final = {
+    *(1213, 1020),  # a deadlock; a row that is newer than the snapshot
+    1615,  # a statement that must be prepared again
+}
+READ_ONLY: Final = {1290, 1792, 1836}
+"""This server may have been the primary once: the next connection finds the one that is."""
+BUSY: Final = {
+    *(1205, 1969, 3024, 1317),  # it waited for a lock, or went on, for too long
+    *(1021, 1114, 1030, 1037, 1041, 1206),  # a full disk, a full table, no memory
+    *(1040, 1203, 1226),  # too many connections
+    *(1044, 1045, 1049, 1142, 1143, 1227),  # no such user, database or right
+}
+REFUSED: Final = {1093, 1267, 1300, 1364, 1366, 3988, 4025}
+"""Those whose state does not say that they would be the same the next time."""
+WRONG: Final = ("0A", "21", "22", "23", "42")
+"""Classes of states: not supported, cardinality, data, a rule, syntax or a name."""
+OPTIMIZED: Final = "OPTIMIZE NO_WRITE_TO_BINLOG TABLE `{}`.`{}`"
+
+
+class Quiet(Cursor):
+    """Asks for no warnings, since the driver would log them, and they tell values."""
+
+    async def _show_warnings(self, conn: Connection) -> None: ...
+
+
+class MariaLink:
+    """An open connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.is_mariadb = "MariaDB" in str(getattr(connection, "server_version", ""))
+
+    async def execute(self, sql: str, parameters: tuple[Any, ...] | None) -> Answer:
+        cursor = self._connection.cursor(Quiet)
+        await cursor.execute(sql, parameters)
+        return Answer(await cursor.fetchall(), int(str(cursor.rowcount)))
+
+    async def compact(self, tables: Sequence[tuple[str, str]]) -> None:
+        if self.is_mariadb:
+            await self.execute("SET SESSION max_statement_time = 0", None)
+        for schema, table in tables:
+            for *_, kind, text in (await self.execute(OPTIMIZED.format(schema, table), None)).rows:
+                if str(kind).lower() == "error":
+                    raise MySQLError(0, text)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class MariaDb:
+    """An `Engine`. `timeout` is how many seconds a statement may take, or wait for a lock."""
+
+    dialect: Dialect = MySQLDialect(paramstyle="format")
+    if_new = ""
+
+    def __init__(self, url: URL, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+
+    async def open(self) -> MariaLink:
+        url = self._url
+        connection = await connect(
+            host=url.host or "localhost",
+            port=url.port or 3306,
+            unix_socket=url.query.get("unix_socket"),
+            user=url.username,
+            password=str(url.password or "").encode(),
+            database=url.database,
+            charset="utf8mb4",
+            autocommit=True,
+            client_flag=CLIENT.FOUND_ROWS,
+            stmt_cache_size=KEPT,
+            program_name="ringback",
+            ssl=tls(url),
+        )
+        link = MariaLink(connection)
+        try:
+            await link.execute(self._settings(is_mariadb=link.is_mariadb), None)
+            await link.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", None)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _settings(self, *, is_mariadb: bool) -> str:
+        seconds = max(1, round(self._timeout))
+        longest = {"max_statement_time": self._timeout, "idle_transaction_timeout": IDLE}
+        settings: dict[str, object] = {
+            "sql_mode": "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+            "time_zone": "'+00:00'",
+            "lc_messages": "'en_US'",
+            "innodb_lock_wait_timeout": seconds,
+            "lock_wait_timeout": seconds,
+            **(longest if is_mariadb else {"max_execution_time": round(self._timeout * 1000)}),
+        }
+        return "SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items())
+
+    def complaint(self, error: Exception, statement: Statement | None) -> Exception:
+        if not isinstance(error, MySQLError):
+            return Lost(type(error).__name__) if isinstance(error, OSError | EOFError) else error
+        number, state = error.args[0] if error.args else 0, str(error.sqlstate or "")
+        if number in DUPLICATE:
+            return Duplicate(broken_rule(str(error.args[-1]), statement))
+        if number in CONFLICT:
+            return Conflict()
+        if number in BUSY:
+            return Busy(str(number))
+        if number not in READ_ONLY and (number in REFUSED or state[:2] in WRONG):
+            return Refused(f"{number}: {statement!r}")
+        return Lost(str(number or type(error).__name__))
+
+    def lock(self, name: str) -> tuple[str, tuple[Any, ...]]:
+        return "SELECT GET_LOCK(%s, 0)", (lock_name(name),)
+
+    def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
+        return "SELECT RELEASE_LOCK(%s)", (lock_name(name),)
+
+
+def broken_rule(text: str, statement: Statement | None) -> str:
+    """The rule that a unique complaint speaks of: its last word is the index, with its table before it on MySQL."""
+    found = re.search(r"'([^']*)'\s*$", text)
+    index = found[1].rpartition(".")[2] if found else ""
+    table = getattr(statement.core, "table", None) if statement else None
+    return "id" if index == "PRIMARY" else rule_name(str(getattr(table, "name", "")), index)
+
+
+def lock_name(name: str) -> str:
+    """The same in at most 64 characters."""
+    return name if len(name) <= LONGEST else hashlib.sha256(name.encode()).hexdigest()
+
+
+def tls(url: URL) -> dict[str, object] | None:
+    """What the URL says of TLS, as the driver takes it; without certificates to check by, nothing is checked."""
+    options = {name.removeprefix("ssl_"): value for name, value in url.query.items() if name.startswith("ssl_")}
+    return {**options, "check_hostname": options.get("check_hostname") != "false"} if options else None

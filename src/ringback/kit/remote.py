@@ -1,0 +1,200 @@
+"""A database on a server: sessions that borrow connections for their transactions."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import MetaData
+
+from ringback.kit.db import Duplicate, Prepared, Row, Schemas, Statement, StillRead
+from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.link import Answer, Busy, Engine, Line, Lost, leave
+from ringback.kit.pool import Pool
+
+CONNECTING: Final = 2.0
+"""Seconds that a connection may take to be opened."""
+TURNS: Final = 16
+"""Turns that one process has, or asks for, at once; each has a connection of its own, besides those of the sessions."""
+BEGIN: Final = "BEGIN"
+COMMIT: Final = "COMMIT"
+ROLLBACK: Final = "ROLLBACK"
+
+log = structlog.get_logger()
+
+
+class RemoteDatabase:
+    """A `Database` on a server, in one or two schemas of it.
+
+    `watch` is called with every statement before it runs: to count, to fail, to kill. `timeout` is how many seconds it
+    may take to ask for a turn. The connections belong to the loop that they were opened in.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        schemas: Schemas,
+        *metadatas: MetaData,
+        size: int,
+        timeout: float,
+        watch: Callable[[Statement], None] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.schemas = schemas
+        self.watch = watch or (lambda statement: None)
+        self.lines = Pool(self._open, size)
+        self._turns = Pool(self._open, TURNS)
+        self._timeout = timeout
+        self._tables = [table for metadata in metadatas for table in metadata.tables.values()]
+
+    def session(self, *, writes: bool, deadline: float) -> "RemoteSession":
+        return RemoteSession(self, writes=writes, deadline=deadline)
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[bool]:
+        name = f"{self.schemas.own}.{name}"
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        line, answer = await self.begun(self._turns, deadline, *self.engine.lock(name))
+        is_ours = bool(answer.rows[0][0])
+        if not is_ours:
+            self._turns.give(line)
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                await leave(line, *self.engine.unlock(name))
+                self._turns.give(line)
+
+    async def begun(
+        self,
+        pool: Pool[Line],
+        deadline: float,
+        sql: str,
+        parameters: tuple[Any, ...] | None = None,
+        statement: Statement | None = None,
+    ) -> tuple[Line, Answer]:
+        """A connection and its answer to this, the first that is said on it.
+
+        So if it had died meanwhile, nothing has happened, and the next one is asked.
+        """
+        while True:
+            line = await pool.take(deadline)
+            try:
+                return line, await line.say(sql, parameters, deadline=deadline, statement=statement)
+            except BaseException as error:
+                pool.give(line)
+                was_dead = isinstance(error, Lost) and line.is_used
+                if not was_dead or asyncio.get_running_loop().time() >= deadline:
+                    raise told(error) from None
+
+    async def _open(self, deadline: float) -> Line:
+        latest = asyncio.get_running_loop().time() + CONNECTING
+        try:
+            async with asyncio.timeout_at(min(deadline, latest)):
+                return Line(self.engine, await self.engine.open())
+        except TimeoutError:
+            raise told(Lost("timeout")) from None
+        except Exception as error:
+            raise told(self.engine.complaint(error, None)) from None
+
+    async def compact(self) -> None:
+        """Write the tables anew, as far as they are ours to do so; how long that takes, the server says.
+
+        The tables' files hold nothing then of what was overwritten. The server's logs do until they are overwritten
+        themselves, and so do its binary log or archive, its backups, and the blocks of the disk that it gave back.
+        """
+        schemas = self.schemas.named()
+        link = await self.engine.open()
+        try:
+            await link.compact([(str(schemas[str(table.schema)]), table.name) for table in self._tables])
+        except Exception as error:
+            complaint = self.engine.complaint(error, None)
+            raise (StillRead() if isinstance(complaint, Busy) else told(complaint)) from None
+        finally:
+            link.close()
+
+    def close(self) -> None:
+        self.lines.close()
+        self._turns.close()
+
+
+class RemoteSession:
+    """A `Session`: one transaction from its first statement on, or reading, when each statement is one by itself.
+
+    A connection is borrowed for a transaction, or for one statement of a reading session.
+    """
+
+    def __init__(self, database: RemoteDatabase, *, writes: bool, deadline: float) -> None:
+        self._database = database
+        self._writes = writes
+        self._deadline = deadline
+        self._line: Line | None = None
+
+    async def run(self, statement: Statement, **values: object) -> int:
+        return (await self._ask(statement, values)).found
+
+    async def insert_if_new(self, statement: Statement, **values: object) -> bool:
+        try:
+            return (await self._ask(statement, values, self._database.engine.if_new)).found > 0
+        except Duplicate:
+            return False
+
+    async def one(self, statement: Statement, **values: object) -> Row | None:
+        rows = await self.all(statement, **values)
+        return rows[0] if rows else None
+
+    async def all(self, statement: Statement, **values: object) -> list[Row]:
+        answer = await self._ask(statement, values)
+        prepared = self._prepared(statement)
+        return [prepared.row(raw) for raw in answer.rows]
+
+    async def commit(self) -> None:
+        """When this fails with `DatabaseUnavailable`, nobody knows whether it was done: the link may end in between."""
+        if self._line:
+            await self._say(self._line, COMMIT)
+            self._end(self._line)
+
+    async def rollback(self) -> None:
+        """Never fails: a connection that does not answer is closed, which undoes the transaction as well."""
+        if line := self._line:
+            try:
+                await leave(line, ROLLBACK)
+            finally:
+                self._end(line)
+
+    def _prepared(self, statement: Statement) -> Prepared:
+        return statement.prepared(self._database.engine.dialect, self._database.schemas)
+
+    async def _ask(self, statement: Statement, values: dict[str, object], more: str = "") -> Answer:
+        prepared = self._prepared(statement)
+        sql, parameters = prepared.sql + more, prepared.parameters(values)
+        lines = self._database.lines
+        if self._writes and not self._line:
+            self._line, _ = await self._database.begun(lines, self._deadline, BEGIN)
+        self._database.watch(statement)
+        if self._line:
+            return await self._say(self._line, sql, parameters, statement)
+        line, answer = await self._database.begun(lines, self._deadline, sql, parameters, statement)
+        lines.give(line)
+        return answer
+
+    async def _say(
+        self, line: Line, sql: str, parameters: tuple[Any, ...] | None = None, statement: Statement | None = None
+    ) -> Answer:
+        try:
+            return await line.say(sql, parameters, deadline=self._deadline, statement=statement)
+        except (Busy, Lost) as error:
+            raise told(error) from None
+
+    def _end(self, line: Line) -> None:
+        self._line = None
+        self._database.lines.give(line)
+
+
+def told(error: BaseException) -> BaseException:
+    """The same error, or what the caller is told of it: that the database does not answer. The code is logged."""
+    if not isinstance(error, Busy | Lost):
+        return error
+    log.error("the database failed", action="database", error=str(error))
+    return DatabaseUnavailable()
