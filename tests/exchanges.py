@@ -123,7 +123,7 @@ class Recorder:
         self.made = Exchanges()
         self._stand_ins = StandIns(*known)
         self._cause = ""
-        world.ringback.bus.subscribe(self._hear)
+        world.bus.subscribe(self._hear)
 
     async def rpc(self, method: str, uri: str, data: Any = None, about: str = "", code: int = 200) -> Any:
         """One request envelope, of which `code` is expected; the data of its reply."""

@@ -34,6 +34,7 @@ from ringback.registrar.realms.model import Status, new_label
 from ringback.registrar.work import Uow
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
+from ringback.transports.memory import MemoryBus
 
 T = TypeVar("T")
 
@@ -114,7 +115,7 @@ class World:
         self.statements: list[Statement] = []
         self.before_statement: Callable[[Statement], None] = nothing
         self.asleep: Callable[[], None] = lambda: None
-        self.bus = bus
+        self.bus: Bus = bus or MemoryBus()
         self._other: sqlite3.Connection | None = None
         if database:
             dsns = ("database_dsn_bin", "database_dsn_asterisk")

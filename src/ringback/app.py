@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -16,7 +17,7 @@ from ringback.databases import Opened
 from ringback.kit.budget import Budget
 from ringback.kit.cache import Cache
 from ringback.kit.db import Database
-from ringback.kit.events import Bus
+from ringback.kit.events import Publisher
 from ringback.kit.inbox import Inbox
 from ringback.kit.outbox import Relay
 from ringback.kit.routing import Routes
@@ -72,14 +73,15 @@ class Ringback:
     reconciler: Reconciler
     feed: Feed
     inbox: Inbox[Uow]
-    bus: Bus
 
 
 def assemble(
     settings: Settings,
     opened: Opened,
     *,
-    bus: Bus | None = None,
+    bus: Publisher | None = None,
+    exchange: str = "memory",
+    is_reached: Callable[[], bool] | None = None,
     clock: Callable[[], datetime] = utc_now,
     ticks: Callable[[], float] = time.monotonic,
     hashes: Callable[[int], str] = new_hash,
@@ -87,14 +89,14 @@ def assemble(
 ) -> Ringback:
     """Put it together over open databases.
 
+    `bus` takes our events to an exchange of that kind; `is_reached` says whether requests come through to us.
     `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `labels` short realms.
     """
     database = opened.database
     memory = _memory(settings, database, ticks, hashes, labels)
     news = asyncio.Event()
     work = registrar_work(database, settings, memory, clock=clock, published=news.set)
-    carrier = bus or MemoryBus()
-    site = Site(work, settings, REST, memory)
+    site = Site(work, settings, REST, memory, is_reached)
     return Ringback(
         settings=settings,
         database=database,
@@ -103,11 +105,10 @@ def assemble(
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
         gateway=Gateway(REST, work, site.public_pages()),
         metrics=Gateway(Routes(), work, site.metrics_pages()),
-        relay=Relay(work, carrier, news, memory.metrics.observe_event),
+        relay=Relay(work, bus or MemoryBus(), news, partial(memory.metrics.observe_event, exchange)),
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
         feed=Feed(work, f".{settings.domain_name_extension}"),
         inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
-        bus=carrier,
     )
 
 

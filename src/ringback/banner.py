@@ -10,7 +10,8 @@ from ringback.settings import Settings
 def banner(started: Started, settings: Settings) -> str:
     """Where it runs; after a first start also both keys, this once, and three lines that paste as they are."""
     home = settings.ringback_home
-    lines = [f"Ringback is running at {started.url} (metrics and health at {started.metrics_url})", ""]
+    where = f"at {started.url}" if started.url else "without REST"
+    lines = [f"Ringback is running {where} (metrics and health at {started.metrics_url})", ""]
     if started.keys is None:
         lines += [f"No keys.json in {home}: the keys made at the first start still work, wherever you keep them."]
     elif started.first:

@@ -1,12 +1,13 @@
-"""`ringback up`: everything in one process, until it is told to stop."""
+"""Ringback in one process, until it is told to stop: everything with a home, or one service alone on servers."""
 
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import structlog
 
@@ -16,12 +17,16 @@ from ringback.app import Ringback, assemble
 from ringback.databases import lock_of, make_schema, opened
 from ringback.kit.errors import CannotStart
 from ringback.kit.lock import only_one
+from ringback.registrar.events import PUBLISHER
+from ringback.registrar.heard import CUSTOMERS
 from ringback.registrar.meta import require_recorded
-from ringback.settings import DaemonSettings, Settings
+from ringback.settings import Settings
 from ringback.transports import local
+from ringback.transports.amqp import Broker, Topology
 
 SOCKET: Final = "rpc.sock"
 EVENTS: Final = "events.sock"
+GATEWAY: Final = "api-manager"
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger()
@@ -39,10 +44,19 @@ class Started:
 
 async def up(settings: Settings, tell: Callable[[Started], None]) -> None:
     """Start, tell, and run until SIGTERM, SIGINT or SIGHUP; then finish what is in hand and return."""
+    await _until_told(running(settings), tell)
+
+
+async def alone(settings: Settings) -> None:
+    """The same without a home, for a service on servers."""
+    await _until_told(serving(settings), lambda started: None)
+
+
+async def _until_told(process: contextlib.AbstractAsyncContextManager[Any], tell: Callable[[Any], None]) -> None:
     stop = asyncio.Event()
     for signum in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    async with running(settings) as started:
+    async with process as started:
         tell(started)
         await stop.wait()
         log.info("stopping", action="stop")
@@ -50,21 +64,95 @@ async def up(settings: Settings, tell: Callable[[Started], None]) -> None:
             asyncio.get_running_loop().remove_signal_handler(signum)
 
 
-async def alone(settings: DaemonSettings) -> None:
-    """One service without a home, until it is told to stop."""
-    raise NotImplementedError
-
-
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Started]:
     """The whole product on its ports and on the sockets in its home, while inside."""
     home = make_home(settings.ringback_home)
-    with only_one(home / "lock", "Ringback is running on this home"), _alone_on_file(settings):
-        async with opened(settings) as found:
-            ringback = assemble(settings, found)
-            await ringback.work.write(require_recorded)
-            async with _serving(ringback, home) as started:
-                yield started
+    with only_one(home / "lock", "Ringback is running on this home"):
+        async with serving(settings, home) as started:
+            yield started
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator[Started]:
+    """What the settings say that this process runs, while inside. In `home` are its sockets and its first keys."""
+    tls = certificate(settings)
+    broker = broker_of(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_alone_on_file(settings))
+        found = await stack.enter_async_context(opened(settings))
+        ringback = assemble(settings, found, **_ways_out(broker))
+        await ringback.work.write(require_recorded)
+        ports = Ports.of(settings, stack)
+        url = url_of(ports.rest, "https" if tls else "http") if ports.rest else ""
+        keys, first = await first_start.ensure(ringback.work, home, url) if home else (None, False)
+        servers = [(ports.metrics, Http.of(ringback.metrics, settings))]
+        if ports.rest:
+            servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
+        if settings.runs(PUBLISHER):
+            await _at_work(ringback, broker, home, stack)
+        for at, http in servers:
+            await stack.enter_async_context(http.serving(at))
+        log.info("started", action="start", rest=url, metrics=url_of(ports.metrics))
+        try:
+            yield Started(url, url_of(ports.metrics), keys, first)
+        finally:
+            for _, http in servers:  # all of them drain at the same time
+                http.should_exit = True
+
+
+async def _at_work(
+    ringback: Ringback, broker: Broker | None, home: Path | None, stack: contextlib.AsyncExitStack
+) -> None:
+    """Everything of the registrar that goes on by itself or answers others, until the stack ends."""
+    settings = ringback.settings
+    if broker:
+        broker.serve(ringback.rpc.serve, prefetch=settings.rpc_prefetch)
+        broker.follow(ringback.inbox.take, prefetch=settings.event_prefetch)
+        stack.push_async_callback(broker.close)
+        await broker.start()
+    for work in (
+        ringback.relay.run(),
+        ringback.reconciler.run(settings.reconcile_interval),
+        ringback.feed.run(settings.contact_poll_interval),
+    ):
+        await stack.enter_async_context(_in_background(work))
+    if home:
+        for name, serve in ((SOCKET, ringback.rpc.serve), (EVENTS, ringback.inbox.serve)):
+            await stack.enter_async_context(local.serving(home / name, serve, settings.drain_timeout))
+    if broker:
+        stack.push_async_callback(broker.drain, settings.drain_timeout)
+
+
+def broker_of(settings: Settings) -> Broker | None:
+    """The broker of the settings, if there is one, not yet connected."""
+    if settings.rabbitmq_address is None:
+        return None
+    names = Topology.of(PUBLISHER, CUSTOMERS, requests=settings.rabbit_queue_listen, events=settings.rabbit_queue_event)
+    return Broker(settings.rabbitmq_address.get_secret_value(), names)
+
+
+def _ways_out(broker: Broker | None) -> dict[str, Any]:
+    """What of the broker the rest is put together with."""
+    if broker is None:
+        return {}
+    return {"bus": broker.publishing(), "exchange": "fanout", "is_reached": lambda: broker.is_serving}
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The sockets that listen."""
+
+    metrics: socket.socket
+    rest: socket.socket | None
+
+    @classmethod
+    def of(cls, settings: Settings, stack: contextlib.AsyncExitStack) -> Self:
+        rest = None
+        if settings.rest_listen_address and settings.runs(GATEWAY):
+            rest = stack.enter_context(listening("rest_listen_address", settings.rest_listen_address))
+        at = settings.prometheus_listen_address
+        return cls(stack.enter_context(listening("prometheus_listen_address", at)), rest)
 
 
 @contextlib.contextmanager
@@ -76,33 +164,6 @@ def _alone_on_file(settings: Settings) -> Iterator[None]:
     with only_one(lock_of(settings.database_file), "Ringback is running on this database"):
         make_schema(settings.database_file)
         yield
-
-
-@contextlib.asynccontextmanager
-async def _serving(ringback: Ringback, home: Path) -> AsyncIterator[Started]:
-    settings = ringback.settings
-    tls = certificate(settings)
-    with (
-        listening("rest_listen_address", settings.rest_listen_address) as rest,
-        listening("prometheus_listen_address", settings.prometheus_listen_address) as metrics,
-    ):
-        url = url_of(rest, "https" if tls else "http")
-        keys, first = await first_start.ensure(ringback.work, home, url)
-        async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(_in_background(ringback.relay.run()))
-            await stack.enter_async_context(_in_background(ringback.reconciler.run(settings.reconcile_interval)))
-            await stack.enter_async_context(_in_background(ringback.feed.run(settings.contact_poll_interval)))
-            servers = {metrics: Http.of(ringback.metrics, settings), rest: Http.of(ringback.gateway, settings, tls)}
-            for at, http in servers.items():
-                await stack.enter_async_context(http.serving(at))
-            for name, serve in ((SOCKET, ringback.rpc.serve), (EVENTS, ringback.inbox.serve)):
-                await stack.enter_async_context(local.serving(home / name, serve, settings.drain_timeout))
-            log.info("started", action="start", rest=url, metrics=url_of(metrics))
-            try:
-                yield Started(url, url_of(metrics), keys, first)
-            finally:
-                for http in servers.values():  # all of them drain at the same time
-                    http.should_exit = True
 
 
 def make_home(home: Path) -> Path:

@@ -50,7 +50,7 @@ async def every_event(world: World) -> tuple[UUID, UUID]:
 async def test_every_event_has_four_keys_its_payload_and_no_password(make_world: MakeWorld, storage: str) -> None:
     world = make_world(secret_storage=storage)
     heard: list[Message] = []
-    stop = world.ringback.bus.subscribe(heard.append)
+    stop = world.bus.subscribe(heard.append)
     phone, line = await every_event(world)
     while await world.ringback.relay.publish_waiting():
         pass
@@ -78,7 +78,7 @@ async def test_every_event_has_four_keys_its_payload_and_no_password(make_world:
 @pytest.mark.contract("registrar R-66")
 async def test_an_id_of_a_message_is_never_given_again(world: World) -> None:
     heard: list[Message] = []
-    world.ringback.bus.subscribe(heard.append)
+    world.bus.subscribe(heard.append)
     await world.create("1001")
     await world.ringback.relay.publish_waiting()
     world.sql("DELETE FROM registrar_outbox")
@@ -95,7 +95,7 @@ async def test_one_listener_that_fails_keeps_no_event_from_the_others(world: Wor
 
     heard: list[Message] = []
     for listener in (fail, heard.append):
-        world.ringback.bus.subscribe(listener)
+        world.bus.subscribe(listener)
     await world.create("1001")
 
     assert await world.ringback.relay.publish_waiting() == 1

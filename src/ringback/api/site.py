@@ -18,7 +18,7 @@ from ringback import __version__
 from ringback.api.call import Route
 from ringback.api.gateway import Page
 from ringback.api.openapi import description
-from ringback.kit.errors import Failure
+from ringback.kit.errors import BrokerUnavailable, Failure
 from ringback.kit.outbox import pending
 from ringback.kit.routing import Routes
 from ringback.kit.uow import Work
@@ -37,7 +37,16 @@ LINKS: Final = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health"
 class Site:
     """Pages by path, for the REST port and for the metrics port."""
 
-    def __init__(self, work: Work[Uow], settings: Settings, routes: Routes[Route], memory: Memory) -> None:
+    def __init__(
+        self,
+        work: Work[Uow],
+        settings: Settings,
+        routes: Routes[Route],
+        memory: Memory,
+        is_reached: Callable[[], bool] | None = None,
+    ) -> None:
+        """`is_reached` says whether requests come through the broker, where there is one."""
+        self._is_reached = is_reached
         self._work = work
         self._settings = settings
         self._routes = routes
@@ -73,8 +82,10 @@ class Site:
         return description(self._routes)
 
     async def ready(self, request: Request) -> Response:
-        """503 unless both databases answer."""
+        """503 unless both databases answer and requests come through the broker."""
         checks = {name: await self._check(statement) for name, statement in self._probes().items()}
+        if self._is_reached:
+            checks["broker"] = "ok" if self._is_reached() else BrokerUnavailable().sentence
         fine = all(state == "ok" for state in checks.values())
         return json({"ready": fine, "checks": checks}, 200 if fine else 503)
 

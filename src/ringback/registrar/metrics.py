@@ -52,8 +52,8 @@ class Metrics:
     def observe_heard(self, publisher: str, event_type: str, milliseconds: float) -> None:
         self.event_time.labels(publisher, event_type).observe(milliseconds)
 
-    def observe_event(self, event_type: str, taken: bool) -> None:
-        self.event_publish.labels(event_type, "memory", "ok" if taken else "failed").inc()
+    def observe_event(self, exchange: str, event_type: str, taken: bool) -> None:
+        self.event_publish.labels(event_type, exchange, "ok" if taken else "failed").inc()
 
     def observe_asked(self, target: str, resource: str, method: str, milliseconds: float) -> None:
         self.asked_time.labels(target, resource, method).observe(milliseconds)
