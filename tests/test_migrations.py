@@ -64,7 +64,7 @@ def test_every_uuid_column_has_the_one_uuid_type() -> None:
         for table in metadata.tables.values():
             for column in table.columns:
                 is_id = column.name == "id" or column.name.endswith("_id")
-                others = {"registrar_outbox.id", "registrar_strays.row_id"} | {
+                others = {"registrar_outbox.id", "registrar_stale_keys.id", "registrar_strays.row_id"} | {
                     f"registrar_contact_states.{name}" for name in ("id", "call_id")
                 }
                 named = column.name in ("endpoint_id", "aor_id", "auth_id") or f"{table.name}.{column.name}" in others

@@ -8,22 +8,19 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
 from ringback.api.call import Route
 from ringback.api.gateway import Gateway
 from ringback.api.site import Site
 from ringback.databases import Opened
-from ringback.kit.budget import Budget
-from ringback.kit.cache import Cache
 from ringback.kit.db import Database
 from ringback.kit.events import Publisher
 from ringback.kit.inbox import Inbox
 from ringback.kit.outbox import Relay
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Service
-from ringback.kit.sqlite import SqliteDatabase
+from ringback.kit.stale import Eraser
 from ringback.kit.uow import Work, utc_now
+from ringback.memory import memory_of
 from ringback.registrar.contacts import rest as contacts_rest
 from ringback.registrar.contacts import rpc as contacts_rpc
 from ringback.registrar.contacts.feed import Feed
@@ -33,7 +30,6 @@ from ringback.registrar.events import PUBLISHER
 from ringback.registrar.extensions import rest as extensions_rest
 from ringback.registrar.extensions import rpc as extensions_rpc
 from ringback.registrar.heard import HEARD
-from ringback.registrar.metrics import Metrics
 from ringback.registrar.realms import rest as realms_rest
 from ringback.registrar.realms import rpc as realms_rpc
 from ringback.registrar.realms.model import new_label
@@ -54,8 +50,6 @@ RPC: Final[Routes[Answer]] = Routes(
 REST: Final[Routes[Route]] = Routes(
     extensions_rest.routes, contacts_rest.routes, trunks_rest.routes, realms_rest.routes
 )
-PUBLISHER_MISSES: Final = 50
-"""Unknown hashes a second that one publisher may ask for before we say so in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +64,14 @@ class Ringback:
     gateway: Gateway
     metrics: Gateway
     relay: Relay
+    eraser: Eraser | None
     reconciler: Reconciler
     feed: Feed
     inbox: Inbox[Uow]
+
+    async def aclose(self) -> None:
+        """End what it began with others; the databases are their opener's."""
+        await self.memory.close()
 
 
 def assemble(
@@ -93,7 +92,7 @@ def assemble(
     `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `labels` short realms.
     """
     database = opened.database
-    memory = _memory(settings, database, ticks, hashes, labels)
+    memory = memory_of(settings, database, ticks, hashes, labels)
     news = asyncio.Event()
     work = registrar_work(database, settings, memory, clock=clock, published=news.set)
     site = Site(work, settings, REST, memory, is_reached)
@@ -106,24 +105,8 @@ def assemble(
         gateway=Gateway(REST, work, site.public_pages()),
         metrics=Gateway(Routes(), work, site.metrics_pages()),
         relay=Relay(work, bus or MemoryBus(), news, partial(memory.metrics.observe_event, exchange)),
+        eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
         feed=Feed(work, f".{settings.domain_name_extension}"),
         inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
-    )
-
-
-def _memory(
-    settings: Settings,
-    database: Database,
-    ticks: Callable[[], float],
-    hashes: Callable[[int], str],
-    labels: Callable[[], str],
-) -> Memory:
-    return Memory(
-        metrics=Metrics(CollectorRegistry()),
-        contacts=Cache(ticks, database.revision if isinstance(database, SqliteDatabase) else lambda: 0),
-        misses=Budget(settings.direct_miss_limit, clock=ticks),
-        publisher_misses=Budget(PUBLISHER_MISSES, window=1.0, pause=1.0, clock=ticks),
-        new_hash=hashes,
-        new_label=labels,
     )

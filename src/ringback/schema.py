@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from ringback.customers.keys import store as keys
-from ringback.kit import inbox, outbox
+from ringback.kit import inbox, outbox, stale
 from ringback.registrar import tables as registrar
 from ringback.sip import edge
 from ringback.sip import tables as asterisk
@@ -15,6 +15,7 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     edge.metadata,
     outbox.metadata,
     inbox.metadata,
+    stale.metadata,
     keys.metadata,
 )
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)

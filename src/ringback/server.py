@@ -81,7 +81,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_alone_on_file(settings))
         found = await stack.enter_async_context(opened(settings))
-        ringback = assemble(settings, found, **_ways_out(broker))
+        ringback = await stack.enter_async_context(contextlib.aclosing(assemble(settings, found, **_ways_out(broker))))
         await ringback.work.write(require_recorded)
         ports = Ports.of(settings, stack)
         url = url_of(ports.rest, "https" if tls else "http") if ports.rest else ""
@@ -113,6 +113,7 @@ async def _at_work(
         await broker.start()
     for work in (
         ringback.relay.run(),
+        *([ringback.eraser.run()] if ringback.eraser else []),
         ringback.reconciler.run(settings.reconcile_interval),
         ringback.feed.run(settings.contact_poll_interval),
     ):

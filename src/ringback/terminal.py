@@ -5,6 +5,7 @@ import inspect
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, wraps
@@ -175,8 +176,8 @@ def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]]) -> T:
     """Run a job of several transactions on the databases."""
 
     async def once() -> T:
-        async with opened(settings) as found:
-            return await job(assemble(settings, found))
+        async with opened(settings) as found, aclosing(assemble(settings, found)) as ringback:
+            return await job(ringback)
 
     return asyncio.run(once())
 

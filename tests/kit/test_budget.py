@@ -1,28 +1,83 @@
-"""So many a minute for each key, then a pause."""
+"""So many a minute for each key, then a pause; for this process and for all instances alike."""
 
-from ringback.kit.budget import Budget
+from collections.abc import AsyncIterator, Callable
 
+import pytest
 
-def test_the_keys_least_recently_spent_are_forgotten_in_a_flood() -> None:
-    budget: Budget[str] = Budget(1, clock=lambda: 0.0, largest=2)
-    assert budget.spend("a")
-    assert not budget.spend("a")
-    assert budget.is_shut("a")
+from ringback.kit.budget import Allowance, Budget, LocalBudget
+from ringback.transports.redis.address import Address
+from ringback.transports.redis.budget import SharedBudget
+from ringback.transports.redis.server import Redis
 
-    assert budget.spend("b")
-    assert budget.is_shut("a")
-    assert budget.spend("c")
-
-    assert not budget.is_shut("a")
-    assert not budget.is_shut("nobody")
+MakeBudget = Callable[[Allowance, Callable[[], float]], Budget]
 
 
-def test_a_window_and_a_pause_of_ones_own() -> None:
+@pytest.fixture(params=["local", pytest.param("redis", marks=pytest.mark.process)])
+async def make_budget(request: pytest.FixtureRequest) -> AsyncIterator[MakeBudget]:
+    """A budget by the test's own clock. What Redis says is said by Redis: it has no other to fall back to."""
+    if request.param == "local":
+        yield lambda allowance, clock: LocalBudget(allowance, clock=clock)
+        return
+    database = request.getfixturevalue("redis_database")
+    redis = Redis(Address.parse(request.getfixturevalue("redis_server").url(database)), patience=10.0)
+    yield lambda allowance, clock: SharedBudget(redis, "misses:", allowance, None, clock)  # type: ignore[arg-type]
+    await redis.close()
+
+
+async def test_a_window_and_a_pause_of_ones_own(make_budget: MakeBudget) -> None:
     now = 0.0
-    budget: Budget[str] = Budget(2, window=1.0, pause=5.0, clock=lambda: now)
-    assert [budget.spend("a") for _ in range(3)] == [True, True, False]
-    now = 4.9
-    assert budget.is_shut("a")
-    now = 5.0
-    assert not budget.is_shut("a")
-    assert budget.spend("a")
+    budget = make_budget(Allowance(2, window=30.0, pause=50.0), lambda: now)
+    assert [await budget.spend("a") for _ in range(3)] == [True, True, False]
+    assert not await budget.is_shut("b")
+    assert await budget.spend("b")
+    now = 49.999
+    assert await budget.is_shut("a")
+    now = 50.0
+    assert not await budget.is_shut("a")
+    assert await budget.spend("a")
+
+
+async def test_only_what_was_spent_within_the_window_counts(make_budget: MakeBudget) -> None:
+    now = 1_770_000_000.0
+    budget = make_budget(Allowance(3), lambda: now)
+    for _ in range(20):
+        assert await budget.spend("a")
+        now += 20.001
+    now -= 1.0
+    assert not await budget.spend("a")
+    assert await budget.is_shut("a")
+
+
+async def test_who_asks_while_shut_is_shut_for_longer(make_budget: MakeBudget) -> None:
+    now = 0.0
+    budget = make_budget(Allowance(1), lambda: now)
+    assert [await budget.spend("a") for _ in range(2)] == [True, False]
+    now = 30.0
+    assert not await budget.spend("a")
+    now = 89.999
+    assert await budget.is_shut("a")
+    now = 90.0
+    assert not await budget.is_shut("a")
+
+
+@pytest.mark.parametrize("key", ["", " ", "2001:db8:0:1::/64", "{}", "a}{b", "ü\n*", "x" * 64])
+async def test_any_text_is_a_key(make_budget: MakeBudget, key: str) -> None:
+    budget = make_budget(Allowance(1), lambda: 0.0)
+
+    assert [await budget.spend(key) for _ in range(2)] == [True, False]
+    assert await budget.is_shut(key)
+    assert not await budget.is_shut(f"{key}.")
+
+
+async def test_the_keys_least_recently_spent_are_forgotten_in_a_flood() -> None:
+    budget = LocalBudget(Allowance(1), clock=lambda: 0.0, largest=2)
+    assert await budget.spend("a")
+    assert not await budget.spend("a")
+    assert await budget.is_shut("a")
+
+    assert await budget.spend("b")
+    assert await budget.is_shut("a")
+    assert await budget.spend("c")
+
+    assert not await budget.is_shut("a")
+    assert not await budget.is_shut("nobody")

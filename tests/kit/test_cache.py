@@ -1,81 +1,73 @@
-"""A slow fill never brings back what was invalidated."""
+"""What is cached comes back as it was, for its time; in this process and in Redis alike."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
-from ringback.kit.cache import Cache
+from ringback.kit.cache import Cache, LocalCache, NoCache
+from ringback.registrar.contacts.model import from_row
+from ringback.registrar.work import Seen
+from ringback.transports.redis.address import Address
+from ringback.transports.redis.store import RedisStore
+
+SEEN = Seen(
+    (from_row({"id": "1001@a;@1", "uri": "sip:1001@192.0.2.44^3Btransport=tcp", "via_port": 5062, "call_id": "ü\n"}),),
+    datetime(2026, 2, 11, 9, 30, 0, 123456, tzinfo=UTC),
+)
+ENOUGH = 60.0
 
 
-class Turned:
-    """Time and the state of the world, in the test's hands."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.revision = 1
-        self.cache: Cache[str, str] = Cache(lambda: self.now, lambda: self.revision, largest=3)
-
-    def hold(self, key: str, value: str = "v", seconds: float = 10) -> None:
-        self.cache.fill(key, self.cache.begin(), value, seconds)
-
-
-@pytest.fixture
-def turned() -> Turned:
-    return Turned()
+@pytest.fixture(params=["local", pytest.param("redis", marks=pytest.mark.process)])
+async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache[Seen]]:
+    if request.param == "local":
+        yield LocalCache()
+        return
+    database = request.getfixturevalue("redis_database")
+    address = Address.parse(request.getfixturevalue("redis_server").url(database))
+    store = RedisStore(address, lambda use: None, lambda state: None)
+    yield store.cache("contacts", Seen)
+    await store.close()
 
 
-def test_a_value_is_held_for_its_time(turned: Turned) -> None:
-    turned.hold("a", "1")
-    turned.now = 9.9
-    assert turned.cache.get("a") == "1"
-    assert turned.cache.get("b") is None
-    turned.now = 10
-    assert turned.cache.get("a") is None
+async def test_a_value_comes_back_equal_under_its_name_alone(cache: Cache[Seen]) -> None:
+    assert await cache.get("a") is None
+    await cache.fill("a", SEEN, ENOUGH)
+    await cache.fill("b", Seen((), SEEN.as_of), ENOUGH)
+
+    assert await cache.get("a") == SEEN
+    assert await cache.get("b") == Seen((), SEEN.as_of)
+    assert await cache.get("ab") is None
+
+
+async def test_a_value_goes_after_its_time_and_can_be_held_again(cache: Cache[Seen]) -> None:
+    await cache.fill("a", SEEN, 0.02)
+    async with asyncio.timeout(10):
+        while await cache.get("a"):
+            pass
+    await cache.fill("a", SEEN, ENOUGH)
+
+    assert await cache.get("a") == SEEN
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-def test_a_value_without_time_is_not_held(turned: Turned, seconds: float) -> None:
-    turned.hold("a", seconds=seconds)
+async def test_a_value_without_time_is_not_held(cache: Cache[Seen], seconds: float) -> None:
+    await cache.fill("a", SEEN, seconds)
 
-    assert turned.cache.get("a") is None
-
-
-@pytest.mark.contract("registrar R-49")
-def test_a_fill_begun_before_an_invalidation_is_discarded(turned: Turned) -> None:
-    begun, other = turned.cache.begin(), turned.cache.begin()
-    turned.cache.invalidate("a")
-    turned.cache.fill("a", begun, "stale", 10)
-    turned.cache.fill("b", other, "fresh", 10)
-
-    assert turned.cache.get("a") is None
-    assert turned.cache.get("b") == "fresh"
-    turned.hold("a", "new")
-    assert turned.cache.get("a") == "new"
+    assert await cache.get("a") is None
 
 
-@pytest.mark.contract("registrar R-49")
-def test_an_invalidation_is_remembered_however_many_follow(turned: Turned) -> None:
-    begun = turned.cache.begin()
-    for key in "abcdefgh":
-        turned.cache.invalidate(key)
-    turned.cache.fill("a", begun, "stale", 10)
+async def test_the_oldest_go_when_there_are_too_many() -> None:
+    cache = LocalCache[str](lambda: 0.0, largest=3)
+    for name in "abcad":
+        await cache.fill(name, name, ENOUGH)
 
-    assert turned.cache.get("a") is None
-    turned.hold("a", "new")
-    assert turned.cache.get("a") == "new"
+    assert [name for name in "abcd" if await cache.get(name)] == ["a", "c", "d"]
 
 
-def test_a_changed_world_hides_what_was_filled_before_and_during_the_change(turned: Turned) -> None:
-    turned.hold("a")
-    begun = turned.cache.begin()
-    turned.revision = 2
-    turned.cache.fill("b", begun, "stale", 10)
+async def test_where_nothing_may_be_cached_nothing_is() -> None:
+    cache = NoCache[str]()
+    await cache.fill("a", "a", ENOUGH)
 
-    assert turned.cache.get("a") is None
-    assert turned.cache.get("b") is None
-
-
-def test_the_oldest_go_when_there_are_too_many(turned: Turned) -> None:
-    for key in "abca":
-        turned.hold(key)
-    turned.hold("d")
-
-    assert [key for key in "abcd" if turned.cache.get(key)] == ["a", "c", "d"]
+    assert await cache.get("a") is None

@@ -104,6 +104,7 @@ async def test_a_create_answers_all_keys_and_writes_exactly_these_columns(world:
             "extension": "1001",
             "domain_name": str(world.customer),
             "tm_delete": None,
+            "contacts_version": None,
         }
     ]
     assert not tables["ps_contacts"] + tables["registrar_directs"] + tables["registrar_direct_hashes"]

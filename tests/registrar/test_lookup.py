@@ -232,7 +232,7 @@ async def test_a_publisher_who_misses_51_times_a_second_is_said_once_a_second_an
     world.wait(0.5)
     assert await misses(1) == 1
     shut = world.ringback.memory.misses
-    assert not shut.is_shut("test")
+    assert not await shut.is_shut("test")
     assert 'direct_lookup_total{result="limited"}' not in world.metrics()
     assert 'registrar_manager_direct_lookup_total{result="miss"} 232.0' in world.metrics()
 

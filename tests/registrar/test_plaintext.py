@@ -65,7 +65,7 @@ async def test_the_rows_of_an_extension_are_those_of_the_go_service_column_by_co
     digests = {"ha1": None, "ha1_sha256": None}
     times = {"tm_create": now, "tm_update": None, "tm_delete": None}
     assert plain.sql("SELECT * FROM registrar_extensions") == [
-        {"id": id, **own, **ids, "domain_name": str(plain.customer), **digests, **times}
+        {"id": id, **own, **ids, "domain_name": str(plain.customer), **digests, **times, "contacts_version": None}
     ]
 
 

@@ -1,60 +1,51 @@
-"""A cache whose fills carry a version, so that a slow fill never brings back what was just invalidated."""
+"""What was worked out a moment ago, under a name that says of which state of the world it is.
+
+Nothing is ever taken back from a cache: after a change the old name is not asked for any more.
+"""
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
 
-K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 LARGEST: Final = 10_000
 
 
-class Cache(Generic[K, V]):
-    """Holds values for a while, in this process.
+class Cache(Protocol[V]):
+    """Holds values for a while; one that fails has none and says nothing."""
 
-    `revision` is the state of the world behind the cache: a value filled under another revision is not served.
-    """
+    async def get(self, name: str) -> V | None: ...
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        revision: Callable[[], int] = lambda: 0,
-        largest: int = LARGEST,
-    ) -> None:
+    async def fill(self, name: str, value: V, seconds: float) -> None: ...
+
+
+class LocalCache(Generic[V]):
+    """In this process. Beyond `largest` the values filled longest ago are forgotten."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, largest: int = LARGEST) -> None:
         self._clock = clock
-        self._revision = revision
         self._largest = largest
-        self._entries: OrderedDict[K, tuple[int, float, V]] = OrderedDict()
-        self._invalidated: dict[K, int] = {}
-        self._floor = 0
-        self._count = 0
+        self._entries: OrderedDict[str, tuple[float, V]] = OrderedDict()
 
-    def get(self, key: K) -> V | None:
-        if key not in self._entries:
-            return None
-        revision, until, value = self._entries[key]
-        return value if revision == self._revision() and self._clock() < until else None
+    async def get(self, name: str) -> V | None:
+        until, value = self._entries.get(name, (0.0, None))
+        return value if self._clock() < until else None
 
-    def begin(self) -> tuple[int, int]:
-        """Ask for this before reading what `fill` is to hold."""
-        return self._count, self._revision()
-
-    def fill(self, key: K, begun: tuple[int, int], value: V, seconds: float) -> None:
-        """Hold `value`, unless the key was invalidated or the world changed since `begin`."""
-        count, revision = begun
-        if seconds <= 0 or self._invalidated.get(key, self._floor) > count or revision != self._revision():
+    async def fill(self, name: str, value: V, seconds: float) -> None:
+        if seconds <= 0:
             return
-        self._entries[key] = (revision, self._clock() + seconds, value)
-        self._entries.move_to_end(key)
+        self._entries[name] = (self._clock() + seconds, value)
+        self._entries.move_to_end(name)
         while len(self._entries) > self._largest:
             self._entries.popitem(last=False)
 
-    def invalidate(self, key: K) -> None:
-        self._count += 1
-        self._entries.pop(key, None)
-        self._invalidated[key] = self._count
-        if len(self._invalidated) > self._largest:
-            self._invalidated.clear()
-            self._floor = self._count
+
+class NoCache(Generic[V]):
+    """Where nobody could say of which state of the world a value is."""
+
+    async def get(self, name: str) -> V | None:
+        return None
+
+    async def fill(self, name: str, value: V, seconds: float) -> None: ...

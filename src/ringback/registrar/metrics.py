@@ -44,6 +44,7 @@ class Metrics:
         self.reconcile_success = gauge("reconcile_last_success_timestamp_seconds", "End of the last whole pass")
         self.contacts_live = gauge("contacts_live", "Phones with a live contact")
         self.contact_events = counter("contact_events", "Contacts that came or went", "type")
+        self.redis_failure = counter("redis_failure", "Answers of Redis that did not come", "use")
         self.direct_lookup = counter("direct_lookup", "Lookups of direct hashes", "result")
 
     def observe_request(self, pattern: str, method: str, milliseconds: float) -> None:
@@ -60,6 +61,9 @@ class Metrics:
 
     def observe_breaker(self, target: str, state: int) -> None:
         self.breaker_state.labels(target).set(state)
+
+    def observe_redis_failure(self, use: str) -> None:
+        self.redis_failure.labels(use).inc()
 
     def observe_rejected(self, target: str) -> None:
         self.breaker_rejected.labels(target).inc()

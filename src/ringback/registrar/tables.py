@@ -30,6 +30,7 @@ extensions = Table(
     Column("tm_create", Time),
     Column("tm_update", Time),
     Column("tm_delete", Time),
+    Column("contacts_version", CHAR(32)),
     Index("idx_registrar_extensions_page", "customer_id", "tm_create", "id"),
     Index("idx_registrar_extensions_endpoint", "endpoint_id"),
     Index("idx_registrar_extensions_realm", "realm"),

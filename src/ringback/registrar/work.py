@@ -1,17 +1,23 @@
 """The registrar's unit of work: the session, Asterisk's tables, and what this process remembers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from ringback.kit import stale
 from ringback.kit.budget import Budget
 from ringback.kit.cache import Cache
 from ringback.kit.db import Database, Session
+from ringback.kit.stale import Keys
 from ringback.kit.uow import UnitOfWork, Work, utc_now
 from ringback.registrar.contacts.model import Contact
+from ringback.registrar.extensions.model import Extension
 from ringback.registrar.metrics import Metrics
+from ringback.registrar.trunks.model import Trunk
 from ringback.settings import Settings
 from ringback.sip.asterisk import Asterisk
+from ringback.transports.redis import go
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +30,21 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one process keeps between requests; all of it may be lost."""
+    """What is kept between requests, by one process or by all of them; all of it may be lost.
+
+    `revision` is another number after anybody's commit, where the database can say so. `keys` is what another service
+    remembers of our objects, if there is one; `close` ends all talk with others.
+    """
 
     metrics: Metrics
-    contacts: Cache[str, Seen]
-    misses: Budget[str]
-    publisher_misses: Budget[str]
+    contacts: Cache[Seen]
+    revision: Callable[[], int]
+    misses: Budget
+    publisher_misses: Budget
+    keys: Keys | None
     new_hash: Callable[[int], str]
     new_label: Callable[[], str]
+    close: Callable[[], Awaitable[None]]
 
 
 class Uow(UnitOfWork):
@@ -41,7 +54,30 @@ class Uow(UnitOfWork):
         super().__init__(session, now)
         self.settings = settings
         self.memory = memory
-        self.sip = Asterisk(session, settings.asterisk_digest, settings.endpoint_columns)
+        self.sip = Asterisk(session, settings.asterisk_digest, settings.endpoint_columns, self.endpoint_changed)
+        self._stale: dict[str, None] = {}
+
+    def changed(self, *objects: Extension | Trunk) -> None:
+        """Let nobody remember these objects as they were; each change of one is told here, as it was and as it is."""
+        for one in objects:
+            if isinstance(one, Extension):
+                self._forget(go.of_extension(one.id, one.customer_id, one.number, one.endpoint_id))
+            else:
+                self._forget(go.of_trunk(one.id, one.domain_name))
+
+    def endpoint_changed(self, id: str) -> None:
+        """The same for what Asterisk's tables say of an endpoint, its contacts included."""
+        self._forget(go.of_endpoint(id))
+
+    async def finish(self) -> None:
+        await super().finish()
+        if self._stale and self.memory.keys:
+            names = list(self._stale)
+            await stale.note(self.session, names, self.now)
+            self.then(partial(self.memory.keys.delete, names))
+
+    def _forget(self, names: list[str]) -> None:
+        self._stale.update(dict.fromkeys(names))
 
 
 def registrar_work(

@@ -1,12 +1,12 @@
 """An endpoint as Asterisk's rows: put, dropped, compared; and the contacts that Asterisk wrote."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, Table, bindparam, cast, delete, distinct, func, insert, select, update
+from sqlalchemy import BigInteger, Table, and_, bindparam, cast, delete, distinct, func, insert, select, update
 
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.sip.digest import Kept
@@ -56,15 +56,24 @@ class Asterisk:
     """Writes and reads Asterisk's tables in the session of the unit of work.
 
     `endpoint_defaults` are further columns of `ps_endpoints`, set when a row is made and the operator's from then on.
+    `changed` hears the name of every endpoint that is written, or whose contacts are.
     """
 
-    def __init__(self, session: Session, form: AsteriskDigest, endpoint_defaults: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        form: AsteriskDigest,
+        endpoint_defaults: Mapping[str, str],
+        changed: Callable[[str], None],
+    ) -> None:
         self._session = session
         self._form = form
         self._extra = {"ps_endpoints": dict(endpoint_defaults)}
+        self._changed = changed
 
     async def put(self, endpoint: Endpoint) -> None:
         """Make the rows say this, whether they are there or not. Unmanaged columns of existing rows stay."""
+        self._changed(endpoint.id)
         for table, ours in rows_of(endpoint, self._form).items():
             new = {"id": endpoint.id, **self._extra.get(table, {}), **ours}
             if not await self._session.insert_if_new(adding(table, tuple(new)), **new):
@@ -77,14 +86,18 @@ class Asterisk:
 
     async def forget_clear(self, suffix: str) -> None:
         """Take every clear password out of the rows of ours."""
+        for row in await self._session.all(CLEAR, suffix=like_suffix(suffix)):
+            self._changed(row["id"])
         await self._session.run(FORGET_CLEAR, password=None, suffix=like_suffix(suffix))
 
     async def purge(self, id: str) -> int:
         """Forget where the phone is; with valid credentials it may register again."""
+        self._changed(id)
         return await self._session.run(PURGE, endpoint=id)
 
-    async def drop_contact(self, id: str) -> None:
-        """Forget one contact by the id of its row."""
+    async def drop_contact(self, id: str, endpoint_id: str) -> None:
+        """Forget one contact of the endpoint by the id of its row."""
+        self._changed(endpoint_id)
         await self._session.run(DROP_CONTACT, contact_id=id)
 
     async def live_contacts(self, suffix: str, after: str, limit: int, now: datetime) -> list[Row]:
@@ -94,6 +107,7 @@ class Asterisk:
 
     async def rename(self, old: str, endpoint: Endpoint) -> None:
         """The same endpoint under another name: the columns that are the operator's go with it."""
+        self._changed(old)
         if old != endpoint.id:
             await self.drop(endpoint.id)
             for table in MANAGED:
@@ -173,12 +187,11 @@ OWNED: Final = {
 KNOWN: Final = {
     name: Statement(select(table_of(name).c.id).where(among(table_of(name).c.id, "id", CHUNK))) for name in MANAGED
 }
-FORGET_CLEAR = Statement(
-    update(table_of("ps_auths")).where(
-        table_of("ps_auths").c.password.is_not(None), table_of("ps_auths").c.id.like(bindparam("suffix"), escape="\\")
-    ),
-    "password",
+IS_CLEAR: Final = and_(
+    table_of("ps_auths").c.password.is_not(None), table_of("ps_auths").c.id.like(bindparam("suffix"), escape="\\")
 )
+CLEAR = Statement(select(table_of("ps_auths").c.id).where(IS_CLEAR))
+FORGET_CLEAR = Statement(update(table_of("ps_auths")).where(IS_CLEAR), "password")
 LIVE = ps_contacts.c.expiration_time > bindparam("now")
 PURGE = Statement(delete(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")))
 DROP_CONTACT = Statement(delete(ps_contacts).where(ps_contacts.c.id == bindparam("contact_id")))

@@ -17,7 +17,7 @@ ROOT: Final = "/v1.0/extensions/<extension-id>/contacts"
 @routes.on("GET", ROOT, name="list_extension_contacts", answers=wire.Contacts)
 async def find(call: Call[Uow]) -> Answer:
     """Where the phone is right now."""
-    seen = await service.of_endpoint(call.uow, (await _extension(call)).endpoint_id)
+    seen = await service.of_extension(call.uow, await _extension(call))
     return Answer(wire.whole(seen, call.uow.now))
 
 

@@ -14,7 +14,7 @@ async def find(call: Call[Uow]) -> Reply:
     """The live contacts of a customer's number, a bare array; an unknown number has none."""
     asked = call.read(wire.OfExtension)
     extension = await extensions.at_number(call.uow, asked.customer_id, asked.extension)
-    return reply((await service.of_endpoint(call.uow, extension.endpoint_id)).contacts if extension else [])
+    return reply((await service.of_extension(call.uow, extension)).contacts if extension else [])
 
 
 @routes.on("PUT", "/v1/contacts")

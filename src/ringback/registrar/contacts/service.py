@@ -13,14 +13,13 @@ EMPTY_TTL: Final = 2.0
 """Seconds that "not registered" may be believed: a phone that just registered must be found soon."""
 
 
-async def of_endpoint(uow: Uow, id: str) -> Seen:
-    """The contacts of an endpoint that have not expired now, cached answers included."""
-    cache = uow.memory.contacts
-    seen = cache.get(id)
+async def of_extension(uow: Uow, extension: Extension) -> Seen:
+    """The contacts of a live extension that have not expired now, cached answers included."""
+    cache, name = uow.memory.contacts, _version(uow, extension)
+    seen = await cache.get(name)
     if seen is None:
-        begun = cache.begin()
-        seen = Seen(tuple(await _rows(uow, id)), uow.now)
-        cache.fill(id, begun, seen, _believable(seen, uow.settings.contact_cache_ttl))
+        seen = Seen(tuple(await _rows(uow, extension.endpoint_id)), uow.now)
+        await cache.fill(name, seen, _believable(seen, uow.settings.contact_cache_ttl))
     now = uow.now.timestamp()
     return Seen(tuple(contact for contact in seen.contacts if contact.expiration_time > now), seen.as_of)
 
@@ -47,7 +46,7 @@ async def compare(uow: Uow, extension: Extension) -> list[Contact]:
 async def refresh(uow: Uow, extension: Extension) -> None:
     """The next read goes to the database, also one whose fill is under way; and what changed is told now."""
     await compare(uow, extension)
-    _forget_cached(uow, extension)
+    await _outdate(uow, extension)
 
 
 async def forget(
@@ -70,17 +69,16 @@ async def forget(
     for contact in gone:
         await store.drop(uow.session, contact.id)
         _tell(uow, events.unregistered(extension, contact, cause, uow.now))
-        await uow.sip.drop_contact(contact.id)
+        await uow.sip.drop_contact(contact.id, extension.endpoint_id)
     if only is None:
         await uow.sip.purge(extension.endpoint_id)
-    _forget_cached(uow, extension)
+    await _outdate(uow, extension)
     return gone, [contact for contact in live if contact not in gone]
 
 
 async def lose(uow: Uow, extension: Extension) -> None:
     """Remove what others may have left behind under a new extension's name."""
     await uow.sip.purge(extension.endpoint_id)
-    _forget_cached(uow, extension)
 
 
 async def _rows(uow: Uow, endpoint_id: str) -> list[Contact]:
@@ -93,8 +91,19 @@ def _tell(uow: Uow, event: Event) -> None:
     uow.after(uow.memory.metrics.contact_events.labels(event.type).inc)
 
 
-def _forget_cached(uow: Uow, extension: Extension) -> None:
-    uow.after(lambda: uow.memory.contacts.invalidate(extension.endpoint_id))
+async def _outdate(uow: Uow, extension: Extension) -> None:
+    """Give the contacts another version: from the commit on nobody asks for what is cached of them."""
+    await store.set_version(uow.session, extension.id, uow.new_id().hex)
+    uow.endpoint_changed(extension.endpoint_id)
+
+
+def _version(uow: Uow, extension: Extension) -> str:
+    """What the contacts are cached by: read in every request, so that no change of anybody's is ever overlooked.
+
+    Other services do not know `contacts_version`; they set `tm_update`.
+    """
+    versions = (extension.id, extension.contacts_version, extension.tm_update, uow.memory.revision())
+    return ":".join([extension.endpoint_id, *map(str, versions)])
 
 
 def _believable(seen: Seen, ttl: float) -> float:

@@ -30,6 +30,9 @@ BEHIND = Statement(
 KNOWN = Statement(WITH_ENDPOINT.where(among(contact_states.c.id, "id", CHUNK)))
 
 
+VERSION = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "contacts_version")
+
+
 def to_row(contact: Contact) -> dict[str, Any]:
     return {name: getattr(contact, name) for name in STATE}
 
@@ -51,6 +54,10 @@ async def drop(session: Session, id: str) -> None:
 async def of_extension(session: Session, extension_id: UUID) -> dict[str, Contact]:
     """The extension's contacts as we last saw them, by id."""
     return {row["id"]: from_row(row) for row in await session.all(OF_EXTENSION, of_extension=extension_id)}
+
+
+async def set_version(session: Session, extension_id: UUID, version: str) -> None:
+    await session.run(VERSION, extension_id=extension_id, contacts_version=version)
 
 
 async def drop_all(session: Session, extension_id: UUID) -> None:

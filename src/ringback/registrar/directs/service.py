@@ -58,7 +58,7 @@ async def lookup(uow: Uow, text: str, source: str | None, publisher: str) -> Dir
         raise ValidationFailed(hash="must not be empty")
     who = source_of(source) if source else None
     misses, counted = uow.memory.misses, uow.memory.metrics.direct_lookup
-    if who is not None and misses.is_shut(who):
+    if who is not None and await misses.is_shut(who):
         counted.labels("limited").inc()
         raise LookupRateLimited
     hash = hash_in(text)
@@ -66,19 +66,19 @@ async def lookup(uow: Uow, text: str, source: str | None, publisher: str) -> Dir
     if direct:
         counted.labels("hit").inc()
         return direct
-    if who is not None and not misses.spend(who):
+    if who is not None and not await misses.spend(who):
         counted.labels("limited").inc()
         raise LookupRateLimited
     counted.labels("miss").inc()
     if who is None:
-        _watch(uow, publisher[:LONGEST])
+        await _watch(uow, publisher[:LONGEST])
     raise DirectNotFound
 
 
-def _watch(uow: Uow, publisher: str) -> None:
+async def _watch(uow: Uow, publisher: str) -> None:
     """Say so, at most once a second, when one publisher asks for very many; it is served all the same."""
     misses = uow.memory.publisher_misses
-    if not misses.is_shut(publisher) and not misses.spend(publisher):
+    if not await misses.is_shut(publisher) and not await misses.spend(publisher):
         log.warning("many unknown direct hashes are asked for", action="direct_lookup", publisher=publisher)
 
 

@@ -84,7 +84,7 @@ def get(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -> None:
 
     async def look(uow: Uow) -> tuple[Provisioned, Seen, Any]:
         found = await service.get(uow, which, of=None)
-        return found, await contacts.of_endpoint(uow, found.extension.endpoint_id), uow.now
+        return found, await contacts.of_extension(uow, found.extension), uow.now
 
     found, seen, now = do(settings, look)
     if format is Form.JSON:

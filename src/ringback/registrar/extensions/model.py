@@ -21,7 +21,11 @@ NUMBER: Final = re.compile(r"(?!anonymous\Z|direct\.)[A-Za-z0-9_.+-]{1,40}", re.
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One phone account. `number` and `username` never change; `kept` is all that there is of the password."""
+    """One phone account. `number` and `username` never change; `kept` is all that there is of the password.
+
+    `contacts_version` is another one after each change of ours to its contacts, and whenever somebody says that they
+    have changed.
+    """
 
     id: UUID
     customer_id: UUID
@@ -36,6 +40,7 @@ class Extension:
     tm_update: datetime | None = None
     tm_delete: datetime | None = None
     direct: Direct | None = None
+    contacts_version: str | None = None
 
     @property
     def endpoint_id(self) -> str:

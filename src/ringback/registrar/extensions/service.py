@@ -45,6 +45,7 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
     )
     _require_short(extension)
     await store.add(uow.session, extension)
+    uow.changed(extension)
     await _tell_sip(uow, extension)
     await contacts.lose(uow, extension)
     if asked.direct:
@@ -76,6 +77,7 @@ async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None)
         return Provisioned(before)
     after = replace(after, tm_update=uow.now)
     await store.change(uow.session, after)
+    uow.changed(after)
     rotated = after.kept != before.kept
     if rotated:
         await _tell_sip(uow, after)
@@ -92,6 +94,7 @@ async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
         uow.emit(direct_events.deleted(ended, uow.settings.sip_domain))
     extension = replace(extension, tm_update=uow.now, tm_delete=uow.now, direct=None)
     await store.end(uow.session, extension)
+    uow.changed(extension)
     await uow.sip.drop(extension.endpoint_id)
     await edge.drop(uow.session, id)
     uow.emit(events.deleted(extension, uow.settings.sip_domain))
@@ -112,6 +115,7 @@ async def move(uow: Uow, before: Extension, realm: Realm, *, reissue: bool) -> P
     after = replace(before, label=realm.label, realm=realm.name, kept=kept, tm_update=uow.now)
     _require_short(after)
     await store.change(uow.session, after)
+    uow.changed(before, after)
     await uow.sip.rename(before.endpoint_id, after.endpoint)
     await edge.put(uow.session, after.credential, uow.now)
     uow.emit(events.updated(after, uow.settings.sip_domain))
@@ -124,6 +128,7 @@ async def keep_digests(uow: Uow, limit: int) -> int:
     for extension in some:
         changed = replace(extension, kept=extension.kept.digested(extension.username, extension.realm))
         await store.change(uow.session, changed)
+        uow.changed(changed)
         if changed.tm_delete is None:
             await _tell_sip(uow, changed)
     return len(some)

@@ -80,6 +80,7 @@ def to_row(extension: Extension) -> dict[str, Any]:
         "tm_create": extension.tm_create,
         "tm_update": extension.tm_update,
         "tm_delete": extension.tm_delete,
+        "contacts_version": extension.contacts_version,
     }
 
 
@@ -97,6 +98,7 @@ def from_row(row: Row) -> Extension:
         detail=row["detail"] or "",
         tm_update=row["tm_update"],
         tm_delete=row["tm_delete"],
+        contacts_version=row["contacts_version"],
         direct=Direct(**{name: row[f"direct_{name}"] for name in DIRECT}) if row["direct_id"] else None,
     )
 

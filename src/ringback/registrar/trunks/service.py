@@ -39,6 +39,7 @@ async def create(uow: Uow, customer_id: UUID, asked: NewTrunk) -> Provisioned:
     )
     trunk, secret = _with_secret(trunk, asked.password, uow.settings.secret_storage)
     await store.add(uow.session, trunk)
+    uow.changed(trunk)
     await edge.put(uow.session, trunk.credential, uow.now)
     uow.emit(events.created(trunk))
     uow.after(uow.memory.metrics.trunk_create.inc)
@@ -56,6 +57,7 @@ async def change(uow: Uow, id: UUID, asked: ChangeTrunk, *, of: UUID | None) -> 
         return Provisioned(before)
     after = replace(after, tm_update=uow.now)
     await store.change(uow.session, after)
+    uow.changed(after)
     if after.credential != before.credential:
         await edge.put(uow.session, after.credential, uow.now)
     uow.emit(events.updated(after))
@@ -66,6 +68,7 @@ async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     """End a trunk: its domain name is free again, nobody gets in by it any more."""
     trunk = replace(await _locked(uow, id, of), tm_update=uow.now, tm_delete=uow.now)
     await store.end(uow.session, trunk)
+    uow.changed(trunk)
     await edge.drop(uow.session, id)
     uow.emit(events.deleted(trunk))
     uow.after(uow.memory.metrics.trunk_delete.inc)
@@ -120,6 +123,7 @@ async def keep_digests(uow: Uow, limit: int) -> int:
         kept = trunk.kept.digested(trunk.username, trunk.realm) if trunk.username else Kept()
         changed = replace(trunk, kept=kept)
         await store.change(uow.session, changed)
+        uow.changed(changed)
         if changed.tm_delete is None:
             await edge.put(uow.session, changed.credential, uow.now)
     return len(some)

@@ -1,0 +1,74 @@
+"""What is kept between requests: by this process, or with the other instances in Redis."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry
+
+from ringback.kit.budget import Allowance, LocalBudget
+from ringback.kit.cache import Cache, LocalCache, NoCache
+from ringback.kit.db import Database
+from ringback.kit.errors import CannotStart
+from ringback.kit.pair import Pair
+from ringback.kit.sqlite import SqliteDatabase
+from ringback.registrar.metrics import Metrics
+from ringback.registrar.work import Memory, Seen
+from ringback.settings import Settings
+from ringback.transports.redis.address import Address
+
+if TYPE_CHECKING:
+    from ringback.transports.redis.store import RedisStore
+
+PUBLISHER_MISSES: Final = Allowance(50, window=1.0, pause=1.0)
+"""Unknown hashes that one publisher may ask for before we say so in the log."""
+
+
+def memory_of(
+    settings: Settings,
+    database: Database,
+    ticks: Callable[[], float],
+    hashes: Callable[[int], str],
+    labels: Callable[[], str],
+) -> Memory:
+    """The memory of one process over a database; the other arguments are those of `app.assemble`."""
+    metrics = Metrics(CollectorRegistry())
+    store = _store(settings, metrics)
+    allowance = Allowance(settings.direct_miss_limit)
+    alone = LocalBudget(allowance, clock=ticks)
+    return Memory(
+        metrics=metrics,
+        contacts=_contacts(database, store, ticks),
+        revision=database.revision if isinstance(database, SqliteDatabase) else lambda: 0,
+        misses=store.budget("misses", allowance, alone) if store else alone,
+        publisher_misses=LocalBudget(PUBLISHER_MISSES, clock=ticks),
+        keys=store.keys if store else None,
+        new_hash=hashes,
+        new_label=labels,
+        close=store.close if store else _nothing,
+    )
+
+
+def _store(settings: Settings, metrics: Metrics) -> "RedisStore | None":
+    text = settings.redis_address.get_secret_value()
+    if not text:
+        return None
+    from ringback.transports.redis.store import RedisStore  # the client's import takes as long as a short command
+
+    try:
+        address = Address.parse(text, settings.redis_password.get_secret_value(), settings.redis_database)
+    except ValueError as fault:
+        raise CannotStart(f"redis_address: {fault}") from None
+    return RedisStore(address, metrics.observe_redis_failure, lambda state: metrics.observe_breaker("redis", state))
+
+
+def _contacts(database: Database, store: "RedisStore | None", ticks: Callable[[], float]) -> Cache[Seen]:
+    """By the process where a file's own revision tells of all changes, Asterisk's too; by nobody where a second server
+    may follow a change only after it was read."""
+    if isinstance(database, Pair):
+        return NoCache()
+    if store is None or isinstance(database, SqliteDatabase):
+        return LocalCache(ticks)
+    return store.cache("contacts", Seen)
+
+
+async def _nothing() -> None: ...
