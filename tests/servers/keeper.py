@@ -73,7 +73,7 @@ class Keeper:
 
 def become(command: list[str], env: dict[str, str], given: str, log: str, uid: int | None) -> None:
     """The child's way from the fork to the server."""
-    libc = ctypes.CDLL(None)
+    os.chdir(os.path.dirname(log))
     os.dup2(os.open(given, os.O_RDONLY), 0)
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 1)
     os.dup2(1, 2)
@@ -81,8 +81,9 @@ def become(command: list[str], env: dict[str, str], given: str, log: str, uid: i
     if uid is not None:
         user = ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
         power = ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+        power += ["--securebits", "+no_setuid_fixup"]  # or access(2) would deny what open(2) grants
         command = ["setpriv", *user, *power, "--pdeathsig", "KILL", *command]
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.execvpe(command[0], command, env)
 
 

@@ -1,6 +1,7 @@
 """A PostgreSQL of our own: it does not wait for a disk, and a kill loses nothing that the kernel has."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -37,6 +38,10 @@ class PostgreSql(DatabaseServer):
     def connect(self, database: str = "") -> "psycopg.Connection[tuple[Any, ...]]":
         """A connection that commits by itself."""
         return psycopg.connect(self.url(database), autocommit=True)
+
+    def environment(self) -> Mapping[str, str]:
+        locales = self.program.root / "usr/lib/locale"
+        return {**super().environment(), **({"LOCPATH": str(locales)} if self.program.unpacked else {})}
 
     def prepare(self) -> None:
         secret = self.folder / "secret"

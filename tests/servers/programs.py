@@ -1,7 +1,6 @@
 """Where the servers' programs are: installed on this machine, or unpacked from Debian's packages beside Asterisk."""
 
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from functools import cache, partial
@@ -57,7 +56,7 @@ class Program:
         """The command of a copy in that folder, of a program that looks for others beside itself."""
         copy = folder / program.name
         if not copy.is_file() or copy.stat().st_size != program.stat().st_size:
-            shutil.copyfile(program, copy)
+            replace(copy, program.read_bytes(), 0o755)
         return self.beside(copy)
 
 

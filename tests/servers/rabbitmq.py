@@ -112,15 +112,8 @@ class RabbitMq(Server):
             "RABBITMQ_HOME": str(home),
             "RABBITMQ_NODENAME": NODE,
             "RABBITMQ_PLUGINS_DIR": str(self.folder / "libraries"),
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
-            "RABBITMQ_GENERATED_CONFIG_DIR": str(self.folder / "generated"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
-            "RABBITMQ_MNESIA_DIR": str(self.folder / "data"),
-            "RABBITMQ_LOG_BASE": str(self.folder),
             "RABBITMQ_LOGS": "-",
-            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            "SYS_PREFIX": str(self.folder),  # of all that would be in /etc/rabbitmq and /var/lib/rabbitmq
         }
 
     @property
@@ -143,8 +136,10 @@ class RabbitMq(Server):
             "log.console.level": "info",
         }
         text = "".join(f"{name} = {value}\n" for name, value in settings.items())
-        (self.folder / "rabbitmq.conf").write_text(text)
-        (self.folder / "plugins").write_text("[].\n")
+        etc = self.folder / "etc/rabbitmq"
+        etc.mkdir(parents=True)
+        (etc / "rabbitmq.conf").write_text(text)
+        (etc / "enabled_plugins").write_text("[].\n")
         libraries = self.folder / "libraries"
         libraries.mkdir()
         for found in self.program.part("usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins").iterdir():
@@ -159,7 +154,8 @@ class RabbitMq(Server):
         node = f"-sname {NODE} -setcookie {self.password} -start_epmd false -erl_epmd_port {self._control}"
         kernel = "-kernel inet_dist_use_interface {127,0,0,1} -kernel prevent_overlapping_partitions false"
         logs = "-syslog logger [] -syslog syslog_error_logger false"
-        words = " ".join((boot, node, kernel, logs)).split()
+        watchers = "-os_mon start_memsup false -os_mon start_cpu_sup false -os_mon start_disksup false"
+        words = " ".join((boot, node, kernel, logs, watchers)).split()
         return (*self.program.command, *machine.split(), *places, *words)
 
     def ready(self) -> None:

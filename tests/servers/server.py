@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_hex
 from typing import Any, ClassVar, Final, Self
 
 from ringback.demo.install import Recipe
@@ -53,7 +53,7 @@ class Server(ABC):
     def __init__(self) -> None:
         self.program = obtained(self.recipe)
         self.port = free_port()
-        self.password = token_urlsafe(12)
+        self.password = token_hex(12)
         self.folder = Path(tempfile.mkdtemp(prefix="ringback-", dir=memory()))
         if self.uid is not None:
             os.chown(self.folder, self.uid, self.uid)

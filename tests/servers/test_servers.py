@@ -1,6 +1,7 @@
 """What other tests stand on: each server starts, answers, keeps its data through a kill, and leaves nothing behind."""
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -115,8 +116,9 @@ def test_a_server_ends_with_its_owner_even_by_kill_9(kind: type[Server]) -> None
     ]
 
 
-def test_a_server_dies_with_its_keeper() -> None:
-    with Redis.private() as server:
+@pytest.mark.parametrize("kind", [Redis, PostgreSql])
+def test_a_server_dies_with_its_keeper(kind: type[Server]) -> None:
+    with kind.private() as server:
         end = os.pidfd_open(server.pid)
         (keeper,) = [pid for pid in descendants(os.getpid()) if server.pid in descendants(pid)]
         os.kill(keeper, 9)
@@ -172,7 +174,7 @@ def test_a_virtual_host_can_be_looked_into_and_its_connections_closed(
         (found,) = [one for one in rabbitmq.listed(kind, vhost) if which.items() <= one.items()]
         return found
 
-    assert only("queues")["arguments"] == {"x-expires": 60_000}
+    assert only("queues")["arguments"]["x-expires"] == 60_000
     assert only("bindings", source_name="amq.topic")["arguments"] == {"weight": 2}
     assert only("exchanges", name="amq.topic")["arguments"] == {}
     assert only("consumers")["consumer_tag"] == "reader"
@@ -183,6 +185,15 @@ def test_a_virtual_host_can_be_looked_into_and_its_connections_closed(
     assert rabbitmq.close_connections(vhost) == 1
     with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="320"):
         connection.process_data_events(5)
+
+
+def test_a_rabbitmq_has_all_its_files_in_its_folder(rabbitmq: RabbitMq) -> None:
+    paths = re.findall(
+        r'"(/(?:etc|var|home|root|tmp|dev)/[^"]*)"', rabbitmq.evaluate("application:get_all_env(rabbit).")
+    )
+
+    assert {path for path in paths if not path.startswith(f"{rabbitmq.folder}/")} == set()
+    assert any(path.endswith("-feature_flags") for path in paths)
 
 
 def test_redis_databases_are_empty_and_apart(redis_server: Redis, redis_database: int) -> None:
