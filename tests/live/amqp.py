@@ -5,14 +5,18 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final, Self
+from uuid import UUID, uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
+from ringback.kit.events import Message
 from ringback.kit.rpc import Serve
 from ringback.transports import amqp
+from tests.live.conftest import until
 
 SERVICE: Final = amqp.Topology.of("registrar-manager", "customer-manager")
 UPSTREAM: Final = "bin-manager.customer-manager.event"
@@ -105,8 +109,25 @@ async def serving(
         await broker.close()
 
 
+def event(id: int, object_id: UUID | None = None, **data: object) -> Message:
+    """One of ours, on its way."""
+    about = object_id or uuid4()
+    return Message(
+        id, SERVICE.service, "extension_created", about, about, {"id": str(about), **data}, datetime.now(UTC)
+    )
+
+
 async def ok(body: bytes) -> bytes:
     return OK
+
+
+async def until_count(peer: Peer, queue: str, expected: tuple[int, int]) -> None:
+    """Wait until so many messages are ready, and so many consumers are there."""
+
+    async def seen() -> bool:
+        return await peer.count(queue) == expected
+
+    assert await until(seen, 10)
 
 
 def reason(reply: bytes) -> tuple[int, str]:

@@ -13,8 +13,8 @@ import pytest
 
 from ringback.kit.gate import Gate
 from ringback.transports import amqp
-from tests.live.amqp import ENVELOPE, OK, SERVICE, UPSTREAM, Peer, ok, reason, serving
-from tests.live.conftest import ROOT, until
+from tests.live.amqp import ENVELOPE, OK, SERVICE, UPSTREAM, Peer, ok, reason, serving, until_count
+from tests.live.conftest import ROOT
 from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
 from tests.world import MakeWorld
@@ -139,7 +139,7 @@ async def test_without_a_way_back_a_request_is_done_and_nothing_is_said(url: str
 
         assert seen == [b"1", b"2", b"3", b"4"]
         assert peer.other.empty()
-        assert await until_counted(peer, SERVICE.requests, (0, 1))
+        await until_count(peer, SERVICE.requests, (0, 1))
 
 
 @pytest.mark.contract("registrar R-9")
@@ -159,7 +159,7 @@ async def test_what_is_no_envelope_gets_a_typed_400_and_the_next_one_is_answered
             assert reason((await peer.ask_as_go(body)).body) == (400, "INVALID_JSON_BODY")
             await peer.tell(SERVICE.requests, body)
             assert json.loads(await peer.ask(good))["data"] == {"count": 0}
-        assert await until_counted(peer, SERVICE.requests, (0, 1))
+        await until_count(peer, SERVICE.requests, (0, 1))
         assert peer.other.empty()
 
 
@@ -226,7 +226,7 @@ async def test_thousands_of_requests_are_each_answered_once(url: str) -> None:
     async with Peer.at(url) as peer:
         await peer.channel.declare_queue(SERVICE.requests, durable=True)
         early = [asyncio.create_task(peer.ask(b"early %d" % number)) for number in range(1000)]
-        await until_counted(peer, SERVICE.requests, (1000, 0))
+        await until_count(peer, SERVICE.requests, (1000, 0))
         async with serving(url, serve), serving(url, serve):
             late = [asyncio.create_task(peer.ask(b"late %d" % number)) for number in range(3000)]
 
@@ -309,7 +309,7 @@ async def test_who_waits_no_longer_is_not_served_and_who_never_said_is(url: str)
             assert await peer.ask(b"last") == OK
 
             assert seen == [b"in time", b"without", b"last"]
-            await until_counted(peer, SERVICE.requests, (0, 1))
+            await until_count(peer, SERVICE.requests, (0, 1))
         assert await peer.count(SERVICE.requests) == (0, 0)
 
 
@@ -330,7 +330,7 @@ async def test_the_end_answers_what_is_in_hand_and_leaves_the_rest_in_the_queue(
             for _ in range(4):
                 await begun.acquire()
             draining = asyncio.create_task(broker.drain(5))
-            await until_counted(peer, SERVICE.requests, (6, 0))
+            await until_count(peer, SERVICE.requests, (6, 0))
             assert not broker.is_serving
             assert not any(one.done() for one in asked)
             go_on.set()
@@ -348,8 +348,8 @@ async def test_the_end_waits_no_longer_than_it_may_and_gives_back_what_is_not_do
     async with Peer.at(url) as peer:
         async with serving(url, never, drain=0.1):
             asked = [asyncio.create_task(peer.ask(b"%d" % number)) for number in range(3)]
-            await until_counted(peer, SERVICE.requests, (0, 1))
-        await until_counted(peer, SERVICE.requests, (3, 0))
+            await until_count(peer, SERVICE.requests, (0, 1))
+        await until_count(peer, SERVICE.requests, (3, 0))
 
         async with serving(url, echo):
             assert await asyncio.gather(*asked) == [b"0", b"1", b"2"]
@@ -397,7 +397,7 @@ async def test_requests_that_wait_for_a_peer_leave_room_for_those_that_it_needs(
 
         assert most == 16
         assert max(seen) > 1
-        await until_counted(peer, SERVICE.requests, (0, 1))
+        await until_count(peer, SERVICE.requests, (0, 1))
         assert await peer.ask(b"create") == b"yes, 7 of them"
     await broker.drain(1)
     await broker.close()
@@ -408,13 +408,6 @@ async def test_requests_that_wait_for_a_peer_leave_room_for_those_that_it_needs(
 
 async def echo(body: bytes) -> bytes:
     return body
-
-
-async def until_counted(peer: Peer, queue: str, expected: tuple[int, int]) -> bool:
-    async def seen() -> bool:
-        return await peer.count(queue) == expected
-
-    return bool(await until(seen, 10))
 
 
 class Raw(pika.BasicProperties):  # type: ignore[misc]

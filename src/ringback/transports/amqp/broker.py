@@ -1,5 +1,6 @@
 """One service's side of RabbitMQ, put together: what it serves, follows, tells and asks, over one connection."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -75,10 +76,11 @@ class Broker:
 
     async def drain(self, seconds: float) -> None:
         """Take no more of others; let requests in hand be answered, at most so long, and give all else back."""
-        if self._subscription:
-            await self._subscription.drain(self._link)
-        if self._requests:
-            await self._requests.drain(seconds)
+        async with asyncio.TaskGroup() as draining:
+            if self._subscription:
+                draining.create_task(self._subscription.drain(self._link))
+            if self._requests:
+                draining.create_task(self._requests.drain(seconds))
 
     async def close(self) -> None:
         await self._link.close()

@@ -14,8 +14,10 @@ from ringback.transports.amqp.refusals import Away
 
 LONGEST: Final = 1 << 20
 """Bytes of a message that we look into."""
-AGAIN: Final = 5.0
+AGAIN: Final = 1.0
 """Seconds before a message comes again that could not be handled."""
+GOODBYE: Final = 2.0
+"""Seconds for a broker to say that it sends no more."""
 CANCELLED: Final = 1.0
 """Seconds that the end of something cancelled may take."""
 
@@ -103,8 +105,9 @@ class Consumer:
         self._is_ending = True
         was_active, self.is_active = self.is_active, False
         if was_active and self._channel:
-            with contextlib.suppress(Away):
-                await self._channel.cancel(self._tag)
+            with contextlib.suppress(Away, TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await self._channel.cancel(self._tag)
 
     async def emptied(self, seconds: float | None) -> None:
         """Wait until nothing is in hand, at most so long; what is then is given back."""

@@ -1,5 +1,6 @@
 """What goes wrong at a broker: it is away, or it says no."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from typing import Final
@@ -8,11 +9,12 @@ from pika.adapters.utils import connection_workflow as workflow
 from pika.exceptions import ChannelClosedByBroker, ProbableAccessDeniedError, ProbableAuthenticationError
 
 REFUSALS: Final = {
-    403: "may not be used by this user",
+    403: "may not be used",
     405: "is somebody else's alone",
     406: "is declared differently by somebody else",
 }
 """Why a broker closes a channel when it will not have what was asked for; all else passes by itself."""
+FULL: Final = re.compile(r"connection limit \(\d+\) is reached")
 
 
 class Away(Exception):
@@ -38,7 +40,7 @@ def of_connection(error: BaseException) -> Exception:
         words = str(cause)
         if isinstance(cause, ProbableAuthenticationError) and "(403)" in words:
             return Refused("the broker does not know the user, or the password is another")
-        if isinstance(cause, ProbableAccessDeniedError) and "(530)" in words and "limit" not in words:
+        if isinstance(cause, ProbableAccessDeniedError) and "(530)" in words and not FULL.search(words):
             return Refused("the broker has no such virtual host, or the user may not use it")
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Refused(f"the broker's certificate is not trusted: {cause.verify_message}")
