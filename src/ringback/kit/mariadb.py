@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from asyncmy import connect
@@ -70,6 +71,11 @@ class MariaLink:
                     raise MySQLError(0, text)
 
     def close(self) -> None:
+        """Takes leave of the server, which would note an aborted connection otherwise, and does not wait for it."""
+        leaving = self._connection.ensure_closed()
+        with suppress(StopIteration):
+            leaving.send(None)
+        leaving.close()
         self._connection.close()
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from ringback.kit.columns import Id, Json, Time
-from ringback.kit.db import OWN, Row, Session, Statement
+from ringback.kit.db import OWN, Row, Session, Statement, among, spread
 from ringback.kit.errors import Failure
 from ringback.kit.events import Event, Message, Publisher
 
@@ -65,8 +65,8 @@ PENDING = Statement(
 )
 SENT = Statement(update(outbox).where(outbox.c.id == bindparam("sent_id")), "tm_publish")
 FAILED = Statement(update(outbox).where(outbox.c.id == bindparam("failed_id")).values(attempts=outbox.c.attempts + 1))
-OLD = select(outbox.c.id).where(outbox.c.tm_publish < bindparam("before", type_=Time)).limit(BATCH)
-PRUNE = Statement(delete(outbox).where(outbox.c.id.in_(OLD)))
+OLD = Statement(select(outbox.c.id).where(outbox.c.tm_publish < bindparam("before", type_=Time)).limit(BATCH))
+FORGET = Statement(delete(outbox).where(among(outbox.c.id, "id", BATCH)))
 
 log = structlog.get_logger()
 
@@ -203,4 +203,5 @@ async def _mark(uow: "UnitOfWork", sent: list[int], failed: int | None) -> None:
 
 async def _prune(uow: "UnitOfWork") -> int:
     """Forget some events that were published long ago; how many."""
-    return await uow.session.run(PRUNE, before=uow.now - KEEP)
+    old = [row["id"] for row in await uow.session.all(OLD, before=uow.now - KEEP)]
+    return await uow.session.run(FORGET, **spread("id", old, BATCH)) if old else 0

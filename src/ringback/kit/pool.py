@@ -31,6 +31,7 @@ class Pool(Generic[C]):
         self._open = open
         self._places = asyncio.Semaphore(size)
         self._idle: list[C] = []
+        self._lent: list[C] = []
         self._is_closed = False
 
     async def take(self, deadline: float) -> C:
@@ -41,14 +42,17 @@ class Pool(Generic[C]):
         except TimeoutError:
             raise DatabaseUnavailable from None
         try:
-            return self._idle.pop() if self._idle else await self._open(deadline)
+            one = self._idle.pop() if self._idle else await self._open(deadline)
         except BaseException:
             self._places.release()
             raise
+        self._lent.append(one)
+        return one
 
     def give(self, one: C) -> None:
         """Back. Where one broke the others may have broken too, unnoticed: none of them is lent again."""
         self._places.release()
+        self._lent.remove(one)
         if one.is_broken:
             self.forget_idle()
         if one.is_broken or self._is_closed:
@@ -63,6 +67,8 @@ class Pool(Generic[C]):
             self._idle.pop().close()
 
     def close(self) -> None:
-        """Close them all, those that are lent when they come back."""
+        """Close them all, those too that somebody has."""
         self._is_closed = True
         self.forget_idle()
+        for one in self._lent:
+            one.close()
