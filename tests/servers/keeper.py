@@ -111,7 +111,7 @@ def forget_memory(pids: list[int]) -> None:
         names, *rows = [line.split() for line in file]
     for row in rows:
         segment = dict(zip(names, map(int, row), strict=False))
-        if segment["cpid"] in pids and not segment["nattch"]:
+        if segment["cpid"] in pids:
             ctypes.CDLL(None).shmctl(segment["shmid"], IPC_RMID, None)
 
 

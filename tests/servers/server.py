@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, Self
 from ringback.demo.install import Recipe
 from tests.memory import memory
 
+from .keeper import forget_memory
 from .programs import Program, obtained
 
 HOST: Final = "127.0.0.1"
@@ -130,7 +131,8 @@ class Server(ABC):
     def stop(self) -> None:
         """Kill it and remove its folder; may be called twice."""
         self._keeper.communicate()
-        shutil.rmtree(self.folder, ignore_errors=True)  # it is there when somebody has killed the keeper
+        forget_memory([self.pid])  # this and the folder are left when somebody has killed the keeper
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def log(self) -> str:
         """What it has printed."""

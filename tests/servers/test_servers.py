@@ -3,6 +3,7 @@
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,19 @@ def at_home(server: MariaDb | PostgreSql) -> str:
     return "mysql" if isinstance(server, MariaDb) else "postgres"
 
 
+def wait_for(ends: list[int]) -> None:
+    """Until these processes, given by their descriptors, have ended; ten seconds for each."""
+    for end in ends:
+        assert select.select([end], [], [], 10)[0]
+        os.close(end)
+
+
+def shared_memory(pids: list[int]) -> list[str]:
+    """The segments that these processes have made."""
+    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    return [line for line in lines if int(line.split()[4]) in pids]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_keeps_its_data_through_a_kill_and_a_stop_and_leaves_nothing(kind: type[Server]) -> None:
     with kind.private() as server:
@@ -107,24 +121,20 @@ def test_a_server_ends_with_its_owner_even_by_kill_9(kind: type[Server]) -> None
 
         owner.kill()
 
-    for end in ends:
-        assert select.select([end], [], [], 10)[0]
-        os.close(end)
+    wait_for(ends)
     assert not folder.exists()
-    assert not [
-        line for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:] if int(line.split()[4]) in theirs
-    ]
+    assert shared_memory(theirs) == []
 
 
 @pytest.mark.parametrize("kind", [Redis, PostgreSql])
 def test_a_server_dies_with_its_keeper(kind: type[Server]) -> None:
     with kind.private() as server:
-        end = os.pidfd_open(server.pid)
+        ends = [os.pidfd_open(pid) for pid in (server.pid, *descendants(server.pid))]
         (keeper,) = [pid for pid in descendants(os.getpid()) if server.pid in descendants(pid)]
-        os.kill(keeper, 9)
-        assert select.select([end], [], [], 10)[0]
-        os.close(end)
+        os.kill(keeper, signal.SIGKILL)
+        wait_for(ends)
     assert not server.folder.exists()
+    assert shared_memory([server.pid]) == []
 
 
 def test_a_paused_server_is_there_and_says_nothing() -> None:
