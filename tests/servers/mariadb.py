@@ -69,6 +69,7 @@ class MariaDb(DatabaseServer):
             "innodb-buffer-pool-size": "32M",
             "innodb-log-file-size": "16M",
             "innodb-temp-data-file-path": "ibtmp1:1M:autoextend",
+            "innodb-autoextend-increment": 1,
             "innodb-flush-method": "nosync",
             "innodb-flush-log-at-trx-commit": 2,
             "aria-pagecache-buffer-size": "4M",
