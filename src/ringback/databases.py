@@ -7,14 +7,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import URL
+import structlog
+from sqlalchemy import URL, MetaData
 
-from ringback.kit.db import Database, Statement
-from ringback.kit.errors import CannotStart
+from ringback.kit.db import Database, Refused, Schemas, Statement
+from ringback.kit.errors import CannotStart, DatabaseUnavailable
+from ringback.kit.link import Engine, Link
+from ringback.kit.pair import Pair
+from ringback.kit.remote import RemoteDatabase
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.migrations import commands
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
+from ringback.sip import asterisk
+
+log = structlog.get_logger()
 
 Watch = Callable[[Statement], None]
 
@@ -39,8 +46,85 @@ async def opened(settings: Settings, watch: Watch | None = None) -> AsyncIterato
 
 
 async def connect(settings: Settings, watch: Watch | None = None) -> Opened:
-    """The same without a look at the schema, and to be closed by the caller."""
-    return Opened(SqliteDatabase(settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=watch))
+    """The same without a look at the schema, and to be closed by the caller.
+
+    Where one server has both and lets us write both, they are one database, with one transaction for both.
+    """
+    if settings.is_embedded:
+        return Opened(SqliteDatabase(settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=watch))
+    own, theirs = settings.databases
+    schemas = Schemas(await _schema(own, settings), await _schema(theirs, settings))
+    if is_one_server(own, theirs):
+        both = _remote(settings, own, schemas, OWN_TABLES + ASTERISK_TABLES, watch)
+        if await _may_write(both, settings):
+            log.info("one transaction for both databases", action="start")
+            return Opened(both)
+        both.close()
+    log.info("the database of Asterisk follows ours", action="start")
+    behind = asyncio.Event()
+    first = _remote(settings, own, Schemas(schemas.own, schemas.own), OWN_TABLES, watch)
+    second = _remote(settings, theirs, Schemas(schemas.asterisk, schemas.asterisk), ASTERISK_TABLES, watch)
+    return Opened(Pair(first, second, behind.set), behind)
+
+
+def is_one_server(own: URL, asterisk: URL) -> bool:
+    """Whether one connection reaches both: databases of one MariaDB, schemas of one PostgreSQL database."""
+    names = (
+        ("drivername", "host", "port")
+        if own.get_backend_name() == "mysql"
+        else ("drivername", "host", "port", "database")
+    )
+    return all(getattr(own, name) == getattr(asterisk, name) for name in names)
+
+
+def _remote(
+    settings: Settings, url: URL, schemas: Schemas, tables: tuple[MetaData, ...], watch: Watch | None
+) -> RemoteDatabase:
+    timeout = settings.database_timeout
+    engine = _engine(url, settings)
+    return RemoteDatabase(engine, schemas, *tables, size=settings.database_pool_size, timeout=timeout, watch=watch)
+
+
+def _engine(url: URL, settings: Settings) -> Engine:
+    """The driver of a server; each takes time to import, which those without need not wait for."""
+    if url.get_backend_name() == "mysql":
+        from ringback.kit.mariadb import MariaDb
+
+        return MariaDb(url, settings.database_timeout)
+    from ringback.kit.postgres import Postgres
+
+    return Postgres(url, settings.database_timeout)
+
+
+async def _schema(url: URL, settings: Settings) -> str:
+    """The schema that a URL names, or that the server takes without one."""
+    if named := url.query.get("search_path") if url.get_backend_name() == "postgresql" else url.database:
+        return str(named)
+    async with _link(url, settings) as link:
+        ((found,),) = (await link.execute("SELECT current_schema()", None)).rows
+    return str(found)
+
+
+async def _may_write(database: Database, settings: Settings) -> bool:
+    """Whether the user of our own database may change Asterisk's tables; nothing is changed."""
+    deadline = asyncio.get_running_loop().time() + settings.database_timeout
+    session = database.session(writes=True, deadline=deadline)
+    try:
+        await asterisk.write_nothing(session)
+    except (DatabaseUnavailable, Refused):
+        return False
+    finally:
+        await session.rollback()
+    return True
+
+
+@asynccontextmanager
+async def _link(url: URL, settings: Settings) -> AsyncIterator[Link]:
+    link = await _engine(url, settings).open()
+    try:
+        yield link
+    finally:
+        link.close()
 
 
 def places(settings: Settings) -> Mapping[commands.Name, URL]:
