@@ -85,13 +85,14 @@ class Line:
             async with asyncio.timeout_at(deadline):
                 answer = await self._link.execute(sql, parameters)
         except TimeoutError:
-            raise Lost("timeout") from None
+            complaint: Exception = Lost("timeout")
         except Exception as error:
             complaint = self._engine.complaint(error, statement)
             self.is_broken = not isinstance(complaint, Duplicate | Conflict | Refused | Busy)
-            raise complaint from None
-        self.is_broken = False
-        return answer
+        else:
+            self.is_broken = False
+            return answer
+        raise complaint  # here, so that it does not carry the driver's error, which tells values
 
     def close(self) -> None:
         self._link.close()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import structlog
 from asyncmy import connect
 from asyncmy.connection import Connection
 from asyncmy.constants import CLIENT
@@ -24,6 +25,8 @@ KEPT: Final = 512
 LONGEST: Final = 64
 """Characters that a lock's name may have."""
 
+LOCKED: Final = 1205
+NO_RIGHT: Final = 1142
 DUPLICATE: Final = {1062, 1586}
 CONFLICT: Final = {
     *(1213, 1020),  # a deadlock; a row that is newer than the snapshot
@@ -32,16 +35,18 @@ CONFLICT: Final = {
 READ_ONLY: Final = {1290, 1792, 1836}
 """This server may have been the primary once: the next connection finds the one that is."""
 BUSY: Final = {
-    *(1205, 1969, 3024, 1317),  # it waited for a lock, or went on, for too long
+    *(LOCKED, 1969, 3024, 1317),  # it waited for a lock, or went on, for too long
     *(1021, 1114, 1030, 1037, 1041, 1206),  # a full disk, a full table, no memory
     *(1040, 1203, 1226),  # too many connections
-    *(1044, 1045, 1049, 1142, 1143, 1227),  # no such user, database or right
+    *(1044, 1045, 1049, NO_RIGHT, 1143, 1227),  # no such user, database or right
 }
 REFUSED: Final = {1093, 1267, 1300, 1364, 1366, 3988, 4025}
 """Those whose state does not say that they would be the same the next time."""
-WRONG: Final = ("0A", "21", "22", "23", "42")
-"""Classes of states: not supported, cardinality, data, a rule, syntax or a name."""
+WRONG: Final = ("01", "0A", "21", "22", "23", "42")
+"""Classes of states: a value cut off, not supported, cardinality, data, a rule, syntax or a name."""
 OPTIMIZED: Final = "OPTIMIZE NO_WRITE_TO_BINLOG TABLE `{}`.`{}`"
+
+log = structlog.get_logger()
 
 
 class Quiet(Cursor):
@@ -66,9 +71,16 @@ class MariaLink:
         if self.is_mariadb:
             await self.execute("SET SESSION max_statement_time = 0", None)
         for schema, table in tables:
-            for *_, kind, text in (await self.execute(OPTIMIZED.format(schema, table), None)).rows:
+            try:
+                rows = (await self.execute(OPTIMIZED.format(schema, table), None)).rows
+            except MySQLError as error:
+                if error.args[0] != NO_RIGHT:
+                    raise
+                log.warning("a table is not ours to write anew", action="database", table=f"{schema}.{table}")
+                continue
+            for *_, kind, text in rows:
                 if str(kind).lower() == "error":
-                    raise MySQLError(0, text)
+                    raise MySQLError(LOCKED if "Lock wait" in text else 0, text)
 
     def close(self) -> None:
         """Takes leave of the server, which would note an aborted connection otherwise, and does not wait for it."""

@@ -21,8 +21,6 @@ IDLE: Final = 30
 """Seconds after which the server undoes a transaction in which nothing is said any more: its owner's host is gone."""
 KEPT: Final = 512
 """Statements that stay prepared on each connection."""
-COMPACTING: Final = 5
-"""Seconds that others get to finish with a table that is to be written anew."""
 OPTIONS: Final = ("host", "port", "sslmode", "sslrootcert")
 """What the driver is told of a URL's options; `host` may be the folder of a socket."""
 
@@ -42,7 +40,6 @@ SETTINGS: Final = """
     set_config('lock_timeout', $1, false), set_config('statement_timeout', $1, false),
     set_config('idle_in_transaction_session_timeout', $2, false)
 """
-PATIENT: Final = "SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', '0', false)"
 OWNED: Final = """
     SELECT nspname, relname, pg_has_role(relowner, 'USAGE')
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -86,7 +83,7 @@ class PostgresLink:
         return Answer(await cursor.fetchall() if cursor.description else (), cursor.rowcount)
 
     async def compact(self, tables: Sequence[tuple[str, str]]) -> None:
-        await self.execute(PATIENT, (f"{COMPACTING}s",))
+        await self.execute("SET statement_timeout = 0", None)
         schemas, names = ([pair[part] for pair in tables] for part in (0, 1))
         for schema, name, is_ours in (await self.execute(OWNED, (schemas, names))).rows:
             if is_ours:
