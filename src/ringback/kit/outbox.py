@@ -1,9 +1,10 @@
 """Events wait here, in the transaction that caused them, until the bus has them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -63,8 +64,8 @@ PENDING = Statement(
         outbox.c.tm_publish.is_(None)
     )
 )
-SENT = Statement(update(outbox).where(outbox.c.id == bindparam("sent_id")), "tm_publish")
-FAILED = Statement(update(outbox).where(outbox.c.id == bindparam("failed_id")).values(attempts=outbox.c.attempts + 1))
+SENT = Statement(update(outbox).where(among(outbox.c.id, "id", BATCH)), "tm_publish")
+FAILED = Statement(update(outbox).where(among(outbox.c.id, "id", BATCH)).values(attempts=outbox.c.attempts + 1))
 OLD = Statement(select(outbox.c.id).where(outbox.c.tm_publish < bindparam("before", type_=Time)).limit(BATCH))
 FORGET = Statement(delete(outbox).where(among(outbox.c.id, "id", BATCH)))
 
@@ -114,7 +115,10 @@ def message_of(row: Row) -> Message:
 
 
 class Relay:
-    """Hands waiting events to the bus, in order, at least once each; a bus that fails delays them and loses none."""
+    """Hands waiting events to the bus, at least once each, those of one object in order; a bus that fails delays them.
+
+    Of several instances one at a time does it.
+    """
 
     def __init__(
         self,
@@ -164,41 +168,56 @@ class Relay:
             await asyncio.sleep(0)
 
     async def publish_waiting(self) -> int:
-        """Publish one batch; how many there were. Raises what the bus raised, after counting the attempt.
+        """Publish one batch; how many there were, or 0 while another instance does it. Raises what the bus raised."""
+        if not await self._work.read(_waiting):
+            return 0
+        async with self._work.database.turn("outbox") as ours:
+            return await self._publish_batch() if ours else 0
 
-        All of it is given to the bus at once, so that it need not answer one by one. What comes after a failure is
-        given again as well: the last that is heard of an object stays the last that happened to it.
-        """
+    async def _publish_batch(self) -> int:
         messages = [message_of(row) for row in await self._work.read(_waiting)]
         sent: list[int] = []
-        publishing = [asyncio.ensure_future(self._bus.publish(message)) for message in messages]
+        failed: list[int] = []
         try:
-            for message, published in zip(messages, publishing, strict=True):
-                await published
-                sent.append(message.id)
-                self._observe(message.type, True)
-        except Exception:
-            self._observe(messages[len(sent)].type, False)
-            raise
+            for wave in waves(messages):
+                await self._publish_wave(wave, sent, failed)
         finally:
-            for published in publishing:
-                published.cancel()
-            await asyncio.gather(*publishing, return_exceptions=True)
-            if messages:
-                failed = messages[len(sent)].id if len(sent) < len(messages) else None
+            if sent or failed:
                 await self._work.write(lambda uow: _mark(uow, sent, failed))
         return len(messages)
+
+    async def _publish_wave(self, wave: list[Message], sent: list[int], failed: list[int]) -> None:
+        """Give events to the bus at once, so that it need not answer one by one; raises the first of its failures."""
+        answers = await asyncio.gather(*map(self._bus.publish, wave), return_exceptions=True)
+        for message, answer in zip(wave, answers, strict=True):
+            (sent if answer is None else failed).append(message.id)
+            self._observe(message.type, answer is None)
+        for answer in answers:
+            if answer is not None:
+                raise answer
+
+
+def waves(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    """The messages in order, so that no two of one wave are about one object."""
+    wave: dict[UUID, Message] = {}
+    for message in messages:
+        if message.object_id in wave:
+            yield list(wave.values())
+            wave = {}
+        wave[message.object_id] = message
+    if wave:
+        yield list(wave.values())
 
 
 async def _waiting(uow: "UnitOfWork") -> list[Row]:
     return await uow.session.all(WAITING)
 
 
-async def _mark(uow: "UnitOfWork", sent: list[int], failed: int | None) -> None:
-    for id in sent:
-        await uow.session.run(SENT, sent_id=id, tm_publish=uow.now)
-    if failed is not None:
-        await uow.session.run(FAILED, failed_id=failed)
+async def _mark(uow: "UnitOfWork", sent: list[int], failed: list[int]) -> None:
+    if sent:
+        await uow.session.run(SENT, tm_publish=uow.now, **spread("id", sent, BATCH))
+    if failed:
+        await uow.session.run(FAILED, **spread("id", failed, BATCH))
 
 
 async def _prune(uow: "UnitOfWork") -> int:

@@ -89,16 +89,17 @@ class Eraser:
         self._run = OPEN
 
     async def run(self) -> None:
-        """Until cancelled. Several side by side are right, though wasteful."""
+        """Until cancelled, by one instance at a time."""
         loop = asyncio.get_running_loop()
         prune_at = loop.time()
         while True:
             try:
-                while await self.once() == BATCH:
-                    pass
-                if loop.time() >= prune_at:
-                    await self.prune()
-                    prune_at = loop.time() + PRUNE_EVERY
+                async with self._work.database.turn("stale") as ours:
+                    while ours and await self.once() == BATCH:
+                        pass
+                    if ours and loop.time() >= prune_at:
+                        await self.prune()
+                        prune_at = loop.time() + PRUNE_EVERY
             except Exception as error:
                 known = isinstance(error, Failure)
                 log.warning("keys of others may be stale", action="redis", exc_info=None if known else error)

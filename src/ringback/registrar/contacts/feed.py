@@ -48,10 +48,12 @@ class Feed:
         self._suffix = suffix
 
     async def run(self, interval: float) -> None:
-        """Until cancelled: a look every `interval` seconds."""
+        """Until cancelled: a look every `interval` seconds, by one instance at a time."""
         while True:
             try:
-                await self.once()
+                async with self._work.database.turn("contacts") as ours:
+                    if ours:
+                        await self.once()
             except Exception as error:
                 known = isinstance(error, Failure)
                 log.warning("contacts cannot be compared", action="contacts", exc_info=None if known else error)
