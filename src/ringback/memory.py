@@ -1,5 +1,6 @@
 """What is kept between requests: by this process, or with the other instances in Redis."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -35,11 +36,12 @@ def memory_of(
     store = _store(settings, metrics)
     allowance = Allowance(settings.direct_miss_limit)
     alone = LocalBudget(allowance, clock=ticks)
+    turned = None if ticks is time.monotonic else ticks  # of a test; that of a process means nothing to others
     return Memory(
         metrics=metrics,
         contacts=_contacts(database, store, ticks),
         revision=database.revision if isinstance(database, SqliteDatabase) else lambda: 0,
-        misses=store.budget("misses", allowance, alone) if store else alone,
+        misses=store.budget("misses", allowance, alone, turned) if store else alone,
         publisher_misses=LocalBudget(PUBLISHER_MISSES, clock=ticks),
         keys=store.keys if store else None,
         new_hash=hashes,

@@ -16,11 +16,11 @@ EMPTY_TTL: Final = 2.0
 async def of_extension(uow: Uow, extension: Extension) -> Seen:
     """The contacts of a live extension that have not expired now, cached answers included."""
     cache, name = uow.memory.contacts, _version(uow, extension)
+    now, ttl = uow.now.timestamp(), uow.settings.contact_cache_ttl
     seen = await cache.get(name)
-    if seen is None:
+    if seen is None or now >= seen.as_of.timestamp() + _believable(seen, ttl):
         seen = Seen(tuple(await _rows(uow, extension.endpoint_id)), uow.now)
-        await cache.fill(name, seen, _believable(seen, uow.settings.contact_cache_ttl))
-    now = uow.now.timestamp()
+        await cache.fill(name, seen, _believable(seen, ttl))
     return Seen(tuple(contact for contact in seen.contacts if contact.expiration_time > now), seen.as_of)
 
 

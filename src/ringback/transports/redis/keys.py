@@ -16,20 +16,20 @@ class OthersKeys:
     """Another's `Keys` (kit/stale.py)."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self.redis = redis
 
     async def delete(self, names: Sequence[str]) -> bool:
         try:
             for start in range(0, len(names), BATCH):
                 some = names[start : start + BATCH]
-                await self._redis.ask(USE, lambda client, some=some: client.unlink(*some))  # type: ignore[misc]
+                await self.redis.ask(USE, lambda client, some=some: client.unlink(*some))  # type: ignore[misc]
         except Away:
             return False
         return True
 
     async def run(self) -> str | None:
         try:
-            return await self._redis.ask(USE, _run_of)
+            return await self.redis.ask(USE, _run_of)
         except Away:
             return None
 

@@ -1,6 +1,7 @@
 """One Redis: asked in a moment or not at all, left alone while it is away, and never a reason to fail."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -46,13 +47,13 @@ class Redis:
         failed: Callable[[str], None] = nothing,
         changed: Callable[[State], None] = nothing,
         patience: float = PATIENCE,
-        pause: float = PAUSE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = client_of(address, patience)
-        self._patience = patience
+        self.patience = patience
+        self._client = client_of(address)
         self._failed = failed
         self._changed = changed
-        self._breaker = Breaker(silences=1, pause=pause, changed=self._note)
+        self._breaker = Breaker(silences=1, pause=PAUSE, clock=clock, changed=self._note)
         self._is_away = False
 
     async def ask(self, use: str, talk: Callable[[Any], Awaitable[T]]) -> T:
@@ -61,7 +62,7 @@ class Redis:
         if turn is None:
             raise Away
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self.patience):
                 answer = await talk(self._client)
         except (RedisError, OSError, TimeoutError) as error:
             if not self._is_away:
@@ -86,12 +87,12 @@ class Redis:
         self._changed(state)
 
 
-def client_of(address: Address, patience: float) -> Any:
-    """A client that is not connected yet, and tries nothing twice."""
+def client_of(address: Address) -> Any:
+    """A client that is not connected yet, tries nothing twice, and never gives up by itself."""
     files: dict[str, Any] = dict(address.files)
     pool: BlockingConnectionPool = BlockingConnectionPool(
         CONNECTIONS,
-        patience,
+        None,
         connection_class=SSLConnection if address.is_tls else Connection,
         host=address.host,
         port=address.port,
@@ -101,8 +102,8 @@ def client_of(address: Address, patience: float) -> Any:
         protocol=2,
         driver_info=None,
         retry=Retry(NoBackoff(), 0),
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
+        socket_timeout=None,
+        socket_connect_timeout=None,
         **files,
     )
     return Client.from_pool(pool)

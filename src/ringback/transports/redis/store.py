@@ -27,9 +27,11 @@ class RedisStore:
     def cache(self, name: str, kind: type[V]) -> SharedCache[V]:
         return SharedCache(self.redis, f"{OURS}{name}:", kind)
 
-    def budget(self, name: str, allowance: Allowance, alone: Budget) -> SharedBudget:
-        """`alone` counts while Redis is away."""
-        return SharedBudget(self.redis, f"{OURS}{name}:", allowance, alone)
+    def budget(
+        self, name: str, allowance: Allowance, alone: Budget, clock: Callable[[], float] | None = None
+    ) -> SharedBudget:
+        """`alone` counts while Redis is away; `clock` (seconds) stands for that of Redis."""
+        return SharedBudget(self.redis, f"{OURS}{name}:", allowance, alone, clock)
 
     async def close(self) -> None:
         await self.redis.close()
