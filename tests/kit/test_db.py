@@ -1,9 +1,14 @@
 """Statements compiled once per engine."""
 
+import re
+
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, delete, exists, func, insert, select, update
+from sqlalchemy.dialects import sqlite
 
-from ringback.kit.db import ASTERISK, OWN, Statement, among, spread
+from ringback.kit.db import ASTERISK, OWN, Schemas, Statement, among, spread
+from ringback.kit.mariadb import MariaDb
+from ringback.kit.postgres import Postgres
 from tests.statements import every_statement
 
 own = Table("own_things", MetaData(schema=OWN), Column("id", Integer, primary_key=True), Column("name", String(9)))
@@ -46,3 +51,29 @@ def test_fewer_values_than_an_in_has_places_are_repeated() -> None:
     for values in ([], [1, 2, 3]):
         with pytest.raises(AssertionError):
             spread("id", values, 2)
+
+
+DIALECTS = {"mysql": MariaDb.dialect, "postgresql": Postgres.dialect, "sqlite": sqlite.dialect(paramstyle="qmark")}
+FOREIGN_WORDS = {
+    "mysql": r"::|\$\d|RETURNING|FOR UPDATE OF|IN \(SELECT[^)]*LIMIT",
+    "postgresql": r"::(?!UUID)|%s|\?|RETURNING|'\\\\'",
+    "sqlite": r"::|%s|\$\d",
+}
+
+
+@pytest.mark.parametrize("engine", FOREIGN_WORDS)
+def test_every_statement_is_spelt_for_every_engine(engine: str) -> None:
+    for name, statement in every_statement().items():
+        prepared = statement.prepared(DIALECTS[engine], Schemas("bin", "theirs"))
+        assert not re.search(FOREIGN_WORDS[engine], prepared.sql), name
+        assert ("bin." in prepared.sql) is (statement.place == OWN), name
+        assert ("theirs." in prepared.sql) is (statement.place == ASTERISK), name
+
+
+def test_a_statement_is_spelt_for_each_place_that_it_is_run_in() -> None:
+    statement = Statement(select(own.c.id))
+
+    spelt = [statement.prepared(MariaDb.dialect, Schemas(name, "x")).sql for name in ("one", "two", "one")]
+
+    assert [name in sql for name, sql in zip(("one.", "two.", "one."), spelt, strict=True)] == [True] * 3
+    assert "one." not in spelt[1]

@@ -135,7 +135,7 @@ class Postgres:
             return Refused(FAILED)
         if not isinstance(error, Error):
             return Lost(type(error).__name__) if isinstance(error, OSError | EOFError) else error
-        state = error.diag.sqlstate or ""
+        state = error.sqlstate or error.diag.sqlstate or ""
         if state == DUPLICATE:
             return Duplicate(broken_rule(str(error.diag.table_name), str(error.diag.constraint_name)))
         if state in CONFLICT:
