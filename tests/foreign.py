@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from abc import ABC, abstractmethod
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -41,39 +42,47 @@ BASE: Final = "registrar.example.com"
 TRUNK_BASE: Final = "trunk.example.com"
 
 
-class Foreign:
-    """Such a database in a file, which another service has filled."""
+class Filled(ABC):
+    """Such a database, which another service has filled."""
 
-    def __init__(self, path: Path, **tables: str | None) -> None:
+    def __init__(self, **tables: str | None) -> None:
         """`tables` are further ones, or other definitions of these; one that is `None` is not there."""
-        self.path = path
         self.customer = uuid4()
         for table, definition in (TABLES | tables).items():
             if definition:
-                self.sql(f"CREATE TABLE {table} ({definition})")
+                self.sql(f"CREATE TABLE {table} ({self.spelt(definition)})")
                 for unique, _, column in (text.rpartition(" ") for text in INDEXES.get(table, ())):
                     self.sql(f"CREATE {unique} INDEX idx_{table}_{column} ON {table}({column})")
 
+    @property
+    @abstractmethod
+    def url(self) -> URL:
+        """Where it is."""
+
+    @abstractmethod
     def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
-        """What a client of the database gets."""
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(text, values)]
+        """What a client of the database gets; `?` stands for a value."""
+
+    @abstractmethod
+    def dump(self) -> list[str]:
+        """All there is, as text."""
+
+    def spelt(self, definition: str) -> str:
+        """Columns in this engine's words."""
+        return definition
+
+    def key(self, id: UUID) -> Any:
+        """An id as it stands in a column."""
+        return id.bytes
 
     def one(self, table: str, id: UUID) -> dict[str, Any]:
-        (row,) = self.sql(f"SELECT * FROM {table} WHERE id = ?", id.bytes)
+        (row,) = self.sql(f"SELECT * FROM {table} WHERE id = ?", self.key(id))
         return row
-
-    def dump(self) -> list[str]:
-        """All there is, as statements."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.text_factory = lambda raw: raw.decode("latin-1")
-            return list(connection.iterdump())
 
     def add(self, table: str, **columns: Any) -> UUID:
         """A row with an id of its own, created and, if the table has it, never deleted; its id."""
         row = {"id": uuid4(), "tm_create": CREATED, **columns}
-        values = [value.bytes if isinstance(value, UUID) else value for value in row.values()]
+        values = [self.key(value) if isinstance(value, UUID) else value for value in row.values()]
         self.sql(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *values)
         return UUID(str(row["id"]))
 
@@ -96,16 +105,34 @@ class Foreign:
         return self.add("registrar_sip_auths", **{"id": of, "reference_type": "extension", **columns})
 
 
-def at(foreign: Foreign) -> URL:
-    return URL.create("sqlite", database=str(foreign.path))
+class Foreign(Filled):
+    """Such a database in a SQLite file."""
+
+    def __init__(self, path: Path, **tables: str | None) -> None:
+        self.path = path
+        super().__init__(**tables)
+
+    @property
+    def url(self) -> URL:
+        return URL.create("sqlite", database=str(self.path))
+
+    def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(text, values)]
+
+    def dump(self) -> list[str]:
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.text_factory = lambda raw: raw.decode("latin-1")
+            return list(connection.iterdump())
 
 
-def upgrade(foreign: Foreign) -> None:
+def upgrade(foreign: Filled) -> None:
     for name in commands.DATABASES:
-        commands.upgrade(name, at(foreign))
+        commands.upgrade(name, foreign.url)
 
 
-def refusal(foreign: Foreign) -> list[str]:
+def refusal(foreign: Filled) -> list[str]:
     """The lines of a refused upgrade, after a look at what it left behind: nothing."""
     before = foreign.dump()
     with pytest.raises(CannotStart) as refused:
@@ -115,7 +142,7 @@ def refusal(foreign: Foreign) -> list[str]:
     return [line.strip() for line in str(refused.value).splitlines()]
 
 
-def meta(foreign: Foreign) -> dict[str, str]:
+def meta(foreign: Filled) -> dict[str, str]:
     """What the installation remembers of itself."""
     return {row["key"]: row["value"] for row in foreign.sql("SELECT * FROM registrar_meta")}
 

@@ -23,7 +23,6 @@ from tests.foreign import (
     TABLES,
     TRUNK_BASE,
     Foreign,
-    at,
     meta,
     refusal,
     settings,
@@ -359,7 +358,7 @@ def test_tables_of_asterisk_get_the_columns_that_they_lack(make_foreign: MakeFor
     (row,) = foreign.sql("SELECT * FROM ps_auths")
     assert (row["refresh_token"], row["password_digest"]) == ("x", None)
     with pytest.raises(CannotStart, match=r"^ps_auths: "):
-        commands.downgrade("asterisk", at(foreign), "base")
+        commands.downgrade("asterisk", foreign.url, "base")
 
 
 def test_what_was_taken_over_is_not_taken_down(foreign: Foreign) -> None:
@@ -369,7 +368,7 @@ def test_what_was_taken_over_is_not_taken_down(foreign: Foreign) -> None:
 
     for revision in ("-1", "base"):
         with pytest.raises(CannotStart, match=r"made by another service.*docs/takeover\.md"):
-            commands.downgrade("bin", at(foreign), revision)
+            commands.downgrade("bin", foreign.url, revision)
         assert foreign.dump() == before
 
 
@@ -379,7 +378,7 @@ def test_their_own_version_table_is_left_alone(foreign: Foreign) -> None:
     upgrade(foreign)
 
     assert foreign.sql("SELECT * FROM alembic_version") == [{"version_num": "e1f2a3b4c5d6"}]
-    assert commands.is_current("bin", at(foreign))
+    assert commands.is_current("bin", foreign.url)
 
 
 def test_our_rules_hold_for_whoever_writes(foreign: Foreign) -> None:

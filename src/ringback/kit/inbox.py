@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import msgspec
 import structlog
 from sqlalchemy import Column, MetaData, String, Table, Text, insert, select
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 from ringback.kit.columns import Id, Time
 from ringback.kit.db import OWN, Row, Session, Statement
@@ -30,7 +31,7 @@ dead_events = Table(
     Column("id", Id, primary_key=True),
     Column("publisher", String(64), nullable=False),
     Column("event_type", String(64), nullable=False),
-    Column("payload", Text, nullable=False),
+    Column("payload", Text().with_variant(MEDIUMTEXT(), "mysql"), nullable=False),
     Column("error", String(255), nullable=False),
     Column("tm_create", Time, nullable=False),
 )

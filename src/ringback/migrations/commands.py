@@ -58,8 +58,9 @@ def _do(database: Name, url: URL, do: Callable[[Config], None], *, sql: bool) ->
 @contextmanager
 def _saying_why(database: Name, url: URL) -> Iterator[None]:
     """Every failure is one line that names the file or the setting."""
-    file = url.get_backend_name() == "sqlite"
-    place = f"the database {url.database}" if file else f"database_dsn_{database}: the database {url.database}"
+    place = f"the database {url.database or ''}".strip()
+    if url.get_backend_name() != "sqlite":
+        place = f"database_dsn_{database}: {place}"
     try:
         yield
     except CommandError as error:

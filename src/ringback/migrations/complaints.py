@@ -25,13 +25,12 @@ class Unusable(Exception):
 def told(error: DBAPIError) -> str:
     """Why it failed; of what it might show values in, the number alone."""
     original = error.orig
-    state = getattr(original, "sqlstate", None)
-    if state is not None:
-        said = getattr(getattr(original, "diag", None), "message_primary", None)
-        return _line(said) if said and state[:2] in TELLABLE_CLASSES else _numbered(state)
     if type(original).__module__.startswith("pymysql"):
         number, *said = getattr(original, "args", ()) or ("unknown",)
         return _line(said[0]) if said and number in TELLABLE else _numbered(str(number))
+    if (state := getattr(original, "sqlstate", None)) is not None:
+        said = getattr(getattr(original, "diag", None), "message_primary", None)
+        return _line(said) if said and state[:2] in TELLABLE_CLASSES else _numbered(state)
     return _line(original)
 
 

@@ -221,6 +221,8 @@ def drop_table(name: str) -> None:
 
 
 def drop_column(table: str, name: str) -> None:
+    """Drop a column of ours, by the same rule."""
+    require_own()
     if is_printed() or name in columns_of(table):
         op.drop_column(table, name)
 

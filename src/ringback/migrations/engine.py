@@ -13,6 +13,7 @@ PATIENCE: Final = 60
 """Seconds that a statement waits for others who hold a table, and an upgrade for another one."""
 CONNECTING: Final = 10
 """Seconds."""
+TIMEOUTS: Final = ("connect_timeout", "read_timeout")
 LOCKS: Final = {
     "mysql": f"SELECT GET_LOCK(CONCAT('ringback.', SHA1(DATABASE())), {PATIENCE})",
     "postgresql": "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended('ringback.' || current_schema(), 0))",
@@ -41,8 +42,10 @@ def driven(url: URL) -> URL:
 def engine_of(url: URL, *, writes: bool = True) -> Engine:
     """On SQLite the driver would commit before each DDL, and quote text that it cannot read."""
     backend = url.get_backend_name()
-    waits = {} if backend == "sqlite" else {"connect_timeout": CONNECTING}
-    engine = create_engine(driven(url), poolclass=pool.NullPool, hide_parameters=True, connect_args=waits)
+    waits = {"postgresql": {"connect_timeout": CONNECTING}, "mysql": dict.fromkeys(TIMEOUTS, CONNECTING)}
+    engine = create_engine(
+        driven(url), poolclass=pool.NullPool, hide_parameters=True, connect_args=waits.get(backend, {})
+    )
     event.listen(
         engine, "connect", {"sqlite": _prepare_sqlite, "postgresql": _prepare_postgresql}.get(backend, _strict)
     )
@@ -54,6 +57,8 @@ def engine_of(url: URL, *, writes: bool = True) -> Engine:
 @contextmanager
 def connected(url: URL, *, writes: bool = True) -> Iterator[Connection]:
     """A connection; to write, inside one transaction. MySQL ends one at each DDL, so there Alembic takes one a step."""
+    if not url.database:
+        raise Unusable("no name of a database is given")
     engine = engine_of(url, writes=writes)
     whole = writes and engine.dialect.name != "mysql"
     with engine.begin() if whole else engine.connect() as connection:
@@ -81,6 +86,7 @@ def _prepare_postgresql(connection: Any, record: object) -> None:
 
 
 def _strict(connection: Any, record: object) -> None:
-    """A value that does not fit is an error, whatever the server is set to."""
+    """A value that does not fit is an error, whatever the server is set to; and a statement may take its time."""
+    connection._read_timeout = None  # it has greeted us, which nothing else bounds
     with connection.cursor() as cursor:
         cursor.execute(STRICT)

@@ -1,6 +1,7 @@
 """Events of others that could not be followed."""
 
 from sqlalchemy import Column, String, Text
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 from ringback.kit.columns import Id, Time
 from ringback.migrations.ddl import drop_table, make_table
@@ -16,7 +17,7 @@ def upgrade() -> None:
         "registrar_dead_events",
         Column("id", Id, primary_key=True),
         *(Column(name, String(64), nullable=False) for name in ("publisher", "event_type")),
-        Column("payload", Text, nullable=False),
+        Column("payload", Text().with_variant(MEDIUMTEXT(), "mysql"), nullable=False),
         Column("error", String(255), nullable=False),
         Column("tm_create", Time, nullable=False),
     )

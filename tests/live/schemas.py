@@ -1,0 +1,101 @@
+"""Databases on MariaDB and PostgreSQL as a client sees them: schema and rows as text; and one of another service."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import URL, Connection, create_engine, inspect, make_url, pool, text
+
+from ringback.migrations.engine import driven
+from tests.foreign import Filled
+from tests.servers.database import Database
+
+ENGINES = ("mariadb", "postgresql")
+WORDS = {r"binary\(16\)": "uuid", r"datetime\(6\)": "timestamp(6)", r"\bjson\b": "jsonb"}
+SHAPE = {
+    "mysql": (
+        "SELECT table_name, column_name, column_type, is_nullable, column_default, collation_name, extra,"
+        " generation_expression FROM information_schema.columns WHERE table_schema = DATABASE()",
+        "SELECT table_name, index_name, non_unique, seq_in_index, column_name FROM information_schema.statistics"
+        " WHERE table_schema = DATABASE()",
+        "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = DATABASE()",
+        "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers"
+        " WHERE trigger_schema = DATABASE()",
+    ),
+    "postgresql": (
+        "SELECT table_name, column_name, udt_name, character_maximum_length, datetime_precision, is_nullable,"
+        " column_default FROM information_schema.columns WHERE table_schema = current_schema()",
+        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+        "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()",
+        "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers"
+        " WHERE trigger_schema = current_schema()",
+    ),
+}
+
+
+def url_of(database: Database, schema: str = "") -> URL:
+    """Where it is; on PostgreSQL perhaps one schema of it."""
+    url = make_url(database.url)
+    return url.update_query_dict({"search_path": schema}) if schema else url
+
+
+def rows_of(url: URL, statement: str, *values: Any) -> list[dict[str, Any]]:
+    """What a client gets, in a transaction of its own; `?` stands for a value."""
+    engine = create_engine(driven(url), poolclass=pool.NullPool)
+    with engine.begin() as connection:
+        done = connection.exec_driver_sql(statement.replace("%", "%%").replace("?", "%s"), values)
+        return [dict(row) for row in done.mappings()] if done.returns_rows else []
+
+
+def run_all(url: URL, statements: Iterable[str]) -> None:
+    """Run text as it is, one after the other on one connection."""
+    engine = create_engine(driven(url), poolclass=pool.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def shape_of(url: URL, *, whole: bool = False) -> list[str]:
+    """Every column, index, view and trigger; of Alembic's tables too if it is to be the whole."""
+    with create_engine(driven(url), poolclass=pool.NullPool).connect() as connection:
+        rows = [tuple(row) for query in SHAPE[url.get_backend_name()] for row in connection.execute(text(query))]
+        kept = [str(row) for row in rows if whole or not row[0].startswith("alembic_version")]
+        return sorted(line.replace(f"`{url.database}`.", "") for line in kept)
+
+
+def rows_in(connection: Connection) -> list[str]:
+    """Every row of every table but Alembic's."""
+    names = [name for name in inspect(connection).get_table_names() if not name.startswith("alembic_version")]
+    return sorted(f"{name}: {row}" for name in names for row in connection.execute(text(f"SELECT * FROM {name}")))
+
+
+class ForeignOnServer(Filled):
+    """A database of VoIPbin's service on MariaDB, or what it would be on PostgreSQL."""
+
+    def __init__(self, database: Database, **tables: str | None) -> None:
+        self.database = database
+        super().__init__(**tables)
+
+    @property
+    def url(self) -> URL:
+        return url_of(self.database)
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.url.get_backend_name() == "postgresql"
+
+    def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
+        return rows_of(self.url, text, *values)
+
+    def dump(self) -> list[str]:
+        with create_engine(driven(self.url), poolclass=pool.NullPool).connect() as connection:
+            return shape_of(self.url) + rows_in(connection)
+
+    def spelt(self, definition: str) -> str:
+        for word, other in WORDS.items() if self.is_postgresql else ():
+            definition = re.sub(word, other, definition)
+        return definition
+
+    def key(self, id: UUID) -> Any:
+        return id if self.is_postgresql else id.bytes
