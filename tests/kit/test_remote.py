@@ -35,6 +35,16 @@ WAITING = {
     " WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{own}%'",
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{own}%'",
 }
+BEATS = {
+    "mariadb": "SHOW GLOBAL STATUS LIKE 'Com_select'",
+    "postgresql": "SELECT query_start FROM pg_stat_activity WHERE query = 'SELECT 1'",
+}
+KILLS = {
+    "mariadb": "SELECT concat('KILL ', id) FROM information_schema.processlist"
+    " WHERE user = 'ringback' AND id != connection_id()",
+    "postgresql": "SELECT concat('SELECT pg_terminate_backend(', pid, ')')"
+    " FROM pg_stat_activity WHERE query = 'SELECT 1'",
+}
 HOLDER = """
 import asyncio, sys
 from ringback.kit.db import Schemas
@@ -260,6 +270,25 @@ async def test_a_turn_ends_with_the_process_that_has_it(ground: Ground) -> None:
             async with database.turn("relay") as is_ours:
                 if is_ours:
                     break
+
+
+async def test_who_has_a_turn_gives_signs_of_life_and_has_none_without_its_connection(ground: Ground) -> None:
+    holder, other = ground.remote(beat=0.01), ground.open()
+    ground.opened.append(holder)
+    async with holder.turn("relay") as is_ours:
+        assert is_ours
+        beat = await asyncio.to_thread(ground.sql, BEATS[ground.engine])
+        await until(lambda: ground.sql(BEATS[ground.engine]) != beat)
+        for (word,) in await asyncio.to_thread(ground.sql, KILLS[ground.engine]):
+            ground.sql(word)
+        async with asyncio.timeout(20):
+            while True:
+                async with other.turn("relay") as is_theirs:
+                    if is_theirs:
+                        break
+
+    async with other.turn("relay") as is_theirs:
+        assert is_theirs
 
 
 async def test_many_turns_are_held_at_once_and_released(ground: Ground) -> None:

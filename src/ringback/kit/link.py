@@ -47,6 +47,9 @@ class Engine(Protocol):
     if_new: str
     """What makes an INSERT of a row that is there do nothing; empty where it may fail without harm to the rest."""
 
+    watched: str
+    """After this statement the server ends a connection, and its locks, within two minutes of the end of our host."""
+
     async def open(self) -> Link:
         """A new connection. Raises what the driver raises."""
 

@@ -96,6 +96,7 @@ class MariaDb:
 
     dialect: Dialect = MySQLDialect(paramstyle="format")
     if_new = ""
+    watched = "SET SESSION wait_timeout = 120"
 
     def __init__(self, url: URL, timeout: float) -> None:
         self._url = url

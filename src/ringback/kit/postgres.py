@@ -101,6 +101,7 @@ class Postgres:
 
     dialect: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     if_new = " ON CONFLICT DO NOTHING"
+    watched = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 
     def __init__(self, url: URL, timeout: float) -> None:
         self._url = url

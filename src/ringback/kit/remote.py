@@ -17,6 +17,8 @@ CONNECTING: Final = 2.0
 """Seconds that a connection may take to be opened."""
 TURNS: Final = 16
 """Turns that one process has, or asks for, at once; each has a connection of its own, besides those of the sessions."""
+BEAT: Final = 30.0
+"""Seconds; the server waits for some of them."""
 BEGIN: Final = "BEGIN"
 COMMIT: Final = "COMMIT"
 ROLLBACK: Final = "ROLLBACK"
@@ -28,7 +30,8 @@ class RemoteDatabase:
     """A `Database` on a server, in one or two schemas of it.
 
     `watch` is called with every statement before it runs: to count, to fail, to kill. `timeout` is how many seconds it
-    may take to ask for a turn. The connections belong to the loop that they were opened in.
+    may take to ask for a turn, `beat` how many pass between two signs of life while one is held. The connections
+    belong to the loop that they were opened in.
     """
 
     def __init__(
@@ -39,13 +42,15 @@ class RemoteDatabase:
         size: int,
         timeout: float,
         watch: Callable[[Statement], None] | None = None,
+        beat: float = BEAT,
     ) -> None:
         self.engine = engine
         self.schemas = schemas
         self.watch = watch or (lambda statement: None)
         self.lines = Pool(self._open, size)
-        self._turns = Pool(self._open, TURNS)
+        self._turns = Pool(self._open_watched, TURNS)
         self._timeout = timeout
+        self._beat = beat
         self._tables = [table for metadata in metadatas for table in metadata.tables.values()]
 
     def session(self, *, writes: bool, deadline: float) -> "RemoteSession":
@@ -59,12 +64,27 @@ class RemoteDatabase:
         is_ours = bool(answer.rows[0][0])
         if not is_ours:
             self._turns.give(line)
+            yield False
+            return
+        living = asyncio.create_task(self._live(line))
         try:
-            yield is_ours
+            yield True
         finally:
-            if is_ours:
+            try:
+                living.cancel()
+                await asyncio.wait({living})
                 await leave(line, *self.engine.unlock(name))
+            finally:
                 self._turns.give(line)
+
+    async def _live(self, line: Line) -> None:
+        """Say now and then that we are there: who is silent for long is taken for gone."""
+        while not line.is_broken:
+            await asyncio.sleep(self._beat)
+            try:
+                await line.say("SELECT 1", deadline=asyncio.get_running_loop().time() + self._timeout)
+            except (Busy, Lost) as error:
+                told(error)
 
     async def begun(
         self,
@@ -97,6 +117,15 @@ class RemoteDatabase:
             raise told(Lost("timeout")) from None
         except Exception as error:
             raise told(self.engine.complaint(error, None)) from None
+
+    async def _open_watched(self, deadline: float) -> Line:
+        line = await self._open(deadline)
+        try:
+            await line.say(self.engine.watched, deadline=deadline)
+        except BaseException as error:
+            line.close()
+            raise told(error) from None
+        return line
 
     async def compact(self) -> None:
         """Write the tables anew, as far as they are ours to do so; how long that takes, the server says.
