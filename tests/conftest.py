@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,25 @@ from ringback.databases import make_schema
 from ringback.kit.log import set_up
 from ringback.registrar.directs.model import IN_LOGS
 from tests.memory import memory
+from tests.stacks import ENGINES, File, NewGround, OnServers, files
 from tests.world import World
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "run the tests of worlds over RabbitMQ, this engine and Redis, and no others"
+    parser.addoption("--on", choices=ENGINES, help=about)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--on`, only tests of worlds remain, without those that speak of SQLite itself or have their own servers."""
+    if not config.getoption("--on"):
+        return
+    worlds = [item for item in items if "make_world" in getattr(item, "fixturenames", ())]
+    chosen = [item for item in worlds if not any(map(item.get_closest_marker, ("sqlite", "process", "sip", "long")))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
 
 
 def pytest_configure() -> None:
@@ -47,20 +64,29 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def new_ground(template: Path, request: pytest.FixtureRequest) -> Iterator[NewGround]:
+    """Where worlds stand: on files, or with `--on` on real servers."""
+    engine = request.config.getoption("--on")
+    with ExitStack() as stack:
+        yield OnServers(request, engine, stack) if engine else files(template)
+
+
 @pytest.fixture
-def make_world(template: Path, tmp_path: Path) -> Iterator[Callable[..., World]]:
-    """Worlds with settings of one's own."""
+async def make_world(new_ground: NewGround, tmp_path: Path) -> AsyncIterator[Callable[..., World]]:
+    """Worlds with settings of one's own; `beside` another one, on its ground, or over a `database` that is there."""
     made: list[World] = []
 
-    def make(**settings: Any) -> World:
+    def make(*, beside: World | None = None, database: Path | None = None, **settings: Any) -> World:
         home = tmp_path / f"home{len(made)}"
         home.mkdir()
-        made.append(World(template, home, **settings))
+        ground = beside.ground if beside else File(database) if database else new_ground(len(made), home)
+        made.append(World(ground, home, **settings))
         return made[-1]
 
     yield make
     for world in made:
-        world.close()
+        await world.end()
 
 
 @pytest.fixture

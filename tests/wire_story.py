@@ -9,6 +9,7 @@ from uuid import UUID
 from ringback.kit.columns import NIL
 from ringback.registrar.realms import service as realms
 from tests.exchanges import Exchanges, Recorder
+from tests.stacks import files
 from tests.world import PASSWORD, World
 
 CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
@@ -29,7 +30,7 @@ Chapter = Callable[[Recorder], Awaitable[None]]
 
 async def story(template: Path, home: Path) -> Exchanges:
     """Play it on a Ringback of its own, over a copy of the empty database `template`."""
-    world = World(template, home, **DOMAINS, direct_miss_limit=1)
+    world = World(files(template)(0, home), home, **DOMAINS, direct_miss_limit=1)
     world.frozen, world.customer = True, UUID(CUSTOMER)
     try:
         async with await world.http() as client:

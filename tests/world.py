@@ -2,10 +2,8 @@
 
 import asyncio
 import re
-import shutil
-import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -25,16 +23,16 @@ from ringback.databases import Opened
 from ringback.kit.db import Database, Statement
 from ringback.kit.events import Bus
 from ringback.kit.inbox import Inbox
-from ringback.kit.sqlite import SqliteDatabase
+from ringback.kit.rpc import Serve
 from ringback.knobs import load
 from ringback.registrar.directs.model import new_hash
 from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status, new_label
 from ringback.registrar.work import Uow
-from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
 from ringback.transports.memory import MemoryBus
+from tests.stacks import Ground
 
 T = TypeVar("T")
 
@@ -101,11 +99,11 @@ def loaded(settings: tuple[tuple[str, Any], ...]) -> Settings:
 class World:
     """What a test sees and turns. Time moves a second at each request unless `frozen`."""
 
-    def __init__(
-        self, template: Path, home: Path, *, database: Path | None = None, bus: Bus | None = None, **settings: Any
-    ) -> None:
-        """`database` is another world's, to share; without it this one has its own."""
+    def __init__(self, ground: Ground, home: Path, *, bus: Bus | None = None, **settings: Any) -> None:
+        """`ground` is its database, which it may share with other worlds, and the way to its service."""
+        self.ground = ground
         self.home = home
+        self.stack = AsyncExitStack()
         self.now = START
         self.ticks = 0.0
         self.frozen = False
@@ -116,13 +114,11 @@ class World:
         self.before_statement: Callable[[Statement], None] = nothing
         self.asleep: Callable[[], None] = lambda: None
         self.bus: Bus = bus or MemoryBus()
-        self._other: sqlite3.Connection | None = None
-        if database:
-            dsns = ("database_dsn_bin", "database_dsn_asterisk")
-            settings |= dict.fromkeys(dsns, f"sqlite:///{database}")
+        self._sql: Callable[..., list[dict[str, Any]]] | None = None
+        self._reached: Serve | None = None
+        self._reaching = asyncio.Lock()
+        settings |= ground.settings(home)
         self.settings = loaded(tuple(settings.items())).model_copy(update={"ringback_home": home})
-        if not database:
-            shutil.copy(template, self.settings.database_file)
         self.ringback = self.start()
         self.inbox: Inbox[Uow] = self.new_inbox()
         self.customer = uuid4()
@@ -141,7 +137,7 @@ class World:
 
     def open(self) -> Database:
         """A (further) connection to this world's database."""
-        return SqliteDatabase(self.settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=self._watch)
+        return self.ground.open(self.settings, self._watch)
 
     def new_inbox(self) -> Inbox[Uow]:
         """The inbox of `ringback`, with pauses that take no time; `slept` has them, `asleep` is called in each."""
@@ -221,7 +217,10 @@ class World:
 
     async def serve(self, envelope: bytes) -> Reply:
         """The same for bytes that may be anything."""
-        raw = msgspec.json.decode(await self.ringback.rpc.serve(envelope))
+        async with self._reaching:
+            if self._reached is None:
+                self._reached = await self.ground.reach(lambda body: self.ringback.rpc.serve(body), self.stack)
+        raw = msgspec.json.decode(await self._reached(envelope))
         return Reply(raw["status_code"], raw["data_type"], raw.get("data"), raw)
 
     async def tell(self, type: str, customer: UUID | None = None, **envelope: Any) -> bool:
@@ -274,31 +273,25 @@ class World:
         )
 
     def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
-        """What is in the file, seen by somebody else."""
-        if self._other:
-            return [dict(row) for row in self._other.execute(text, values)]
+        """What is in the database, seen by somebody else, in SQLite's spelling."""
+        if self._sql:
+            return self._sql(text, *values)
         with self.bulk():
             return self.sql(text, *values)
 
     @contextmanager
     def bulk(self) -> Iterator[None]:
         """Let somebody else do all `sql` within in one transaction."""
-        self._other = sqlite3.connect(self.settings.database_file, timeout=0)
-        self._other.row_factory = sqlite3.Row
-        try:
-            with self._other:
+        with self.ground.talk() as self._sql:
+            try:
                 yield
-        finally:
-            self._other.close()
-            self._other = None
+            finally:
+                self._sql = None
 
     def everything(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of every table."""
         with self.bulk():
-            tables = self.sql(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
-            )
-            return {table["name"]: self.sql(f"SELECT * FROM {table['name']} ORDER BY 1") for table in tables}
+            return {table: self.sql(f"SELECT * FROM {table} ORDER BY 1") for table in self.ground.tables()}
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         """(type, payload) of all news so far, in order."""
@@ -332,6 +325,12 @@ class World:
 
     def close(self) -> None:
         self.ringback.database.close()
+
+    async def end(self) -> None:
+        """The same with the ways to it."""
+        await self.stack.aclose()
+        await self.ringback.aclose()
+        self.close()
 
 
 MakeWorld = Callable[..., World]

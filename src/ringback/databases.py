@@ -55,15 +55,15 @@ async def connect(settings: Settings, watch: Watch | None = None) -> Opened:
     own, theirs = settings.databases
     schemas = Schemas(await _schema(own, settings), await _schema(theirs, settings))
     if is_one_server(own, theirs):
-        both = _remote(settings, own, schemas, OWN_TABLES + ASTERISK_TABLES, watch)
+        both = remote(settings, own, schemas, OWN_TABLES + ASTERISK_TABLES, watch)
         if await _may_write(both, settings):
             log.info("one transaction for both databases", action="start")
             return Opened(both)
         both.close()
     log.info("the database of Asterisk follows ours", action="start")
     behind = asyncio.Event()
-    first = _remote(settings, own, Schemas(schemas.own, schemas.own), OWN_TABLES, watch)
-    second = _remote(settings, theirs, Schemas(schemas.asterisk, schemas.asterisk), ASTERISK_TABLES, watch)
+    first = remote(settings, own, Schemas(schemas.own, schemas.own), OWN_TABLES, watch)
+    second = remote(settings, theirs, Schemas(schemas.asterisk, schemas.asterisk), ASTERISK_TABLES, watch)
     return Opened(Pair(first, second, behind.set), behind)
 
 
@@ -77,9 +77,10 @@ def is_one_server(own: URL, asterisk: URL) -> bool:
     return all(getattr(own, name) == getattr(asterisk, name) for name in names)
 
 
-def _remote(
+def remote(
     settings: Settings, url: URL, schemas: Schemas, tables: tuple[MetaData, ...], watch: Watch | None
 ) -> RemoteDatabase:
+    """The tables in those schemas of one server."""
     timeout = settings.database_timeout
     engine = _engine(url, settings)
     return RemoteDatabase(engine, schemas, *tables, size=settings.database_pool_size, timeout=timeout, watch=watch)

@@ -20,6 +20,7 @@ import structlog
 
 from ringback.kit.db import Statement
 from ringback.kit.events import Message
+from tests.stacks import File
 from tests.world import World
 
 Work = dict[str, Any]
@@ -45,7 +46,7 @@ def die() -> None:
 
 async def act(work: Work, database: Path, step: int | str) -> None:
     """Do the work over that database and die before the statement of that number, or around the commit."""
-    world = World(database, database.parent, database=database, bus=FileBus(database.with_suffix(".published")))
+    world = World(File(database), database.parent, bus=FileBus(database.with_suffix(".published")))
     world.customer = UUID(work["customer"])
     numbers = count()
 

@@ -388,7 +388,7 @@ async def test_a_database_that_is_down_is_asked_once_a_try_and_not_once_an_objec
 async def test_two_who_hear_it_at_once_end_each_object_once(make_world: MakeWorld) -> None:
     world = make_world()
     ids = await fill(world, 20, 10)
-    other = make_world(database=world.settings.database_file)
+    other = make_world(beside=world)
 
     counted = await asyncio.gather(*(cascade.end(one.ringback.work, world.customer) for one in (world, other)))
 

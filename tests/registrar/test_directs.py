@@ -155,7 +155,7 @@ async def test_rpc_4_is_a_put_of_regenerate(world: World) -> None:
 async def test_a_longer_hash_is_for_new_addresses_and_older_ones_still_resolve(make_world: MakeWorld) -> None:
     world = make_world()
     old = (await world.create("1001", direct=True))["direct_hash"]
-    longer = make_world(direct_hash_bytes=8, database=world.settings.database_file)
+    longer = make_world(direct_hash_bytes=8, beside=world)
 
     new = (await longer.create("1002", direct=True))["direct_hash"]
 

@@ -65,7 +65,7 @@ async def test_a_migration_leaves_no_clear_password_in_rows_of_nobody(make_world
 async def test_the_base_domain_of_trunks_stays_what_it_was(make_world: MakeWorld) -> None:
     world = make_world()
     await world.ringback.work.write(meta.require_recorded)
-    other = make_world(database=world.settings.database_file, domain_name_trunk="lines.example.com")
+    other = make_world(beside=world, domain_name_trunk="lines.example.com")
 
     with pytest.raises(CannotStart, match=r"^domain_name_trunk: .*trunk\.localhost"):
         await other.ringback.work.read(meta.require_same)

@@ -49,7 +49,7 @@ async def test_five_of_twenty_at_once_fit_under_a_limit_of_five(world: World, ki
 @pytest.mark.parametrize("kind", KINDS)
 async def test_processes_that_share_a_database_share_the_limit(make_world: MakeWorld, kind: str) -> None:
     world = make_world(**{f"limit_{kind}_default": 5})
-    other = make_world(database=world.settings.database_file, **{f"limit_{kind}_default": 5})
+    other = make_world(beside=world, **{f"limit_{kind}_default": 5})
     other.customer = world.customer
 
     replies = await asyncio.gather(*(make((world, other)[number % 2], kind, number) for number in range(12)))

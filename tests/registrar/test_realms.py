@@ -272,7 +272,7 @@ async def test_phones_from_before_there_was_a_realm_keep_the_next_ones_under_the
     world = make_world()
     await world.create("1001")
     world.sql("DELETE FROM registrar_customer_domains")
-    short = make_world(database=world.settings.database_file, domain_short_label_enabled=True)
+    short = make_world(beside=world, domain_short_label_enabled=True)
     short.customer = world.customer
 
     assert (await short.create("1002"))["domain_name"] == str(world.customer)

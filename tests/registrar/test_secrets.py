@@ -108,7 +108,7 @@ async def test_the_digests_are_those_of_the_contract(make_world: MakeWorld) -> N
 async def test_the_other_form_of_digest_replaces_the_one_before(make_world: MakeWorld) -> None:
     world = make_world()
     made = await world.create()
-    other = make_world(database=world.settings.database_file, asterisk_digest="password_digest")
+    other = make_world(beside=world, asterisk_digest="password_digest")
 
     (drift,) = (await other.ringback.reconciler.once()).due
 

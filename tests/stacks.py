@@ -1,0 +1,221 @@
+"""What a test's world stands on: one SQLite file and calls in one process, or real servers.
+
+`pytest` runs on the first; `pytest --on mariadb` and `pytest --on postgresql` run the same tests of worlds over
+RabbitMQ, that engine and Redis.
+"""
+
+import json
+import re
+import shutil
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import pytest
+
+from ringback.databases import remote
+from ringback.kit.db import Database, Schemas, Statement
+from ringback.kit.dsn import parse_dsn
+from ringback.kit.rpc import Serve
+from ringback.kit.sqlite import SqliteDatabase
+from ringback.migrations import commands
+from ringback.schema import ASTERISK_TABLES, OWN_TABLES
+from ringback.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.servers.database import Database as ServersDatabase
+
+TABLES: Final = (*OWN_TABLES, *ASTERISK_TABLES)
+ENGINES: Final = ("mariadb", "postgresql")
+Watch = Callable[[Statement], None]
+Row = dict[str, Any]
+
+
+class Ground(ABC):
+    """The database of one world, or of several, and the way to them."""
+
+    @abstractmethod
+    def settings(self, home: Path) -> dict[str, Any]:
+        """What leads there."""
+
+    @abstractmethod
+    def open(self, settings: Settings, watch: Watch) -> Database:
+        """A (further) connection."""
+
+    @abstractmethod
+    @contextmanager
+    def talk(self) -> Iterator[Callable[..., list[Row]]]:
+        """Somebody else's connection: text with `?` for its values, to rows in SQLite's spelling; one transaction."""
+
+    @abstractmethod
+    def tables(self) -> list[str]: ...
+
+    async def reach(self, serve: Serve, stack: AsyncExitStack) -> Serve:
+        """The way of a peer's request to the service."""
+        return serve
+
+
+class File(Ground):
+    """A SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def settings(self, home: Path) -> dict[str, Any]:
+        if self.path == home / "ringback.db":
+            return {}
+        return dict.fromkeys(("database_dsn_bin", "database_dsn_asterisk"), f"sqlite:///{self.path}")
+
+    def open(self, settings: Settings, watch: Watch) -> Database:
+        return SqliteDatabase(settings.database_file, *TABLES, watch=watch)
+
+    @contextmanager
+    def talk(self) -> Iterator[Callable[..., list[Row]]]:
+        other = sqlite3.connect(self.path, timeout=0)
+        other.row_factory = sqlite3.Row
+        try:
+            with other:
+                yield lambda text, *values: [dict(row) for row in other.execute(text, values)]
+        finally:
+            other.close()
+
+    def tables(self) -> list[str]:
+        with self.talk() as sql:
+            found = sql(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+            )
+        return [row["name"] for row in found]
+
+
+class Servers(Ground):
+    """Databases on a server, which are made once and emptied for each world; requests go through RabbitMQ."""
+
+    def __init__(self, amqp: str, redis: dict[str, Any], own: "ServersDatabase", asterisk: "ServersDatabase") -> None:
+        """`amqp` is the broker's address, `redis` the settings of a Redis database."""
+        self.amqp = amqp
+        self.redis = redis
+        self.own = own
+        self.is_mariadb = own.url.startswith("mysql")
+        if self.is_mariadb:
+            self.schemas = Schemas(own.name, asterisk.name)
+            self.dsns = [own.dsn, asterisk.dsn]
+        else:
+            self.schemas = Schemas("bin_manager", "asterisk")
+            for schema in self.schemas:
+                own.execute(f"CREATE SCHEMA {schema}")
+            self.dsns = [f"{own.url}?search_path={schema}" for schema in self.schemas]
+        for database, dsn in zip(commands.DATABASES, self.dsns, strict=True):
+            commands.upgrade(database, parse_dsn(dsn))
+
+    def settings(self, home: Path) -> dict[str, Any]:
+        own, asterisk = self.dsns
+        return {"database_dsn_bin": own, "database_dsn_asterisk": asterisk, **self.redis}
+
+    def open(self, settings: Settings, watch: Watch) -> Database:
+        return remote(settings, settings.databases[0], self.schemas, TABLES, watch)
+
+    @contextmanager
+    def talk(self) -> Iterator[Callable[..., list[Row]]]:
+        connection: Any = self.own.server.connect(self.own.name)  # type: ignore[attr-defined]
+        with connection, connection.cursor() as cursor:
+            if self.is_mariadb:
+                connection.autocommit(False)
+            else:
+                connection.autocommit = False
+                cursor.execute(f"SET search_path = {', '.join(self.schemas)}")
+
+            def sql(text: str, *values: Any) -> list[Row]:
+                cursor.execute(self._spelt(text), tuple(map(self._given, values)) or None)
+                names = [column[0] for column in cursor.description or ()]
+                rows = cursor.fetchall() if names else ()
+                return [dict(zip(names, map(_as_sqlite, row), strict=True)) for row in rows]
+
+            yield sql
+            connection.commit()
+
+    def tables(self) -> list[str]:
+        return sorted(table.name for metadata in TABLES for table in metadata.tables.values())
+
+    def empty(self) -> None:
+        with self.talk() as sql:
+            for table in self.tables():
+                sql(f"DELETE FROM {table}")
+
+    async def reach(self, serve: Serve, stack: AsyncExitStack) -> Serve:
+        from ringback.transports.amqp import Broker, Topology
+        from tests.live.amqp import Peer
+
+        names = Topology.of("registrar-manager", requests=f"requests.{self.own.name}")
+        broker = Broker(self.amqp, names)
+        broker.serve(serve)
+        await broker.start()
+        stack.push_async_callback(broker.close)
+        stack.push_async_callback(broker.drain, 5.0)
+        peer = await stack.enter_async_context(Peer.at(self.amqp))
+        return lambda envelope: peer.ask(envelope, names.requests)
+
+    def _spelt(self, text: str) -> str:
+        text = text.replace("%", "%%").replace("?", "%s")
+        if not self.is_mariadb:
+            return text
+        text = re.sub(r"(?<!\.)\bps_[a-z]+\b", lambda found: f"{self.schemas.asterisk}.{found[0]}", text)
+        return re.sub(r"\bkey\b", "`key`", text)
+
+    def _given(self, value: Any) -> Any:
+        is_id = isinstance(value, bytes) and len(value) == 16
+        return UUID(bytes=value) if is_id and not self.is_mariadb else value
+
+
+def _as_sqlite(value: Any) -> Any:
+    """A value as SQLite would have given it."""
+    if isinstance(value, UUID):
+        return value.bytes
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "microseconds")
+    if isinstance(value, dict | list):
+        return json.dumps(value, separators=(",", ":"))
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral() else float(value)
+    return value
+
+
+NewGround = Callable[[int, Path], Ground]
+"""A ground for the world of that number of a test, whose home is there."""
+
+
+def files(template: Path) -> NewGround:
+    """Grounds that are copies of an empty SQLite file."""
+    return lambda number, home: File(Path(shutil.copy(template, home / "ringback.db")))
+
+
+class OnServers:
+    """Grounds on real servers, as many as one test wants at once; the next test has the same, emptied."""
+
+    def __init__(self, request: pytest.FixtureRequest, engine: str, stack: ExitStack) -> None:
+        self._server = request.getfixturevalue(engine)
+        self._broker = request.getfixturevalue("rabbitmq")
+        self._redis = request.getfixturevalue("redis_server")
+        self._stack = stack
+        self._vhost = stack.enter_context(self._broker.vhost())
+        self._made: list[Servers] = []
+
+    def __call__(self, number: int, home: Path) -> Ground:
+        while len(self._made) <= number:
+            self._made.append(self._new())
+        ground = self._made[number]
+        ground.empty()
+        with self._redis.client(ground.redis["redis_database"]) as client:
+            client.flushdb()
+        return ground
+
+    def _new(self) -> Servers:
+        number = self._stack.enter_context(self._redis.database())
+        redis = {"redis_address": self._redis.address, "redis_password": self._redis.password, "redis_database": number}
+        own, asterisk = (self._stack.enter_context(self._server.database()) for _ in range(2))
+        return Servers(self._broker.url(self._vhost), redis, own, asterisk)
