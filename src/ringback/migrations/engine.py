@@ -15,7 +15,7 @@ CONNECTING: Final = 10
 """Seconds."""
 TIMEOUTS: Final = ("connect_timeout", "read_timeout")
 LOCKS: Final = {
-    "mysql": f"SELECT GET_LOCK(CONCAT('ringback.', SHA1(DATABASE())), {PATIENCE})",
+    "mysql": f"SELECT GET_LOCK(CONCAT('ringback.', LEFT(SHA2(DATABASE(), 256), 32)), {PATIENCE})",
     "postgresql": "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended('ringback.' || current_schema(), 0))",
 }
 STRICT: Final = f"""
