@@ -4,7 +4,8 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
@@ -14,11 +15,14 @@ from ringback.app import Ringback, assemble
 from ringback.databases import opened, places
 from ringback.kit.cache import LocalCache, NoCache
 from ringback.kit.db import Statement
+from ringback.kit.stale import KEEP
+from ringback.kit.uow import utc_now
 from ringback.knobs import load
 from ringback.migrations import commands
 from ringback.settings import Settings
 from ringback.sip import asterisk
 from ringback.transports.redis.cache import SharedCache
+from ringback.transports.redis.keys import OthersKeys
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
 from tests.servers.redis import Redis
@@ -32,12 +36,14 @@ ROUNDS = 25
 class Site:
     """Databases on a server, and as many instances as one likes."""
 
-    def __init__(self, asterisk: Database, schema: str, **settings: Any) -> None:
+    def __init__(self, own: Database, asterisk: Database, schemas: tuple[str, str], **settings: Any) -> None:
+        self.own = own
         self.asterisk = asterisk
-        self.schema = schema
+        self.own_schema, self.schema = schemas
         self.settings: Settings = load({"rest_listen_address": "", **settings})
         self.customer = uuid4()
         self.statements: list[Statement] = []
+        self.ahead = timedelta(0)
         for name, url in places(self.settings).items():
             commands.upgrade(name, url)
 
@@ -45,7 +51,7 @@ class Site:
     async def instance(self) -> AsyncIterator[Ringback]:
         async with (
             opened(self.settings, self.statements.append) as found,
-            aclosing(assemble(self.settings, found)) as one,
+            aclosing(assemble(self.settings, found, clock=lambda: utc_now() + self.ahead)) as one,
         ):
             yield one
 
@@ -86,11 +92,11 @@ def make_site(make_database: MakeDatabase) -> MakeSite:
         if engine == "mariadb" or apart:
             theirs = make_database("postgresql" if apart else engine)
             dsns = {"database_dsn_bin": own.url, "database_dsn_asterisk": theirs.url}
-            return Site(theirs, "", **dsns, **settings)
+            return Site(own, theirs, ("", ""), **dsns, **settings)
         for schema in ("ours", "theirs"):
             own.execute(f"CREATE SCHEMA {schema}")
         dsns = {f"database_dsn_{name}": f"{own.url}?search_path={schema}" for name, schema in SCHEMAS.items()}
-        return Site(own, "theirs.", **dsns, **settings)
+        return Site(own, own, ("ours.", "theirs."), **dsns, **settings)
 
     return make
 
@@ -106,6 +112,8 @@ async def test_what_one_instance_has_read_another_has_until_anybody_changes_it(
     site = make_site(engine, redis_address=redis_server.url(redis_database))
     async with site.instance() as one, site.instance() as other:
         assert isinstance(one.memory.contacts, SharedCache)
+        for instance in (one, other):
+            cast(OthersKeys, instance.memory.keys).redis.patience = 20.0
         made = await site.rpc(one, "POST", "/v1/extensions", extension="1001")
         site.register(made["endpoint_id"])
         assert await site.contacts(one) == [0]
@@ -121,6 +129,30 @@ async def test_what_one_instance_has_read_another_has_until_anybody_changes_it(
         again = await site.rpc(one, "POST", "/v1/extensions", extension="1001")
         assert again["endpoint_id"] == made["endpoint_id"]
         assert await site.contacts(other) == []
+
+
+@pytest.mark.contract("registrar R-69")
+@pytest.mark.parametrize("engine", ["mariadb", "postgresql"])
+async def test_stale_keys_are_noted_erased_and_forgotten_on_every_engine(
+    make_site: MakeSite, engine: str, redis_server: Redis, redis_database: int
+) -> None:
+    site = make_site(engine, redis_address=redis_server.url(redis_database))
+    async with site.instance() as one:
+        assert one.eraser
+        cast(OthersKeys, one.memory.keys).redis.patience = 20.0
+        made = await site.rpc(one, "POST", "/v1/extensions", extension="1001")
+        for number in range(101):
+            await site.rpc(one, "PUT", f"/v1/extensions/{made['id']}", name=str(number))
+        with redis_server.client(redis_database) as go:
+            key = f"registrar:extension:{made['id']}"
+            go.set(key, "old")
+            assert await one.eraser.once() == 0
+            site.ahead = timedelta(seconds=10)
+            assert [await one.eraser.once() for _ in range(3)] == [100, 2, 0]
+            assert go.get(key) is None
+        site.ahead += KEEP
+        await one.eraser.prune()
+        assert site.own.execute(f"SELECT * FROM {site.own_schema}registrar_stale_keys") == []
 
 
 @pytest.mark.contract("registrar R-49, R-69")

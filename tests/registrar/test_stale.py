@@ -1,5 +1,6 @@
 """What VoIPbin's Go service remembers of ours: each change notes its keys, and they are erased until they are gone."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 
 from ringback.kit.stale import KEEP, NAMES, Eraser
 from ringback.registrar import relabel, secrets
+from ringback.registrar.work import Uow
 from tests.changes import KEYS, UNSEEN, story
 from tests.world import Broken, MakeWorld, World
 
@@ -147,7 +149,7 @@ async def test_notes_are_erased_when_they_have_settled_and_wait_while_the_cache_
 
     world.wait(4.9)
     assert await eraser.once() == 0
-    world.wait(0.1)
+    world.wait(0.2)
     keys.this_run = None
     assert await eraser.once() == 0
     keys.this_run = "1"
@@ -155,6 +157,24 @@ async def test_notes_are_erased_when_they_have_settled_and_wait_while_the_cache_
     assert keys.held == {"registrar:extension:other"}
     assert await eraser.once() == 0
     assert len(keys.asked) == 1
+
+
+async def test_a_note_is_as_old_as_its_commit_and_not_as_its_transaction(world: World) -> None:
+    world.frozen = True
+    extension = await world.create()
+    keys = Keys()
+    late = asyncio.get_running_loop().time() + 0.05
+
+    async def long(uow: Uow) -> None:
+        uow.endpoint_changed(extension["endpoint_id"])
+        while asyncio.get_running_loop().time() < late:
+            pass
+
+    await world.ringback.work.write(long)
+    world.wait(5.02)
+
+    assert await Eraser(world.ringback.work, keys).once() == 1
+    assert len(world.sql("SELECT * FROM registrar_stale_keys WHERE run = ''")) == 1
 
 
 async def test_a_cache_that_goes_in_between_is_asked_again_for_what_is_left(world: World) -> None:
@@ -198,7 +218,7 @@ async def test_notes_are_forgotten_when_no_older_data_are_left_anywhere(world: W
     eraser = Eraser(world.ringback.work, keys)
     world.frozen = True
     await world.create()
-    world.wait(5)
+    world.wait(6)
     await eraser.once()
     await world.create("1002")
     world.wait(KEEP.total_seconds() - 10)

@@ -11,7 +11,7 @@ from sqlalchemy import insert as inserting
 from sqlalchemy import update as updating
 
 from ringback.kit.columns import Json, Time
-from ringback.kit.db import OWN, Row, Session, Statement
+from ringback.kit.db import OWN, Row, Session, Statement, among, spread
 from ringback.kit.errors import Failure
 
 if TYPE_CHECKING:
@@ -47,18 +47,17 @@ DUE = Statement(
     .order_by(notes.c.id)
     .limit(BATCH)
 )
-CLOSE = Statement(updating(notes).where(notes.c.id == bindparam("note_id")), "run")
+CLOSE = Statement(updating(notes).where(among(notes.c.id, "id", BATCH)), "run")
 REOPEN = Statement(
     updating(notes).where(and_(notes.c.run != OPEN, notes.c.run != bindparam("this_run"))).values(run=OPEN)
 )
-OLD = (
+OLD = Statement(
     select(notes.c.id)
     .where(notes.c.run != OPEN, notes.c.tm_create < bindparam("before", type_=Time))
     .order_by(notes.c.id)
     .limit(BATCH)
 )
-FORGOTTEN = Statement(OLD)
-FORGET = Statement(delete(notes).where(notes.c.id == bindparam("note_id")))
+FORGET = Statement(delete(notes).where(among(notes.c.id, "id", BATCH)))
 
 log = structlog.get_logger()
 
@@ -74,7 +73,7 @@ class Keys(Protocol):
 
 
 async def note(session: Session, names: Sequence[str], now: datetime) -> None:
-    """Remember to delete these keys."""
+    """Remember to delete these keys; `now` is the moment of the commit, or just before."""
     for start in range(0, len(names), NAMES):
         await session.run(ADD, names=list(names[start : start + NAMES]), tm_create=now)
 
@@ -119,7 +118,7 @@ class Eraser:
                 break
             done.append(row["id"])
         if done:
-            await self._work.write(lambda uow: _close(uow, done, run))
+            await self._work.write(lambda uow: uow.session.run(CLOSE, run=run, **spread("id", done, BATCH)))
         return len(done)
 
     async def prune(self) -> None:
@@ -134,13 +133,8 @@ async def _due(uow: "UnitOfWork") -> list[Row]:
     return await uow.session.all(DUE, before=uow.now - SETTLED)
 
 
-async def _close(uow: "UnitOfWork", ids: list[int], run: str) -> None:
-    for id in ids:
-        await uow.session.run(CLOSE, note_id=id, run=run)
-
-
 async def _forget_some(uow: "UnitOfWork") -> int:
-    rows = await uow.session.all(FORGOTTEN, before=uow.now - KEEP)
-    for row in rows:
-        await uow.session.run(FORGET, note_id=row["id"])
-    return len(rows)
+    ids = [row["id"] for row in await uow.session.all(OLD, before=uow.now - KEEP)]
+    if ids:
+        await uow.session.run(FORGET, **spread("id", ids, BATCH))
+    return len(ids)

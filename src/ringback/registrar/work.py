@@ -1,8 +1,9 @@
 """The registrar's unit of work: the session, Asterisk's tables, and what this process remembers."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from ringback.kit import stale
@@ -56,6 +57,7 @@ class Uow(UnitOfWork):
         self.memory = memory
         self.sip = Asterisk(session, settings.asterisk_digest, settings.endpoint_columns, self.endpoint_changed)
         self._stale: dict[str, None] = {}
+        self._began = time.monotonic()
 
     def changed(self, *objects: Extension | Trunk) -> None:
         """Let nobody remember these objects as they were; each change of one is told here, as it was and as it is."""
@@ -73,7 +75,8 @@ class Uow(UnitOfWork):
         await super().finish()
         if self._stale and self.memory.keys:
             names = list(self._stale)
-            await stale.note(self.session, names, self.now)
+            taken = timedelta(seconds=time.monotonic() - self._began)  # whole realms may move in one transaction
+            await stale.note(self.session, names, self.now + taken)
             self.then(partial(self.memory.keys.delete, names))
 
     def _forget(self, names: list[str]) -> None:
