@@ -99,7 +99,7 @@ async def test_what_is_kept_comes_back_as_it_was(ground: Ground, words: str) -> 
     assert await reader.one(BY_ID, thing=UUID(int=9)) is None
 
 
-@pytest.mark.parametrize("note", [None, [], {}, "text", 0, False])
+@pytest.mark.parametrize("note", [None, [], {}, "text", "[1]", 0, False])
 async def test_a_document_is_told_from_none(ground: Ground, note: object) -> None:
     session = ground.open().session(writes=True, deadline=soon())
     await session.run(ADD, **thing(note=note, tm=None, name=None))

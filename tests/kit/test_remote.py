@@ -3,11 +3,13 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import BigInteger, cast, select
 
 from ringback.kit.db import Duplicate, Refused, Statement, StillRead
 from ringback.kit.errors import DatabaseUnavailable
@@ -27,6 +29,7 @@ from tests.engines import (
     ground_on,
     soon,
     thing,
+    things,
 )
 
 ONE, TWO = UUID(int=1), UUID(int=2)
@@ -35,6 +38,7 @@ WAITING = {
     " WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{own}%'",
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{own}%'",
 }
+AS_NUMBER = Statement(select(cast(things.c.name, BigInteger).label("number")))
 BEATS = {
     "mariadb": "SHOW GLOBAL STATUS LIKE 'Com_select'",
     "postgresql": "SELECT query_start FROM pg_stat_activity WHERE query = 'SELECT 1'",
@@ -201,6 +205,19 @@ async def test_what_the_engine_refuses_tells_no_value(ground: Ground, logged: Ca
 
     assert len(told) == 8
     assert "Sample-Marker" not in "".join(told)
+    assert "Sample-Marker" not in logged()
+
+
+async def test_no_warning_of_the_engine_is_logged_since_it_tells_values(
+    ground: Ground, logged: Callable[[], str]
+) -> None:
+    session = ground.open().session(writes=True, deadline=soon())
+    await session.run(ADD, **thing(name="Sample-Marker"))
+
+    with suppress(Refused):
+        await session.all(AS_NUMBER)
+
+    await session.rollback()
     assert "Sample-Marker" not in logged()
 
 
