@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from ringback.kit.db import Conflict, Row, Statement
-from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.errors import DatabaseUnavailable, PeerUnavailable
 from ringback.kit.events import Event
 from ringback.kit.uow import UnitOfWork, Work
 
@@ -24,6 +24,8 @@ class Said(msgspec.Struct):
 
 class Sessions:
     """A database that notes what is asked of it, and whose commits may fail."""
+
+    is_behind = False
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -151,3 +153,61 @@ async def test_a_verb_gets_as_long_as_it_is_given_and_no_longer(sessions: Sessio
         await works(sessions).write(slow, patience=0.01)
 
     assert "commit" not in sessions.log
+
+
+# ---- what others must be asked ----------------------------------------------------------------------------------
+
+
+def asks(log: Callable[[str], None], answer: Callable[[], str], *questions: str) -> Any:
+    async def ask() -> str:
+        log("asked")
+        await asyncio.sleep(0)
+        return answer()
+
+    async def verb(uow: UnitOfWork) -> list[str]:
+        log("verb")
+        uow.emit(Event("test", "said", UUID(int=1), UUID(int=1), Said("x")))
+        return [uow.outside(question, ask) for question in questions]
+
+    return verb
+
+
+async def test_others_are_asked_while_there_is_no_transaction(sessions: Sessions) -> None:
+    answers = ["yes", "no"]
+
+    given = await works(sessions).write(asks(sessions.log.append, lambda: answers.pop(0), "a", "b", "a"))
+
+    assert given == ["yes", "no", "yes"]
+    begun = ["write", "verb", "rollback", "asked"]
+    assert sessions.log == [*begun, *begun, "write", "verb", "said", "commit", "published"]
+
+
+async def test_others_are_asked_once_however_often_a_transaction_is_tried(sessions: Sessions) -> None:
+    sessions.at_commit = [Conflict(), Conflict()]
+
+    await works(sessions).write(asks(sessions.log.append, lambda: "yes", "a"))
+
+    assert (sessions.log.count("asked"), sessions.log.count("verb")) == (1, 4)
+    sessions.at_commit = [Conflict(), Conflict(), Conflict()]
+    with pytest.raises(DatabaseUnavailable):
+        await works(sessions).write(asks(sessions.log.append, lambda: "yes", "a"))
+    assert sessions.log.count("asked") == 2
+
+
+async def test_a_question_that_fails_is_not_asked_again_and_leaves_nothing(sessions: Sessions) -> None:
+    def fail() -> str:
+        raise PeerUnavailable
+
+    with pytest.raises(PeerUnavailable) as failed:
+        await works(sessions).write(asks(sessions.log.append, fail, "a"))
+
+    assert sessions.log == ["write", "verb", "rollback", "asked"]
+    assert failed.value.__context__ is None
+
+
+async def test_the_next_request_asks_for_itself(sessions: Sessions) -> None:
+    work, answers = works(sessions), ["yes", "no"]
+
+    given = [await work.read(asks(sessions.log.append, lambda: answers.pop(0), "a")) for _ in range(2)]
+
+    assert given == [["yes"], ["no"]]

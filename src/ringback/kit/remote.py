@@ -154,6 +154,8 @@ class RemoteSession:
     A connection is borrowed for a transaction, or for one statement of a reading session.
     """
 
+    is_behind = False
+
     def __init__(self, database: RemoteDatabase, *, writes: bool, deadline: float) -> None:
         self._database = database
         self._writes = writes

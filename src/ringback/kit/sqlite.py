@@ -99,6 +99,8 @@ class SqliteDatabase:
 class SqliteSession:
     """A `Session`: reading outside any transaction, or one `BEGIN IMMEDIATE` transaction from its first statement."""
 
+    is_behind = False
+
     def __init__(self, database: SqliteDatabase, *, writes: bool, deadline: float) -> None:
         self._database = database
         self._connection = database.writer if writes else database.reader

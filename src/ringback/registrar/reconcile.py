@@ -14,7 +14,7 @@ import structlog
 
 from ringback.kit.columns import NIL
 from ringback.kit.db import CHUNK
-from ringback.kit.errors import Failure
+from ringback.kit.errors import DatabaseUnavailable, Failure
 from ringback.kit.streams import chunked, chunks, merged, paired
 from ringback.kit.uow import Work
 from ringback.registrar import cascade, strays
@@ -273,6 +273,8 @@ async def _repair(uow: Uow, drift: Drift) -> None:
         done = await _restate_credential(uow, drift.id)
     else:
         done = await extensions.restate(uow, str(drift.id))
+    if uow.session.is_behind:
+        raise DatabaseUnavailable
     if not done:
         raise NothingThere
 
