@@ -14,13 +14,16 @@ from ringback.api.site import Site
 from ringback.databases import Opened
 from ringback.kit.db import Database
 from ringback.kit.events import Publisher
+from ringback.kit.gate import Gate
 from ringback.kit.inbox import Inbox
 from ringback.kit.outbox import Relay
+from ringback.kit.peer import Peer
 from ringback.kit.routing import Routes
-from ringback.kit.rpc import Answer, Service
+from ringback.kit.rpc import Answer, Send, Service
 from ringback.kit.stale import Eraser
 from ringback.kit.uow import Work, utc_now
 from ringback.memory import memory_of
+from ringback.registrar.billing import BILLING, TIMEOUT, Billing
 from ringback.registrar.contacts import rest as contacts_rest
 from ringback.registrar.contacts import rpc as contacts_rpc
 from ringback.registrar.contacts.feed import Feed
@@ -30,6 +33,7 @@ from ringback.registrar.events import PUBLISHER
 from ringback.registrar.extensions import rest as extensions_rest
 from ringback.registrar.extensions import rpc as extensions_rpc
 from ringback.registrar.heard import HEARD
+from ringback.registrar.metrics import Metrics
 from ringback.registrar.realms import rest as realms_rest
 from ringback.registrar.realms import rpc as realms_rpc
 from ringback.registrar.realms.model import new_label
@@ -38,6 +42,7 @@ from ringback.registrar.trunks import rest as trunks_rest
 from ringback.registrar.trunks import rpc as trunks_rpc
 from ringback.registrar.work import Memory, Uow, registrar_work
 from ringback.settings import Settings
+from ringback.transports.amqp import each_time
 from ringback.transports.memory import MemoryBus
 
 RPC: Final[Routes[Answer]] = Routes(
@@ -59,6 +64,7 @@ class Ringback:
     settings: Settings
     database: Database
     memory: Memory
+    billing: Billing | None
     work: Work[Uow]
     rpc: Service[Uow]
     gateway: Gateway
@@ -81,6 +87,7 @@ def assemble(
     bus: Publisher | None = None,
     exchange: str = "memory",
     is_reached: Callable[[], bool] | None = None,
+    ask: Send | None = None,
     clock: Callable[[], datetime] = utc_now,
     ticks: Callable[[], float] = time.monotonic,
     hashes: Callable[[int], str] = new_hash,
@@ -89,17 +96,20 @@ def assemble(
     """Put it together over open databases.
 
     `bus` takes our events to an exchange of that kind; `is_reached` says whether requests come through to us.
+    `ask` is the way to other services; without it a connection to the broker is made each time one is asked.
     `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `labels` short realms.
     """
     database = opened.database
     memory = memory_of(settings, database, ticks, hashes, labels)
     news = asyncio.Event()
-    work = registrar_work(database, settings, memory, clock=clock, published=news.set)
+    billing = _billing(settings, memory.metrics, ask, ticks)
+    work = registrar_work(database, settings, memory, billing=billing, clock=clock, published=news.set)
     site = Site(work, settings, REST, memory, is_reached)
     return Ringback(
         settings=settings,
         database=database,
         memory=memory,
+        billing=billing,
         work=work,
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
         gateway=Gateway(REST, work, site.public_pages()),
@@ -110,3 +120,13 @@ def assemble(
         feed=Feed(work, f".{settings.domain_name_extension}"),
         inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
     )
+
+
+def _billing(settings: Settings, metrics: Metrics, ask: Send | None, ticks: Callable[[], float]) -> Billing | None:
+    """Who knows the limits of customers, where it is not our own database; half of all requests may wait for it."""
+    if settings.limits == "local":
+        return None
+    assert settings.rabbitmq_address is not None
+    ask = ask or each_time(settings.rabbitmq_address.get_secret_value(), PUBLISHER)
+    peer = Peer(ask, BILLING, PUBLISHER, timeout=TIMEOUT, observer=metrics, clock=ticks)
+    return Billing(peer, Gate(settings.rpc_prefetch // 2))

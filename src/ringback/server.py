@@ -81,7 +81,9 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_alone_on_file(settings))
         found = await stack.enter_async_context(opened(settings))
-        ringback = await stack.enter_async_context(contextlib.aclosing(assemble(settings, found, **_ways_out(broker))))
+        ringback = await stack.enter_async_context(
+            contextlib.aclosing(assemble(settings, found, **_ways(settings, broker)))
+        )
         await ringback.work.write(require_recorded)
         ports = Ports.of(settings, stack)
         url = url_of(ports.rest, "https" if tls else "http") if ports.rest else ""
@@ -89,6 +91,8 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         servers = [(ports.metrics, Http.of(ringback.metrics, settings))]
         if ports.rest:
             servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
+        if broker:
+            await _connected(ringback, broker, stack)
         if settings.runs(PUBLISHER):
             await _at_work(ringback, broker, home, stack)
         for at, http in servers:
@@ -101,16 +105,22 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
                 http.should_exit = True
 
 
+async def _connected(ringback: Ringback, broker: Broker, stack: contextlib.AsyncExitStack) -> None:
+    """All that this process does at the broker, until the stack ends."""
+    settings, billing = ringback.settings, ringback.billing
+    if settings.runs(PUBLISHER):
+        gate = billing.gate if billing else None
+        broker.serve(ringback.rpc.serve, prefetch=settings.rpc_prefetch, gate=gate)
+        broker.follow(ringback.inbox.take, prefetch=settings.event_prefetch)
+    stack.push_async_callback(broker.close)
+    await broker.start()
+
+
 async def _at_work(
     ringback: Ringback, broker: Broker | None, home: Path | None, stack: contextlib.AsyncExitStack
 ) -> None:
     """Everything of the registrar that goes on by itself or answers others, until the stack ends."""
     settings = ringback.settings
-    if broker:
-        broker.serve(ringback.rpc.serve, prefetch=settings.rpc_prefetch)
-        broker.follow(ringback.inbox.take, prefetch=settings.event_prefetch)
-        stack.push_async_callback(broker.close)
-        await broker.start()
     for work in (
         ringback.relay.run(),
         *([ringback.eraser.run()] if ringback.eraser else []),
@@ -126,18 +136,22 @@ async def _at_work(
 
 
 def broker_of(settings: Settings) -> Broker | None:
-    """The broker of the settings, if there is one, not yet connected."""
-    if settings.rabbitmq_address is None:
+    """The broker of the settings, not yet connected, if there is one and this process needs it."""
+    is_needed = settings.runs(PUBLISHER) or settings.limits == "billing"
+    if settings.rabbitmq_address is None or not is_needed:
         return None
     names = Topology.of(PUBLISHER, CUSTOMERS, requests=settings.rabbit_queue_listen, events=settings.rabbit_queue_event)
     return Broker(settings.rabbitmq_address.get_secret_value(), names)
 
 
-def _ways_out(broker: Broker | None) -> dict[str, Any]:
+def _ways(settings: Settings, broker: Broker | None) -> dict[str, Any]:
     """What of the broker the rest is put together with."""
-    if broker is None:
-        return {}
-    return {"bus": broker.publishing(), "exchange": "fanout", "is_reached": lambda: broker.is_serving}
+    ways: dict[str, Any] = {}
+    if broker and settings.runs(PUBLISHER):
+        ways = {"bus": broker.publishing(), "exchange": "fanout", "is_reached": lambda: broker.is_serving}
+    if broker and settings.limits == "billing":
+        ways["ask"] = broker.asking()
+    return ways
 
 
 @dataclass(frozen=True, slots=True)

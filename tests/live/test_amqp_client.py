@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
-from ringback.clients.peer import Peer as Asker
 from ringback.clients.registrar import REGISTRAR, RegistrarClient
 from ringback.kit.errors import CannotStart, PeerUnavailable
+from ringback.kit.peer import Peer as Asker
 from ringback.registrar.extensions.model import ExtensionNotFound, NumberTaken
 from ringback.registrar.extensions.wire import ChangeExtension, ExtensionFilters, NewExtensionOfCustomer
 from ringback.transports import amqp

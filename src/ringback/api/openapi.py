@@ -45,7 +45,7 @@ REFUSALS: Final = {
     429: "The customer has as many as allowed.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not sent as application/json.",
-    503: "The database does not answer.",
+    503: "The database, or another service that is needed, does not answer.",
 }
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 from msgspec.json import Decoder
 
-from ringback.clients.peer import TIMEOUT, Observer, Peer
 from ringback.kit.errors import (
     DatabaseUnavailable,
     Failure,
@@ -19,6 +18,7 @@ from ringback.kit.errors import (
     RouteNotFound,
     ValidationFailed,
 )
+from ringback.kit.peer import TIMEOUT, Observer, Peer
 from ringback.kit.rpc import Send
 from ringback.registrar.asked import OfCustomer
 from ringback.registrar.contacts.model import Contact, ContactNotFound

@@ -22,16 +22,18 @@ class Failure(Exception):
     code: ClassVar[int] = 500
     reason: str = "INTERNAL"
     told: str = ""
+    domain: str | None = None
+    """The service whose words these are, as it calls itself; `None` for our own."""
 
     def __init__(self, *faults: Fault, **details: str) -> None:
         self.faults = (*faults, *(Fault(field, text) for field, text in details.items()))
         super().__init__(self.sentence)
 
     @classmethod
-    def of(cls, reason: str, sentence: str, faults: Iterable[Fault] = ()) -> Self:
+    def of(cls, reason: str, sentence: str, faults: Iterable[Fault] = (), domain: str | None = None) -> Self:
         """The same in another's words: the reason and the sentence are theirs."""
         failure = cls(*faults)
-        failure.reason, failure.told = reason, sentence
+        failure.reason, failure.told, failure.domain = reason, sentence, domain
         return failure
 
     @property

@@ -53,7 +53,9 @@ def reply(data: object) -> Reply:
 
 
 def refusal(failure: Failure, domain: str) -> Reply:
-    data = {"status": failure.status, "reason": failure.reason, "domain": domain, "message": failure.sentence}
+    """The typed error of a service, `domain`, or of another that it passes on."""
+    whose = failure.domain or domain
+    data = {"status": failure.status, "reason": failure.reason, "domain": whose, "message": failure.sentence}
     details = failure.detail_objects()
     return Reply(failure.code, "voipbin_error", {**data, "details": details} if details else data)
 

@@ -1,9 +1,9 @@
 """One request, one transaction: the only `commit` in the house."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from ringback.kit import outbox
@@ -23,6 +23,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Unheard(Exception):
+    """A verb needs an answer from outside, which `ask` gets."""
+
+    def __init__(self, question: Hashable, ask: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(question)
+        self.question = question
+        self.ask = ask
+
+
 class UnitOfWork:
     """What a verb works with: the database session, the time, new ids, and the news it leaves behind."""
 
@@ -32,9 +41,20 @@ class UnitOfWork:
         self.events: list[Event] = []
         self.callbacks: list[Callable[[], None]] = []
         self.steps: list[Callable[[], Awaitable[object]]] = []
+        self.answers: dict[Hashable, Any] = {}
 
     def new_id(self) -> UUID:
         return uuid4()
+
+    def outside(self, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+        """What `ask` gets, waited for while there is no transaction, and once however often the verb is run.
+
+        The verb begins anew when the answer is there: ask before the first statement, or it is said twice.
+        """
+        if question not in self.answers:
+            raise Unheard(question, ask)
+        answer: T = self.answers[question]
+        return answer
 
     def emit(self, event: Event) -> None:
         """Tell the world, if and when this transaction commits."""
@@ -80,23 +100,33 @@ class Work(Generic[U]):
         deadline = asyncio.get_running_loop().time() + patience
         try:
             async with asyncio.timeout_at(deadline):
-                for _ in range(TRIES):
-                    try:
-                        answer, uow = await self._once(verb, writes=writes, deadline=deadline)
-                        break
-                    except Conflict:
-                        continue
-                else:
-                    raise DatabaseUnavailable
+                answer, uow = await self._persistently(verb, writes=writes, deadline=deadline)
         except TimeoutError:
             raise DatabaseUnavailable from None
         for step in uow.steps:  # beyond the deadline: what is committed does not fail any more
             await step()
         return answer
 
-    async def _once(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float) -> tuple[T, U]:
+    async def _persistently(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float) -> tuple[T, U]:
+        answers: dict[Hashable, Any] = {}
+        tries = 0
+        while tries < TRIES:
+            try:
+                return await self._once(verb, answers, writes=writes, deadline=deadline)
+            except Conflict:
+                tries += 1
+                continue
+            except Unheard as unheard:
+                wanted = unheard
+            answers[wanted.question] = await wanted.ask()
+        raise DatabaseUnavailable
+
+    async def _once(
+        self, verb: Callable[[U], Awaitable[T]], answers: dict[Hashable, Any], *, writes: bool, deadline: float
+    ) -> tuple[T, U]:
         session = self.database.session(writes=writes, deadline=deadline)
         uow = self._unit(session, self._clock())
+        uow.answers = answers
         try:
             answer = await verb(uow)
             await uow.finish()

@@ -12,6 +12,7 @@ from ringback.kit.cache import Cache
 from ringback.kit.db import Database, Session
 from ringback.kit.stale import Keys
 from ringback.kit.uow import UnitOfWork, Work, utc_now
+from ringback.registrar.billing import Billing
 from ringback.registrar.contacts.model import Contact
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.metrics import Metrics
@@ -51,10 +52,13 @@ class Memory:
 class Uow(UnitOfWork):
     """`sip` writes Asterisk's tables in the same transaction, since both databases are one here."""
 
-    def __init__(self, session: Session, now: datetime, settings: Settings, memory: Memory) -> None:
+    def __init__(
+        self, session: Session, now: datetime, settings: Settings, memory: Memory, billing: Billing | None
+    ) -> None:
         super().__init__(session, now)
         self.settings = settings
         self.memory = memory
+        self.billing = billing
         self.sip = Asterisk(session, settings.asterisk_digest, settings.endpoint_columns, self.endpoint_changed)
         self._stale: dict[str, None] = {}
         self._began = time.monotonic()
@@ -88,7 +92,9 @@ def registrar_work(
     settings: Settings,
     memory: Memory,
     *,
+    billing: Billing | None = None,
     clock: Callable[[], datetime] = utc_now,
     published: Callable[[], None] = lambda: None,
 ) -> Work[Uow]:
-    return Work(database, lambda session, now: Uow(session, now, settings, memory), clock, published)
+    """`billing` is who knows the limits of customers, where it is not our own database."""
+    return Work(database, lambda session, now: Uow(session, now, settings, memory, billing), clock, published)

@@ -25,9 +25,7 @@ from ringback.sip.digest import Kept
 
 async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisioned:
     """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
-    customer = await realms.require_active(uow, customer_id)
-    default = uow.settings.limit_extension_default
-    await realms.require_room("extension", customer.limit_extension, default, lambda: count(uow, customer_id))
+    await realms.require_room(uow, "extension", customer_id, lambda: count(uow, customer_id))
     realm = await realms.ensure(uow, customer_id)
     username = asked.username or asked.extension
     secret = asked.password or Secret.generate()

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from ringback.kit.errors import ValidationFailed
+from ringback.registrar.billing import Kind
 from ringback.registrar.realms import store
 from ringback.registrar.realms.model import (
     LABEL_RULE,
@@ -34,11 +35,17 @@ async def require_active(uow: Uow, customer_id: UUID) -> Customer:
     return customer
 
 
-async def require_room(what: str, limit: int | None, default: int, count: Callable[[], Awaitable[int]]) -> None:
-    """One more must fit under the customer's own limit, or the default one; 0 is no limit."""
-    most = default if limit is None else limit
+async def require_room(uow: Uow, kind: Kind, customer_id: UUID, count: Callable[[], Awaitable[int]]) -> None:
+    """The customer, locked until the end of the transaction, is active and may have one more.
+
+    That is for billing-manager to say, which is asked before all else, or for the customer's limit here.
+    """
+    if billing := uow.billing:
+        uow.outside((kind, customer_id), lambda: billing.require_room(kind, customer_id))
+    customer = await require_active(uow, customer_id)
+    most = 0 if billing else _most(uow, kind, customer)
     if most and await count() >= most:
-        raise LimitExceeded(**{f"limit_{what}": f"is {most}"})
+        raise LimitExceeded(**{f"limit_{kind}": f"is {most}"})
 
 
 async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm:
@@ -134,6 +141,15 @@ async def set_limits(uow: Uow, customer_id: UUID, *, extension: int | None, trun
 async def left_over(uow: Uow) -> list[UUID]:
     """Deleted customers of whom something is left."""
     return await store.left_over(uow.session)
+
+
+def _most(uow: Uow, kind: Kind, customer: Customer) -> int:
+    """How many the customer may have, by a limit of their own or by the default one; 0 is any number."""
+    if kind == "extension":
+        own, default = customer.limit_extension, uow.settings.limit_extension_default
+    else:
+        own, default = customer.limit_trunk, uow.settings.limit_trunk_default
+    return default if own is None else own
 
 
 def _realm(uow: Uow, customer_id: UUID, label: str) -> Realm:

@@ -20,9 +20,7 @@ from ringback.sip.digest import Kept, Storage
 
 async def create(uow: Uow, customer_id: UUID, asked: NewTrunk) -> Provisioned:
     """Give a customer a connection: our row, the edge's one, one event."""
-    customer = await realms.require_active(uow, customer_id)
-    default = uow.settings.limit_trunk_default
-    await realms.require_room("trunk", customer.limit_trunk, default, lambda: count(uow, customer_id))
+    await realms.require_room(uow, "trunk", customer_id, lambda: count(uow, customer_id))
     domain_name = asked.domain_name.lower()
     trunk = Trunk(
         id=uow.new_id(),

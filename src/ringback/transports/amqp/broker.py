@@ -102,6 +102,16 @@ async def client(address: str, name: str = "ringback") -> AsyncIterator[Send]:
         await link.close()
 
 
+def each_time(address: str, name: str = "ringback") -> Send:
+    """The same for those who seldom ask: a connection for each request."""
+
+    async def send(target: str, envelope: bytes, seconds: float) -> bytes:
+        async with client(address, name) as ask:
+            return await ask(target, envelope, seconds)
+
+    return send
+
+
 def _address(text: str) -> Address:
     try:
         return Address.parse(text)

@@ -71,6 +71,7 @@ class Refusal(msgspec.Struct):
 
     reason: str
     status: str = ""
+    domain: str = ""
     message: str = ""
     details: Any = None
 
@@ -82,7 +83,10 @@ class Refusal(msgspec.Struct):
 
 
 def data_of(answer: bytes, known: Iterable[type[Failure]]) -> bytes:
-    """The JSON in a reply of success; a refusal is raised as one of `known`, or as the class of its status."""
+    """The JSON in a reply of success; a refusal is raised as one of `known`, or as the class of its status.
+
+    One with a typed body has a `domain`, which is empty where the body names none.
+    """
     try:
         envelope = msgspec.json.decode(answer, type=Envelope)
         json = envelope.json
@@ -102,9 +106,9 @@ def _typed(code: int, json: bytes, known: Iterable[type[Failure]]) -> Failure:
         return _bare(code)
     for kind in known:
         if kind.reason == refusal.reason and refusal.status in (kind.status, ""):
-            return kind.of(kind.reason, refusal.message, refusal.faults)
+            return kind.of(kind.reason, refusal.message, refusal.faults, refusal.domain)
     kind = BY_STATUS.get(refusal.status) or _of_code(code)
-    return kind.of(refusal.reason or kind.status, refusal.message, refusal.faults)
+    return kind.of(refusal.reason or kind.status, refusal.message, refusal.faults, refusal.domain)
 
 
 def _bare(code: int) -> Failure:

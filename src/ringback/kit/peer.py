@@ -9,10 +9,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 import structlog
 
-from ringback.clients.replies import UnreadableReply, data_of
 from ringback.kit.breaker import Breaker, State
 from ringback.kit.errors import Failure, InvalidJsonBody, PeerUnavailable
 from ringback.kit.log import new_request_id
+from ringback.kit.replies import UnreadableReply, data_of
 from ringback.kit.rpc import Send
 from ringback.kit.secret import Secret
 

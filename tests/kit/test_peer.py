@@ -8,8 +8,6 @@ import msgspec
 import pytest
 import structlog
 
-from ringback.clients.peer import Peer, filled
-from ringback.clients.replies import KINDS, MethodNotServed, UnreadableReply
 from ringback.kit.breaker import State
 from ringback.kit.errors import (
     AlreadyExists,
@@ -27,6 +25,8 @@ from ringback.kit.errors import (
     Unavailable,
     ValidationFailed,
 )
+from ringback.kit.peer import Peer, filled
+from ringback.kit.replies import KINDS, MethodNotServed, UnreadableReply
 from ringback.kit.secret import Secret
 
 ANYTHING: msgspec.json.Decoder[dict[str, int]] = msgspec.json.Decoder(dict[str, int])
@@ -252,6 +252,25 @@ async def test_a_refusal_without_a_typed_body_is_a_typed_error(answer: bytes, ki
 
     assert (type(failure), failure.reason, failure.faults) == (kind, reason, ())
     assert failure.sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("answer", "domain"),
+    [
+        (typed(404, status="NOT_FOUND", reason="GONE", domain="shop"), "shop"),
+        (typed(404, status="NOT_FOUND", reason="NEWS_TO_US", domain="shop"), "shop"),
+        (typed(404, status="NOT_FOUND", reason="GONE"), ""),
+        (b'{"status_code":404}', None),
+        (b'{"status_code":404,"data_type":"voipbin_error"}', None),
+        (b'{"status_code":405}', None),
+        (b"hello", None),
+    ],
+)
+async def test_a_typed_error_tells_whose_it_is_and_all_else_is_nobodys(answer: bytes, domain: str | None) -> None:
+    failure = await refused(Edge(answer).peer())
+
+    assert failure.domain == domain
+    assert (Gone().domain, PeerUnavailable().domain) == (None, None)
 
 
 def test_a_failure_in_anothers_words_changes_no_other() -> None:
