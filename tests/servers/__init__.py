@@ -26,10 +26,13 @@ What a test may ask and tell them:
 
     rabbitmq.listed("queues", vhost)       # also exchanges, bindings, consumers, connections, channels: dicts
     rabbitmq.close_connections(vhost)      # as an operator does: 320 CONNECTION_FORCED
+    rabbitmq.settle()                      # before a kill that declared queues shall survive
     rabbitmq.evaluate("1 + 1.")            # anything else, in Erlang
     database.execute("SELECT …", value)    # and server.execute(…, database=name), server.connect(name)
     redis_server.client(number)            # a client of redis-py
 
-No kill loses what a server has acknowledged; a crash of the machine would. Nothing outlives the tests, however they
-end: each server has a keeper (`keeper.py`) that kills it and removes its folder when its owner is gone.
+No kill loses what a server has acknowledged (a crash of the machine would), but for one thing that is RabbitMQ's own: a
+virtual host or durable queue that was declared a moment before a SIGKILL may be gone after it; `settle()` waits for
+that moment to pass. Nothing outlives the tests, however they end: each server has a keeper (`keeper.py`) that kills
+it and removes its folder when its owner is gone.
 """

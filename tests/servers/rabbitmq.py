@@ -83,6 +83,10 @@ class RabbitMq(Server):
             self.evaluate(f'rabbit_networking:close_connection(list_to_pid("{pid}"), "{reason}"), ok.')
         return len(pids)
 
+    def settle(self) -> None:
+        """Make what was declared safe from a kill: RabbitMQ answers a declaration some milliseconds before it is."""
+        self.evaluate("dumped = mnesia:dump_log(), ok.")
+
     def evaluate(self, text: str) -> str:
         """What the node answers to Erlang expressions (`… , … .`), as Erlang prints it. Raises ServerFailed."""
         call = self.program.part("usr/lib/erlang/erts-*/bin/erl_call")
