@@ -152,6 +152,9 @@ async def test_a_server_that_does_not_answer_takes_no_longer_than_the_deadline(
             with pytest.raises(DatabaseUnavailable):
                 async with database.turn("relay"):
                     raise AssertionError
+        async with asyncio.timeout(5):
+            with pytest.raises(DatabaseUnavailable):
+                await database.compact()
     finally:
         server.resume()
 

@@ -69,8 +69,8 @@ class Line:
     def __init__(self, engine: Engine, link: Link) -> None:
         self.is_used = False
         self.is_broken = False
+        self.link = link
         self._engine = engine
-        self._link = link
 
     async def say(
         self,
@@ -86,7 +86,7 @@ class Line:
         self.is_broken = True
         try:
             async with asyncio.timeout_at(deadline):
-                answer = await self._link.execute(sql, parameters)
+                answer = await self.link.execute(sql, parameters)
         except TimeoutError:
             complaint: Exception = Lost("timeout")
         except Exception as error:
@@ -98,7 +98,7 @@ class Line:
         raise complaint  # here, so that it does not carry the driver's error, which tells values
 
     def close(self) -> None:
-        self._link.close()
+        self.link.close()
 
 
 async def leave(line: Line, sql: str, parameters: tuple[Any, ...] | None = None) -> None:

@@ -134,14 +134,14 @@ class RemoteDatabase:
         themselves, and so do its binary log or archive, its backups, and the blocks of the disk that it gave back.
         """
         schemas = self.schemas.named()
-        link = await self.engine.open()
+        line = await self._open(asyncio.get_running_loop().time() + CONNECTING)
         try:
-            await link.compact([(str(schemas[str(table.schema)]), table.name) for table in self._tables])
+            await line.link.compact([(str(schemas[str(table.schema)]), table.name) for table in self._tables])
         except Exception as error:
             complaint = self.engine.complaint(error, None)
             raise (StillRead() if isinstance(complaint, Busy) else told(complaint)) from None
         finally:
-            link.close()
+            line.close()
 
     def close(self) -> None:
         self.lines.close()
