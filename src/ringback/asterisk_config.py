@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import URL
 
 from ringback import terminal
-from ringback.config_files import Database, Force, Out, database_of, folder_of, unfit, write_and_tell
+from ringback.config_files import Database, Force, Out, folder_of, unfit, write_and_tell
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.settings import Settings
 from ringback.sip import names
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
+from ringback.sip.odbc import CREDENTIALS, ENGINES, USUAL_DRIVERS, faults_of, sqlite_url
 from ringback.terminal import with_settings
 
-USUAL = AsteriskOptions("")
+USUAL = AsteriskOptions(URL.create("sqlite"))
 USUAL_RTP_PORTS = "-".join(map(str, USUAL.rtp_ports))
 
 Bind = Annotated[str, typer.Option("--bind", help="address that Asterisk listens at", metavar="IP")]
@@ -39,7 +41,12 @@ DefaultRealm = Annotated[
     typer.Option("--default_realm", help="realm that unknown phones are challenged with", metavar="DOMAIN"),
 ]
 OdbcDriver = Annotated[
-    str, typer.Option("--odbc_driver", help="SQLite's driver: its name in odbcinst.ini, or the path of its library")
+    str | None,
+    typer.Option(
+        "--odbc_driver",
+        help="the driver for its database: a name in odbcinst.ini (default: Debian's), or the path of a library",
+        metavar="TEXT",
+    ),
 ]
 Modules = Annotated[str, typer.Option("--modules", help="folder of Asterisk's modules", metavar="DIR")]
 
@@ -56,13 +63,21 @@ def asterisk_config(
     rtp_ports: RtpPorts = USUAL_RTP_PORTS,
     system_name: SystemName = USUAL.system_name,
     default_realm: DefaultRealm = None,
-    odbc_driver: OdbcDriver = USUAL.odbc_driver,
+    odbc_driver: OdbcDriver = None,
     modules: Modules = USUAL.directories.modules,
 ) -> None:
-    """Write the configuration of an Asterisk (16 to 22) that serves the phones of this Ringback."""
+    """Write the configuration of an Asterisk (16 to 22) that serves the phones of this Ringback.
+
+    It reads the SQLite file of the settings, or ps_* where database_dsn_asterisk leads and the view ringback_directs
+    where database_dsn_bin does: say these for a user of its own, who need write nothing but ps_contacts. The file that
+    holds passwords is readable by its owner alone.
+    """
     folder = folder_of(out)
+    tables, directs = _databases(settings, database)
     options = AsteriskOptions(
-        database=database_of(settings, database),
+        database=tables,
+        directs=directs,
+        drivers=USUAL_DRIVERS | ({tables.get_backend_name(): odbc_driver} if odbc_driver is not None else {}),
         bind=bind,
         sip_port=sip_port,
         public_port=public_port,
@@ -71,12 +86,20 @@ def asterisk_config(
         domain_name_sip=settings.sip_domain,
         default_realm=default_realm or "",
         system_name=system_name,
-        odbc_driver=odbc_driver,
         directories=Directories(etc=str(folder), modules=modules),
     )
     _check(options)
-    write_and_tell(folder, asterisk_files(options), force=force)
-    terminal.say(_next(folder, Path(options.database)))
+    secret = {CREDENTIALS} if any(source.url.password for source in options.sources) else set()
+    write_and_tell(folder, asterisk_files(options), force=force, secret=secret)
+    terminal.say(_next(folder, options))
+
+
+def _databases(settings: Settings, file: Path | None) -> tuple[URL, URL | None]:
+    """Where Asterisk's tables are, and the view if that is elsewhere."""
+    own, asterisk = settings.databases
+    if file or "sqlite" in (own.get_backend_name(), asterisk.get_backend_name()):
+        return sqlite_url(file or settings.database_file), None
+    return asterisk, own
 
 
 def _ports(text: str) -> tuple[int, int]:
@@ -101,21 +124,36 @@ def _check(options: AsteriskOptions) -> None:
         faults.append(Fault("default_realm", "must be a domain name"))
     texts = {
         "out": options.directories.etc,
-        "database": options.database,
-        "odbc_driver": options.odbc_driver,
+        "odbc_driver": options.sources[0].driver,
         "modules": options.directories.modules,
     }
+    if options.directs is None:
+        texts["database"] = options.database.database or ""
     faults += unfit(texts)
+    if options.directs is not None:
+        urls = {"database_dsn_asterisk": options.database, "database_dsn_bin": options.directs}
+        faults += [Fault(name, fault) for name, url in urls.items() for fault in faults_of(url)]
     if faults:
         raise ValidationFailed(*faults)
 
 
-def _next(folder: Path, database: Path) -> str:
-    home = shlex.quote(str(database.parent))
-    file = shlex.quote(str(database))
+def _next(folder: Path, options: AsteriskOptions) -> str:
     etc = shlex.quote(str(folder))
+    engines = {ENGINES[source.url.get_backend_name()] for source in options.sources}
+    packages = " ".join(sorted(engine.package for engine in engines))
+    names = " and ".join(sorted(engine.name for engine in engines))
     return f"""
 Next, as root, on a machine with Asterisk 16 or later:
-  apt-get install libsqliteodbc   # SQLite's driver for ODBC
-  chgrp asterisk {home} {file}* && chmod 2770 {home} && chmod 660 {file}*   # Asterisk keeps its contacts there
+  apt-get install {packages}   # ODBC for {names}
+  {_let_in(etc, options)}
   ODBCINI={etc}/odbc.ini asterisk -f -U asterisk -C {etc}/asterisk.conf"""
+
+
+def _let_in(etc: str, options: AsteriskOptions) -> str:
+    if options.directs is not None:
+        return f"chown asterisk {etc}/{CREDENTIALS}   # it holds passwords: nobody else may read it"
+    database = Path(options.database.database or "")
+    home, file = shlex.quote(str(database.parent)), shlex.quote(str(database))
+    return (
+        f"chgrp asterisk {home} {file}* && chmod 2770 {home} && chmod 660 {file}*   # Asterisk keeps its contacts there"
+    )

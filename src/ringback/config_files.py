@@ -1,7 +1,7 @@
 """What the commands that write configuration files have in common: their flags, their checks, what they say."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -39,9 +39,9 @@ def unfit(texts: Mapping[str, str], *, forbidden: str = ";") -> list[Fault]:
     ]
 
 
-def write_and_tell(folder: Path, files: Mapping[str, str], *, force: bool, mode: int | None = None) -> None:
-    """Write them, never over somebody else's, and say which are new."""
-    changed = write(folder, files, force=force, mode=mode)
+def write_and_tell(folder: Path, files: Mapping[str, str], *, force: bool, secret: Container[str] = ()) -> None:
+    """Write them, never over somebody else's, the `secret` ones for their owner alone, and say which are new."""
+    changed = write(folder, files, force=force, secret=secret)
     same = f" ({len(files) - len(changed)} were so already)" if len(changed) < len(files) else ""
     count = f"{len(changed)} file{'' if len(changed) == 1 else 's'}"
     terminal.say(f"{count} written to {folder}{same}{': ' if changed else ''}{', '.join(changed)}")

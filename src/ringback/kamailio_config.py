@@ -68,7 +68,7 @@ def kamailio_config(
         modules=modules,
     )
     _check(options)
-    write_and_tell(folder, {FILE: kamailio.kamailio_config(options)}, force=force, mode=0o600)
+    write_and_tell(folder, {FILE: kamailio.kamailio_config(options)}, force=force, secret={FILE})
     terminal.say(_next(folder / FILE, Path(options.database)))
     storage = settings.secret_storage
     if storage == "plaintext":

@@ -21,12 +21,13 @@ from ringback.demo.install import CACHE
 from ringback.demo.kamailio import Kamailio
 from ringback.demo.phone import Account, Phone, PhoneOptions
 from ringback.demo.ports import HOST, Ports, free_ports
-from ringback.demo.programs import ASTERISK, KAMAILIO, AsteriskProgram
+from ringback.demo.programs import ASTERISK_ON_SERVERS, KAMAILIO, AsteriskProgram
 from ringback.demo.server import Server
 from ringback.knobs import load
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.sip.kamailio import KamailioOptions, new_secret
+from ringback.sip.odbc import sqlite_url
 
 from .digest import register
 
@@ -101,7 +102,7 @@ async def running(program: AsteriskProgram, folder: Path, **settings: str) -> As
     ports = Ports.find()
     async with (
         await Server.start(folder / "home", **settings) as server,
-        await Asterisk.start(program, ports.options(server.database), folder / "asterisk") as asterisk,
+        await Asterisk.start(program, ports.options(sqlite_url(server.database)), folder / "asterisk") as asterisk,
     ):
         yield World(server, asterisk, ports)
 
@@ -109,7 +110,7 @@ async def running(program: AsteriskProgram, folder: Path, **settings: str) -> As
 @pytest.fixture(scope="session")
 def program() -> AsteriskProgram:
     """The Asterisk of this machine, fetched if there is none; without one the tests fail."""
-    return ASTERISK.obtain(ROOT / CACHE)
+    return ASTERISK_ON_SERVERS.obtain(ROOT / CACHE)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

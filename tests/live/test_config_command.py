@@ -19,7 +19,7 @@ def flags(world: World) -> list[str]:
         f"--sip-port={options.sip_port}",
         f"--public_port={options.public_port}",
         f"--rtp_ports={options.rtp_ports[0]}-{options.rtp_ports[1]}",
-        f"--odbc_driver={options.odbc_driver}",
+        f"--odbc_driver={options.drivers['sqlite']}",
         f"--modules={options.directories.modules}",
     ]
 

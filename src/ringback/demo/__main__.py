@@ -3,7 +3,7 @@
 import sys
 from importlib.metadata import version
 
-from ringback.demo.programs import ASTERISK, KAMAILIO
+from ringback.demo.programs import ASTERISK_ON_SERVERS, KAMAILIO
 from ringback.demo.show import require_softphone
 from ringback.kit.errors import CannotStart
 from ringback.terminal import say
@@ -12,7 +12,7 @@ from ringback.terminal import say
 def main() -> int:
     """Exit code 0 when all is there, 1 with one line when something cannot be had."""
     try:
-        servers = [recipe.obtain(tell=_at_once) for recipe in (ASTERISK, KAMAILIO)]
+        servers = [recipe.obtain(tell=_at_once) for recipe in (ASTERISK_ON_SERVERS, KAMAILIO)]
         require_softphone()
     except CannotStart as error:
         print(f"ringback: {error}", file=sys.stderr)  # noqa: T201

@@ -66,12 +66,14 @@ class Asterisk(Child):
     ) -> Self:
         """Write the configuration into `folder` (made here, removed by `stop`), start, wait until fully booted.
 
-        The directories and the ODBC driver of `options` are set here; `more` are files (name → text) beside or in
+        The directories and the drivers of `options` are set here; `more` are files (name → text) beside or in
         place of Ringback's own. Raises AsteriskFailed."""
         folders = _Folders.create(folder.absolute())
-        options = replace(options, directories=folders.directories(program), odbc_driver=program.odbc_driver)
+        options = replace(options, directories=folders.directories(program), drivers=program.drivers)
         for name, text in {**asterisk_files(options), **(more or {})}.items():
-            (folders.work / "etc" / name).write_text(text)
+            file = folders.work / "etc" / name
+            file.touch(mode=0o600)
+            file.write_text(text)
         self = cls(program, options, folders)
         try:
             await self._start()

@@ -3,8 +3,9 @@
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
+
+from sqlalchemy import URL
 
 from ringback.sip.config import AsteriskOptions
 
@@ -35,10 +36,11 @@ class Ports:
         """`host:port` of the SIP server that direct addresses are called at."""
         return f"{HOST}:{self.public}"
 
-    def options(self, database: Path) -> AsteriskOptions:
-        """An Asterisk on these ports that reads that SQLite file."""
+    def options(self, database: URL, directs: URL | None = None) -> AsteriskOptions:
+        """An Asterisk on these ports that reads its tables there, and direct addresses too or elsewhere."""
         return AsteriskOptions(
-            database=str(database.absolute()),
+            database=database,
+            directs=directs,
             bind=HOST,
             sip_port=self.phones,
             public_port=self.public,

@@ -1,10 +1,16 @@
 """The SIP servers that the demo and the live tests run: what each must be able to do, and where Debian has it."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ringback.demo.install import Recipe, Unusable, first, said
+from ringback.sip.odbc import ENGINES
+
+DRIVERS = {"sqlite": "libsqlite3odbc.so", "mysql": "libmaodbc.so", "postgresql": "psqlodbca.so"}
+DRIVERS_IN = ("usr/lib/*/odbc", "usr/lib*", "usr/local/lib")
 
 OLDEST_ASTERISK = 16
 OLDEST_KAMAILIO = (5, 6)
@@ -18,7 +24,8 @@ class AsteriskProgram:
     version: str
     modules: str
     data: str
-    odbc_driver: str
+    drivers: Mapping[str, str]
+    """Those of ODBC that it has: full paths by the backends of `ringback.sip.odbc.ENGINES`."""
 
     @property
     def major(self) -> int:
@@ -26,25 +33,26 @@ class AsteriskProgram:
         return int(self.version.split(".")[0])
 
 
-def inspect_asterisk(command: tuple[str, ...], root: Path) -> AsteriskProgram:
-    """It is new enough, speaks SIP by PJSIP and reads tables by ODBC."""
+def inspect_asterisk(command: tuple[str, ...], root: Path, needed: Iterable[str] = ("sqlite",)) -> AsteriskProgram:
+    """It is new enough, speaks SIP by PJSIP and reads tables of the engines `needed` by ODBC."""
     text = said(command, "-V")
     version = re.match(r"Asterisk (?:certified/|certified-)?(\d+(?:\.\d+)*)", text)
     if version is None:
         raise Unusable(f"asterisk -V said {text.strip()[:100]!r}")
     if int(version[1].split(".")[0]) < OLDEST_ASTERISK:
         raise Unusable(f"Asterisk {version[1]} is older than {OLDEST_ASTERISK}")
-    driver = first(
-        root, "usr/lib/*/odbc/libsqlite3odbc.so", "usr/lib*/libsqlite3odbc.so", "usr/local/lib/libsqlite3odbc.so"
-    )
+    drivers = {
+        backend: first(root, *(f"{folder}/{name}" for folder in DRIVERS_IN)) for backend, name in DRIVERS.items()
+    }
     modules = first(root, "usr/lib/*/asterisk/modules", "usr/lib*/asterisk/modules", "usr/local/lib/asterisk/modules")
     data = first(root, "usr/share/asterisk", "var/lib/asterisk")
-    if not driver:
-        raise Unusable(f"Asterisk {version[1]} has no SQLite driver for ODBC (package libsqliteodbc)")
+    if missing := [ENGINES[backend] for backend in needed if not drivers[backend]]:
+        names = ", ".join(f"{engine.name} (package {engine.package})" for engine in missing)
+        raise Unusable(f"Asterisk {version[1]} has no ODBC driver for {names}")
     for needed in ("chan_pjsip.so", "res_config_odbc.so"):
         if not modules or not Path(modules, needed).is_file():
             raise Unusable(f"Asterisk {version[1]} has no {needed}")
-    return AsteriskProgram(command, version[1], modules, data, driver)
+    return AsteriskProgram(command, version[1], modules, data, drivers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +79,28 @@ def inspect_kamailio(command: tuple[str, ...], root: Path) -> KamailioProgram:
     return KamailioProgram(command, number, modules)
 
 
+PACKAGES = ("asterisk", "base-files", *(engine.package for engine in ENGINES.values()))
+
 # Debian sid has the newest; bullseye (Asterisk 16, MD5 digests only) when sid cannot be had.
+# The drivers that the demo does not need are less than a megabyte.
 ASTERISK = Recipe(
     name="Asterisk",
     program="asterisk",
     inspect=inspect_asterisk,
     suites={
-        "sid": ("asterisk", "base-files", "libsqliteodbc"),
-        "bullseye": ("asterisk", "base-files", "libsqliteodbc", "odbcinst1debian2"),
+        "sid": PACKAGES,
+        "bullseye": (*PACKAGES, "odbcinst1debian2"),
     },
     libraries=("odbc",),
     otherwise=f"install Asterisk {OLDEST_ASTERISK} or newer with libsqliteodbc yourself",
 )
+
+ASTERISK_ON_SERVERS = replace(
+    ASTERISK,
+    inspect=partial(inspect_asterisk, needed=tuple(DRIVERS)),
+    otherwise=f"install Asterisk {OLDEST_ASTERISK} or newer with {' '.join(PACKAGES[2:])} yourself",
+)
+"""The same, and it can read every engine."""
 
 KAMAILIO = Recipe(
     name="Kamailio",

@@ -1,10 +1,13 @@
-"""The configuration files that Asterisk gets: realtime over the SQLite file by ODBC, phones, direct addresses."""
+"""The configuration files that Asterisk gets: realtime by ODBC, phones, direct addresses."""
 
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy import URL
+
 from ringback.sip.dialplan import EXTENSIONS_CONF
+from ringback.sip.odbc import CREDENTIALS, USUAL_DRIVERS, Source, odbc_ini, res_odbc_conf
 
 PUBLIC_DOMAIN = "direct.invalid"  # RFC 2606: nobody owns it; it only ties the public port to its endpoint
 
@@ -73,14 +76,18 @@ class Directories:
 class AsteriskOptions:
     """What differs between two Asterisks that read Ringback's tables.
 
-    `database` is the absolute path of the SQLite file. `sip_port` is where phones register (UDP and TCP),
+    `database` is where Asterisk's tables are, a SQLite file by its absolute path; `directs` where the view of direct
+    addresses is, when not in the same place. `drivers` are those of ODBC by backend: names from odbcinst.ini or full
+    paths of libraries. `sip_port` is where phones register (UDP and TCP),
     `public_port` where anybody may call a direct address (UDP and TCP, never challenged; 0 = no such port).
     `rtp_ports` are the first and the last UDP port for audio. `default_realm` is what an unknown phone is challenged
     with (empty: `domain_name_extension`). `system_name` goes into `ps_contacts.reg_server`: one for each Asterisk that
-    shares the tables. `odbc_driver` is a name from odbcinst.ini or the full path of libsqlite3odbc.so.
+    shares the tables.
     """
 
-    database: str
+    database: URL
+    directs: URL | None = None
+    drivers: Mapping[str, str] = field(default_factory=lambda: dict(USUAL_DRIVERS))
     bind: str = "0.0.0.0"
     sip_port: int = 5060
     public_port: int = 5062
@@ -89,8 +96,13 @@ class AsteriskOptions:
     domain_name_sip: str = "sip.localhost"
     default_realm: str = ""
     system_name: str = "asterisk"
-    odbc_driver: str = "SQLite3"
     directories: Directories = field(default_factory=Directories)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The databases: that of Asterisk's tables first, that of the view last."""
+        urls = {"ringback": self.database, **({"ringback-directs": self.directs} if self.directs else {})}
+        return tuple(Source(name, url, self.drivers[url.get_backend_name()]) for name, url in urls.items())
 
 
 def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
@@ -99,9 +111,9 @@ def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
         "asterisk.conf": _asterisk(options),
         "modules.conf": _modules(),
         "logger.conf": LOGGER_CONF,
-        "odbc.ini": _odbc_ini(options),
-        "res_odbc.conf": RES_ODBC_CONF,
-        "extconfig.conf": _extconfig(),
+        "odbc.ini": odbc_ini(options.sources),
+        CREDENTIALS: res_odbc_conf(options.sources),
+        "extconfig.conf": _extconfig(options),
         "sorcery.conf": _sorcery(),
         "pjsip.conf": _pjsip(options),
         "rtp.conf": _rtp(options),
@@ -172,36 +184,11 @@ messages => notice,warning,error
 """
 
 
-RES_ODBC_CONF = """\
-; The database that odbc.ini calls [ringback].
-; ODBC, not res_config_sqlite3: that driver never deletes a row (a phone that unregistered goes on ringing
-; until its contact expires) and by default reads an old snapshot of the file.
-[ringback]
-enabled => yes
-dsn => ringback
-pre-connect => yes
-max_connections => 5
-"""
-
-
-def _odbc_ini(options: AsteriskOptions) -> str:
-    return f"""\
-; Not read by Asterisk itself: start it with ODBCINI=<this file>, or append this to /etc/odbc.ini.
-; Driver: a name from odbcinst.ini (Debian: package libsqliteodbc) or the full path of its library.
-[ringback]
-Driver = {options.odbc_driver}
-; The file that Ringback writes (in WAL mode: readers never wait). Asterisk's user must be able to write
-; to the file and to its folder: contacts are stored there.
-Database = {options.database}
-; Milliseconds to wait for another writer; on giving up Asterisk answers 200 and loses the contact.
-Timeout = 10000
-"""
-
-
-def _extconfig() -> str:
-    tables = [*REALTIME_TABLES.values(), "ringback_directs"]
+def _extconfig(options: AsteriskOptions) -> str:
+    first, last = options.sources[0].name, options.sources[-1].name
+    sections = {**dict.fromkeys(REALTIME_TABLES.values(), first), "ringback_directs": last}
     lines = ["; table => driver,section of res_odbc.conf,table", "[settings]"]
-    lines += [f"{table} => odbc,ringback,{table}" for table in tables]
+    lines += [f"{table} => odbc,{section},{table}" for table, section in sections.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -1,16 +1,19 @@
 """Configuration files in a folder: written whole, and never over what somebody else has written there."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
+from typing import Final
 
 from ringback.kit.errors import CannotStart
 from ringback.kit.files import replace
 
+OWNERS_ALONE: Final = 0o600
 
-def write(folder: Path, files: Mapping[str, str], *, force: bool = False, mode: int | None = None) -> list[str]:
+
+def write(folder: Path, files: Mapping[str, str], *, force: bool = False, secret: Container[str] = ()) -> list[str]:
     """Write the files (name → text) and give the names of those that are new or changed.
 
-    `mode` is that of the files written; without it, that of the file before or the usual one.
+    The `secret` ones are their owner's alone, whether they are new or not; others keep their mode.
     Nothing is written and CannotStart names the files, if some are there with other text and `force` is not given.
     """
     try:
@@ -21,10 +24,10 @@ def write(folder: Path, files: Mapping[str, str], *, force: bool = False, mode: 
         folder.mkdir(parents=True, exist_ok=True)
         changed = [name for name in files if before[name] != files[name]]
         for name in changed:
-            replace(folder / name, files[name].encode(), mode)
-        if mode is not None:
-            for name in files:
-                (folder / name).chmod(mode)
+            replace(folder / name, files[name].encode(), OWNERS_ALONE if name in secret else None)
+        for name in files:
+            if name in secret:
+                (folder / name).chmod(OWNERS_ALONE)
     except OSError as error:
         raise CannotStart(f"{folder} cannot be used: {(error.strerror or str(error)).lower()}") from None
     return changed

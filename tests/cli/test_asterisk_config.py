@@ -1,0 +1,134 @@
+"""`ringback sip asterisk-config` on MariaDB and PostgreSQL: what it writes, for whose eyes, and what it refuses."""
+
+from configparser import ConfigParser
+from pathlib import Path
+from urllib.parse import quote, unquote_plus
+
+import pytest
+
+from .conftest import Ran, Shell
+
+PASSWORD = "a;b}c %41+\\;\"'"
+MARIADB = f"asterisk:{PASSWORD}@tcp(db.example:3307)"
+POSTGRESQL = f"postgresql://asterisk:{quote(PASSWORD)}@db.example/voip"
+OWN, THEIRS = f"{MARIADB}/bin_manager", f"{MARIADB}/asterisk"
+FILES = 20
+
+
+def command(shell: Shell, out: Path, own: str, theirs: str, *more: str) -> Ran:
+    dsns = (f"--database_dsn_bin={own}", f"--database_dsn_asterisk={theirs}")
+    ran = shell.ringback("sip", "asterisk-config", f"--out={out}", *dsns, *more)
+    assert PASSWORD not in ran.out + ran.err
+    return ran
+
+
+def odbc_ini(folder: Path) -> ConfigParser:
+    found = ConfigParser(interpolation=None, comment_prefixes=(";",))
+    found.read(folder / "odbc.ini")
+    return found
+
+
+def test_the_password_stands_in_one_file_for_its_owner_alone(shell: Shell, tmp_path: Path) -> None:
+    ran = command(shell, tmp_path / "etc", OWN, THEIRS)
+
+    assert ran.code == 0, ran
+    files = {path.name: path for path in (tmp_path / "etc").iterdir()}
+    assert len(files) == FILES
+    (holder,) = [name for name, path in files.items() if "b}c" in path.read_text()]
+    assert (holder, files[holder].stat().st_mode & 0o777) == ("res_odbc.conf", 0o600)
+    lines = files[holder].read_text().splitlines()
+    assert lines.count("username => asterisk") == lines.count("password => a\\;b}c %41+\\\\;\"'") == 2
+    assert files["odbc.ini"].stat().st_mode & 0o044
+    assert f"chown asterisk {tmp_path}/etc/res_odbc.conf " in ran.out
+    assert "apt-get install odbc-mariadb " in ran.out
+
+    files[holder].chmod(0o644)
+    again = command(shell, tmp_path / "etc", OWN, THEIRS)
+    assert again.out.startswith("0 files written")
+    assert files[holder].stat().st_mode & 0o777 == 0o600
+
+
+def test_each_database_is_where_its_dsn_says(shell: Shell, tmp_path: Path) -> None:
+    command(shell, tmp_path / "etc", OWN, f"{MARIADB}/asterisk?tls=skip-verify")
+
+    found = odbc_ini(tmp_path / "etc")
+    assert found.sections() == ["ringback", "ringback-directs"]
+    assert [dict(found["ringback"])[key] for key in ("driver", "server", "port", "database", "forcetls")] == [
+        "MariaDB Unicode", "db.example", "3307", "asterisk", "1"
+    ]  # fmt: skip
+    assert (found["ringback-directs"]["database"], "forcetls" in found["ringback-directs"]) == ("bin_manager", False)
+    assert (tmp_path / "etc/extconfig.conf").read_text().splitlines()[2:] == [
+        *(f"{table} => odbc,ringback,{table}" for table in ("ps_endpoints", "ps_auths", "ps_aors", "ps_contacts")),
+        "ringback_directs => odbc,ringback-directs,ringback_directs",
+    ]
+
+
+def test_postgresql_is_told_its_schema_at_the_start_of_each_connection(shell: Shell, tmp_path: Path) -> None:
+    theirs = f"{POSTGRESQL}?search_path=asterisk&sslmode=verify-full&sslrootcert=/etc/ca.pem"
+    ran = command(shell, tmp_path / "etc", OWN, theirs, "--odbc_driver=/opt/psqlodbca.so")
+
+    assert ran.code == 0, ran
+    found = odbc_ini(tmp_path / "etc")
+    ours = dict(found["ringback"])
+    assert unquote_plus(ours.pop("connsettings")) == "SET client_encoding TO 'UTF8'; SET search_path TO \"asterisk\""
+    assert ours == {
+        "driver": "/opt/psqlodbca.so",
+        "servername": "db.example",
+        "port": "5432",
+        "database": "voip",
+        "sslmode": "verify-full",
+        "pqopt": "application_name=asterisk sslrootcert='/etc/ca.pem' tcp_user_timeout=10000",
+    }
+    assert found["ringback-directs"]["driver"] == "MariaDB Unicode"
+    assert "apt-get install odbc-mariadb odbc-postgresql   # ODBC for MariaDB and PostgreSQL\n" in ran.out
+
+
+def test_a_socket_is_gone_to_where_the_dsn_names_one(shell: Shell, tmp_path: Path) -> None:
+    command(shell, tmp_path / "etc", "u@unix(/run/m.sock)/bin", "postgresql://u@/voip?host=/run/postgresql")
+
+    found = odbc_ini(tmp_path / "etc")
+    assert found["ringback"]["servername"] == "/run/postgresql"
+    assert (found["ringback-directs"]["socket"], "tcpip" in found["ringback-directs"]) == ("/run/m.sock", False)
+    assert "password" not in (tmp_path / "etc/res_odbc.conf").read_text()
+
+
+def test_a_file_that_is_named_comes_before_the_settings(shell: Shell, tmp_path: Path) -> None:
+    ran = command(shell, tmp_path / "etc", OWN, THEIRS, f"--database={tmp_path}/ringback.db")
+
+    assert ran.code == 0, ran
+    assert dict(odbc_ini(tmp_path / "etc")["ringback"])["database"] == f"{tmp_path}/ringback.db"
+    assert "libsqliteodbc" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "said"),
+    [
+        (
+            OWN,
+            "postgresql://u:x%0Ay@h/d",
+            "--database_dsn_asterisk its password must not begin or end with a space, nor hold",
+        ),
+        ("u: x@tcp(h)/d", THEIRS, "--database_dsn_bin its password must not begin or end with a space, nor hold"),
+        (OWN, "u:x@tcp(h)/d;e", "--database_dsn_asterisk its database must not hold ';' or control characters"),
+        (OWN, "u:x@tcp(h)/", "--database_dsn_asterisk it must name a database"),
+        (OWN, f"{POSTGRESQL}?sslrootcert=a'b", "--database_dsn_asterisk its sslrootcert must not hold ';', quotes or"),
+    ],
+    ids=["a line end", "a space", "a semicolon", "no database", "a quote"],
+)
+def test_a_dsn_that_the_files_cannot_say_is_named_with_all_other_faults(
+    shell: Shell, tmp_path: Path, own: str, theirs: str, said: str
+) -> None:
+    ran = command(shell, tmp_path / "etc", own, theirs, "--bind=::1", "--odbc_driver=a\nb")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.splitlines()) == 1
+    for fault in (said, "--bind must be an IPv4 address", "--odbc_driver must not be empty"):
+        assert fault in ran.err
+    assert not (tmp_path / "etc").exists()
+
+
+def test_a_file_beside_a_server_is_refused_in_one_line(shell: Shell, tmp_path: Path) -> None:
+    ran = command(shell, tmp_path / "etc", OWN, f"sqlite:///{tmp_path}/ringback.db")
+
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+    assert "database_dsn_bin: must be a SQLite file for this" in ran.err
