@@ -94,7 +94,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         if broker:
             await _connected(ringback, broker, stack)
         if settings.runs(PUBLISHER):
-            await _at_work(ringback, broker, home, stack)
+            await _at_work(ringback, home, stack)
         for at, http in servers:
             await stack.enter_async_context(http.serving(at))
         log.info("started", action="start", rest=url, metrics=url_of(ports.metrics))
@@ -103,6 +103,8 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         finally:
             for _, http in servers:  # all of them drain at the same time
                 http.should_exit = True
+            if broker:
+                await broker.drain(settings.drain_timeout)
 
 
 async def _connected(ringback: Ringback, broker: Broker, stack: contextlib.AsyncExitStack) -> None:
@@ -116,10 +118,8 @@ async def _connected(ringback: Ringback, broker: Broker, stack: contextlib.Async
     await broker.start()
 
 
-async def _at_work(
-    ringback: Ringback, broker: Broker | None, home: Path | None, stack: contextlib.AsyncExitStack
-) -> None:
-    """Everything of the registrar that goes on by itself or answers others, until the stack ends."""
+async def _at_work(ringback: Ringback, home: Path | None, stack: contextlib.AsyncExitStack) -> None:
+    """Everything of the registrar that goes on by itself or answers in its home, until the stack ends."""
     settings = ringback.settings
     for work in (
         ringback.relay.run(),
@@ -131,8 +131,6 @@ async def _at_work(
     if home:
         for name, serve in ((SOCKET, ringback.rpc.serve), (EVENTS, ringback.inbox.serve)):
             await stack.enter_async_context(local.serving(home / name, serve, settings.drain_timeout))
-    if broker:
-        stack.push_async_callback(broker.drain, settings.drain_timeout)
 
 
 def broker_of(settings: Settings) -> Broker | None:

@@ -1,0 +1,365 @@
+"""`registrar-manager` on real servers, asked as the Go service's peers ask it."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.live.amqp import SERVICE, UPSTREAM, Peer
+from tests.live.conftest import until
+from tests.live.daemon import DOMAINS, Daemon, databases, refused
+from tests.servers.fixtures import MakeDatabase, MakeVhost
+from tests.servers.mariadb import MariaDb
+from tests.servers.rabbitmq import RabbitMq
+
+pytestmark = pytest.mark.process
+
+PASSWORD = "Sample-Pass-0001"
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def dsns(request: pytest.FixtureRequest, make_database: MakeDatabase) -> dict[str, str]:
+    """Databases with their tables, on either engine."""
+    second = make_database("mariadb") if request.param == "mariadb" else None
+    return databases(make_database(request.param), second)
+
+
+@pytest.fixture
+def on_mariadb(make_database: MakeDatabase) -> dict[str, str]:
+    return databases(make_database("mariadb"), make_database("mariadb"))
+
+
+@pytest.fixture
+def url(rabbitmq: RabbitMq, make_vhost: MakeVhost) -> str:
+    """A broker that nobody else uses."""
+    return rabbitmq.url(make_vhost())
+
+
+@pytest.fixture
+async def peer(url: str) -> AsyncIterator[Peer]:
+    async with Peer.at(url) as one:
+        yield one
+
+
+def envelope(method: str, uri: str, data: Any = None) -> bytes:
+    return json.dumps({"uri": uri, "method": method, "publisher": "api-manager", "data": data}).encode()
+
+
+async def ask(peer: Peer, method: str, uri: str, data: Any = None) -> dict[str, Any]:
+    reply: dict[str, Any] = json.loads(await peer.ask(envelope(method, uri, data)))
+    return reply
+
+
+def asked(customer: str, number: str = "1001") -> dict[str, Any]:
+    return {"customer_id": customer, "extension": number, "password": PASSWORD}
+
+
+async def test_a_peer_that_speaks_as_the_go_service_is_served(dsns: dict[str, str], url: str, peer: Peer) -> None:
+    """No correlation id, one request at a time, a reply queue named by the broker, and nothing of ours in between."""
+    customer = str(uuid4())
+    async with Daemon.running(rabbitmq_address=url, **dsns):
+        events = await peer.listen(SERVICE.events)
+        made = json.loads((await peer.ask_as_go(envelope("POST", "/v1/extensions", asked(customer)))).body)
+        listed = await peer.ask_as_go(
+            envelope("GET", "/v1/extensions?page_size=10", {"customer_id": customer, "deleted": False})
+        )
+        contacts = await peer.ask_as_go(envelope("GET", "/v1/contacts", {"customer_id": customer, "extension": "1001"}))
+        await peer.tell(
+            "",
+            json.dumps(
+                {"type": "customer_deleted", "publisher": "customer-manager", "data": {"id": customer}}
+            ).encode(),
+            UPSTREAM,
+        )
+
+        told = [json.loads((await events.get(timeout=10, fail=False) or await _next(events)).body) for _ in range(2)]
+
+    assert made["status_code"] == 200
+    assert [item["id"] for item in json.loads(listed.body)["data"]] == [made["data"]["id"]]
+    assert json.loads(contacts.body)["data"] == []
+    assert [event["type"] for event in told] == ["extension_created", "extension_deleted"]
+    assert {event["data"]["id"] for event in told} == {made["data"]["id"]}
+
+
+async def _next(queue: Any) -> Any:
+    async with asyncio.timeout(20), queue.iterator() as messages:
+        return await anext(messages)
+
+
+@contextmanager
+def locked(server: MariaDb, database: str, customer: str) -> Any:
+    """Somebody else holds the customer's row, so that a create has to wait."""
+    connection = server.connect(database)
+    with connection.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT * FROM registrar_customers FOR UPDATE")
+        yield
+        cursor.execute("ROLLBACK")
+    connection.close()
+
+
+@pytest.mark.contract("registrar R-8")
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_requests_in_hand_are_answered_and_the_others_stay_in_the_queue(
+    make_database: MakeDatabase, mariadb: MariaDb, url: str, peer: Peer, signum: int
+) -> None:
+    own, customer = make_database("mariadb"), str(uuid4())
+    found = databases(own, make_database("mariadb"))
+    async with Daemon.running(rabbitmq_address=url, rpc_prefetch=2, database_timeout=30, **found) as daemon:
+        assert (await ask(peer, "POST", "/v1/extensions", asked(customer, "1000")))["status_code"] == 200
+        with locked(mariadb, own.name, customer):
+            in_hand = [
+                asyncio.create_task(ask(peer, "POST", "/v1/extensions", asked(customer, n))) for n in ("1001", "1002")
+            ]
+            async with asyncio.timeout(10):
+                while (await peer.count(SERVICE.requests))[0] or not waiting(mariadb):
+                    pass
+            for number in ("1003", "1004", "1005"):
+                await peer.tell(SERVICE.requests, envelope("POST", "/v1/extensions", asked(customer, number)))
+            daemon.tell(signum)
+            await daemon.stops()
+        replies = await asyncio.gather(*in_hand)
+        assert await daemon.ended() == 0
+
+    assert [reply["status_code"] for reply in replies] == [200, 200]
+    made = sorted(row[0] for row in own.execute("SELECT extension FROM registrar_extensions"))
+    assert made == ["1000", "1001", "1002"]
+    await until(lambda: _waits(peer, 3), 10)
+
+
+async def _waits(peer: Peer, messages: int) -> bool:
+    return (await peer.count(SERVICE.requests))[0] == messages
+
+
+def waiting(server: MariaDb) -> bool:
+    """Whether two transactions wait for a lock."""
+    (row,) = server.execute("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+    return bool(row[0] >= 1)
+
+
+@pytest.mark.contract("registrar R-13")
+async def test_a_database_that_is_gone_is_a_503_in_time_and_everything_works_when_it_is_back(
+    url: str, peer: Peer
+) -> None:
+    customer = str(uuid4())
+    with MariaDb.private() as server, server.database() as own, server.database() as asterisk:
+        async with (
+            Daemon.running(rabbitmq_address=url, **databases(own, asterisk)) as daemon,
+            httpx.AsyncClient() as http,
+        ):
+            made = (await ask(peer, "POST", "/v1/extensions", asked(customer)))["data"]
+            await asyncio.to_thread(server.kill)
+            requests = [
+                ("GET", f"/v1/extensions/{made['id']}", None),
+                ("PUT", f"/v1/extensions/{made['id']}", {"name": "x"}),
+                ("POST", "/v1/extensions", asked(customer, "1002")),
+                ("GET", "/v1/extensions", {"customer_id": customer}),
+                ("GET", "/v1/extensions/count_by_customer", {"customer_id": customer}),
+                ("GET", "/v1/contacts", {"customer_id": customer, "extension": "1001"}),
+                ("GET", f"/v1/trunks/{uuid4()}", None),
+                ("GET", "/v1/extension-directs?hash=aabbccddeeff", None),
+                ("DELETE", f"/v1/extensions/{made['id']}", None),
+            ]
+            async with asyncio.timeout(3):  # what callers wait
+                replies = await asyncio.gather(*(ask(peer, *request) for request in requests))
+            ready = await http.get(f"{daemon.metrics_url}/ready")
+            await asyncio.to_thread(server.start)
+            again = await ask(peer, "GET", f"/v1/extensions/{made['id']}")
+
+    assert {(reply["status_code"], reply["data"]["reason"]) for reply in replies} == {(503, "DATABASE_UNAVAILABLE")}
+    assert ready.status_code == 503
+    assert again["data"]["extension"] == "1001"
+
+
+async def test_two_instances_share_the_work_and_tell_each_event_once(
+    dsns: dict[str, str], url: str, peer: Peer
+) -> None:
+    customer = str(uuid4())
+    async with Daemon.running(rabbitmq_address=url, **dsns), Daemon.running(rabbitmq_address=url, **dsns):
+        events = await peer.listen(SERVICE.events)
+        numbers = [str(number) for number in range(1000, 1060)]
+        twice = [*numbers, *numbers]
+        replies = await asyncio.gather(*(ask(peer, "POST", "/v1/extensions", asked(customer, n)) for n in twice))
+        made = [reply["data"] for reply in replies if reply["status_code"] == 200]
+        told = [await _next(events) for _ in numbers]
+        times = sorted(item["tm_create"] for item in made)
+        more = await events.get(timeout=1, fail=False)
+
+    assert sorted(item["extension"] for item in made) == numbers
+    assert {reply["status_code"] for reply in replies} == {200, 409}
+    assert len(set(times)) == len(times)
+    assert sorted(json.loads(message.body)["data"]["extension"] for message in told) == numbers
+    assert more is None
+
+
+@pytest.mark.contract("registrar R-81")
+async def test_ready_says_whether_requests_come_through(on_mariadb: dict[str, str]) -> None:
+    with RabbitMq.private() as broker:
+        async with Daemon.running(rabbitmq_address=broker.url(), **on_mariadb) as daemon, httpx.AsyncClient() as http:
+            ready, health = f"{daemon.metrics_url}/ready", f"{daemon.metrics_url}/health"
+            await until(lambda: _is(http, ready, 200), 20)
+            await asyncio.to_thread(broker.kill)
+            await until(lambda: _is(http, ready, 503), 20)
+            checks = (await http.get(ready)).json()["checks"]
+            alive = (await http.get(health)).status_code
+            await asyncio.to_thread(broker.start)
+            await until(lambda: _is(http, ready, 200), 20)
+            async with Peer.at(broker.url()) as peer:
+                reply = await ask(peer, "GET", "/v1/extensions/count_by_customer", {"customer_id": str(uuid4())})
+
+    assert checks == {"database_bin": "ok", "database_asterisk": "ok", "broker": "The broker does not answer."}
+    assert (alive, reply["data"]) == (200, {"count": 0})
+
+
+async def _is(http: httpx.AsyncClient, url: str, status: int) -> bool:
+    return (await http.get(url)).status_code == status
+
+
+@pytest.mark.contract("registrar R-81")
+async def test_a_missing_broker_is_tried_until_it_is_there(on_mariadb: dict[str, str]) -> None:
+    with RabbitMq.private() as broker:
+        broker.kill()
+        async with Daemon.running(rabbitmq_address=broker.url(), **on_mariadb):
+            await asyncio.to_thread(broker.start)
+            async with Peer.at(broker.url()) as peer:
+                await until(lambda: _is_consumed(peer), 20)
+                reply = await ask(peer, "GET", "/v1/extensions/count_by_customer", {"customer_id": str(uuid4())})
+
+    assert reply["data"] == {"count": 0}
+
+
+async def _is_consumed(peer: Peer) -> bool:
+    queue = await peer.channel.declare_queue(SERVICE.requests, durable=True)
+    return bool(queue.declaration_result.consumer_count)
+
+
+@pytest.mark.contract("registrar R-81")
+@pytest.mark.parametrize(
+    "case", ["dsn", "password", "absent", "schema", "rabbit", "vhost", "queue", "exchange", "redis", "domain"]
+)
+async def test_what_cannot_work_ends_the_start_with_one_line(
+    on_mariadb: dict[str, str],
+    make_database: MakeDatabase,
+    mariadb: MariaDb,
+    rabbitmq: RabbitMq,
+    url: str,
+    peer: Peer,
+    case: str,
+) -> None:
+    empty = make_database("mariadb")
+    if case == "queue":
+        await peer.channel.declare_queue(SERVICE.requests, durable=False)
+    if case == "exchange":
+        await peer.channel.declare_exchange(SERVICE.events, "topic", durable=True)
+    secret = "Marker-Secret-77"
+    wrong, names = {
+        "dsn": ({"database_dsn_bin": f"user:{secret}@nowhere"}, "database_dsn_bin"),
+        "password": ({"database_dsn_bin": f"{mariadb.USER}:{secret}@tcp({mariadb.address})/x"}, "database_dsn_bin"),
+        "absent": ({"database_dsn_asterisk": mariadb.dsn("nowhere")}, "database_dsn_asterisk"),
+        "schema": ({"database_dsn_bin": empty.dsn}, "ringback db upgrade"),
+        "rabbit": ({"rabbitmq_address": f"amqp://ringback:{secret}@{rabbitmq.address}/"}, "rabbitmq_address"),
+        "vhost": ({"rabbitmq_address": rabbitmq.url("nowhere")}, "rabbitmq_address"),
+        "queue": ({}, "rabbit_queue_listen"),
+        "exchange": ({}, "rabbit_queue_event"),
+        "redis": ({"redis_address": f"redis://:{secret}@nowhere:x"}, "redis_address"),
+        "domain": ({"domain_name_extension": "not a domain"}, "domain_name_extension"),
+    }[case]
+
+    ended = await refused("registrar-manager", **{**on_mariadb, "rabbitmq_address": url, **wrong})
+
+    assert ended.code == 2
+    assert names in ended.line
+    assert secret not in ended.line
+    assert mariadb.password not in ended.line
+    assert rabbitmq.password not in ended.line
+
+
+async def test_what_must_be_given_is_named_all_at_once() -> None:
+    ended = await refused("registrar-manager", **dict.fromkeys(DOMAINS, ""))
+
+    assert ended.code == 2
+    for name in ("database_dsn_bin", "database_dsn_asterisk", "rabbitmq_address", *DOMAINS):
+        assert f"{name}: is required" in ended.line
+
+
+async def test_ringback_up_serves_rest_and_the_queue_in_one_process(
+    on_mariadb: dict[str, str], url: str, peer: Peer, tmp_path: Path
+) -> None:
+    given = {"ringback_home": tmp_path, "rest_listen_address": "127.0.0.1:0", "rabbitmq_address": url, **on_mariadb}
+    async with Daemon.running("up", program="ringback", **given) as both:
+        keys = json.loads((tmp_path / "keys.json").read_text())
+        async with httpx.AsyncClient(headers={"authorization": f"Bearer {keys['customer_key']}"}) as http:
+            made = await http.post(f"{keys['url']}/v1.0/extensions", json={"extension": "1001"})
+            seen = await ask(peer, "GET", f"/v1/extensions/{made.json()['id']}")
+        both.tell()
+        assert await both.ended() == 0
+
+    assert (made.status_code, seen["data"]["extension"]) == (201, "1001")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(
+        [
+            "customer_id",
+            "extension",
+            "password",
+            "name",
+            "direct",
+            "username",
+            "domain_name",
+            "auth_types",
+            "allowed_ips",
+        ]
+    ),
+    JSON,
+)
+ROUTES = [
+    ("POST", "/v1/extensions"),
+    ("POST", "/v1/trunks"),
+    ("GET", "/v1/extensions"),
+    ("GET", "/v1/contacts"),
+    ("PUT", f"/v1/extensions/{uuid4()}"),
+    ("GET", "/v1/extensions?page_size=x"),
+    ("DELETE", "/v1/trunks/x"),
+]
+BODIES = st.one_of(
+    st.binary(max_size=200),
+    st.builds(lambda route, data: envelope(route[0], route[1], data), st.sampled_from(ROUTES), FIELDS | JSON),
+    JSON.map(lambda value: json.dumps(value).encode()),
+)
+
+
+@pytest.mark.contract("registrar R-9")
+async def test_whatever_a_body_is_it_gets_a_typed_refusal_and_the_next_request_is_served(
+    on_mariadb: dict[str, str], url: str, peer: Peer
+) -> None:
+    bodies: list[bytes] = [b"", b"x" * (1 << 20), b'{"uri":"/v1/extensions","method":"POST","data":' + b"[" * 10_000]
+
+    @settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(BODIES)
+    def collect(body: bytes) -> None:
+        bodies.append(body)
+
+    collect()
+    async with Daemon.running(rabbitmq_address=url, **on_mariadb):
+        replies = [json.loads(reply) for reply in await asyncio.gather(*map(peer.ask, bodies))]
+        good = await ask(peer, "POST", "/v1/extensions", asked(str(uuid4())))
+
+    for body, reply in zip(bodies, replies, strict=True):
+        assert reply["status_code"] in (200, 400, 404, 405), (body[:300], reply)
+        assert reply["status_code"] in (200, 405) or reply["data_type"] == "voipbin_error"
+    assert good["status_code"] == 200
