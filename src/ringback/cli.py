@@ -13,7 +13,7 @@ import typer
 import uvloop
 
 from ringback import __version__, server, terminal
-from ringback.app import Ringback, assemble
+from ringback.app import assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
 from ringback.databases import opened
@@ -186,12 +186,12 @@ def events(
 async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
     async with opened(settings) as found, aclosing(assemble(settings, found)) as ringback:
         last = await ringback.work.read(lambda uow: outbox.last_id(uow.session)) if follow else 0
+        reading = outbox.Reading(last)
         if follow:
             terminal.hint("following; Ctrl-C ends it")
         while True:
-            messages = await _since(ringback, last)
+            messages = await ringback.work.read(reading.more)
             for message in messages:
-                last = message.id
                 terminal.say(_line(message, format))
             if not messages and not follow:
                 return
@@ -205,10 +205,6 @@ def _show_dead(rows: Sequence[Row], format: Form) -> None:
         terminal.show_json([{name: row[name] for name in columns} for row in rows])
     else:
         terminal.show_rows(rows, columns, "Events that were given up")
-
-
-async def _since(ringback: Ringback, last: int) -> list[Message]:
-    return await ringback.work.read(lambda uow: outbox.since(uow.session, last))
 
 
 def _line(message: Message, format: Form) -> str:

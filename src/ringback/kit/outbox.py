@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 KEEP: Final = timedelta(hours=24)
 """How long a published event stays readable."""
 BATCH: Final = 100
+LATEST: Final = timedelta(seconds=10)
+"""How long after its successors an event may appear: no transaction lasts longer."""
 PRUNE_EVERY: Final = 600.0
 
 metadata = MetaData(schema=OWN)
@@ -58,6 +60,7 @@ COLUMNS: Final = ("publisher", "event_type", "object_id", "subscription_id", "pa
 ADD = Statement(insert(outbox), *COLUMNS)
 WAITING = Statement(select(outbox).where(outbox.c.tm_publish.is_(None)).order_by(outbox.c.id).limit(BATCH))
 SINCE = Statement(select(outbox).where(outbox.c.id > bindparam("last")).order_by(outbox.c.id).limit(BATCH))
+LATE = Statement(select(outbox).where(among(outbox.c.id, "id", BATCH)).order_by(outbox.c.id))
 LAST = Statement(select(func.coalesce(func.max(outbox.c.id), 0).label("id")))
 PENDING = Statement(
     select(func.count().label("count"), func.min(outbox.c.tm_create).label("oldest")).where(
@@ -85,9 +88,31 @@ async def add(session: Session, events: Sequence[Event], now: datetime) -> None:
         )
 
 
-async def since(session: Session, last: int) -> list[Message]:
-    """Up to 100 events with an id above `last`, oldest first, published or not."""
-    return [message_of(row) for row in await session.all(SINCE, last=last)]
+class Reading:
+    """Reads all events with an id above `last`, published or not, once each.
+
+    Transactions side by side get their ids before they commit, so an id that is not there yet may come for some time.
+    """
+
+    def __init__(self, last: int = 0) -> None:
+        self._last = last
+        self._missing: dict[int, datetime] = {}
+
+    async def more(self, uow: "UnitOfWork") -> list[Message]:
+        """Up to 200 that have not been given before: late ones first, else by id."""
+        self._missing = {id: until for id, until in self._missing.items() if uow.now < until}
+        asked = sorted(self._missing)[-BATCH:]
+        late = await uow.session.all(LATE, **spread("id", asked, BATCH)) if asked else []
+        new = await uow.session.all(SINCE, last=self._last)
+        for row in late:
+            del self._missing[row["id"]]
+        for row in new:
+            if self._last:
+                self._missing |= dict.fromkeys(
+                    range(max(self._last + 1, row["id"] - BATCH), row["id"]), uow.now + LATEST
+                )
+            self._last = row["id"]
+        return [message_of(row) for row in (*late, *new)]
 
 
 async def last_id(session: Session) -> int:
