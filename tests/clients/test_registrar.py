@@ -1,13 +1,14 @@
-"""The registrar as its typed client sees it: in process and over a socket alike."""
+"""The registrar as its typed client sees it: in process, over a socket and over a broker alike."""
 
 import asyncio
 import gc
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -25,7 +26,7 @@ from ringback.kit.errors import (
     ValidationFailed,
 )
 from ringback.kit.routing import Found
-from ringback.kit.rpc import Send
+from ringback.kit.rpc import Send, Serve
 from ringback.kit.secret import Secret
 from ringback.registrar.directs.model import (
     DirectFlagsConflict,
@@ -46,9 +47,13 @@ from ringback.registrar.realms.model import CustomerDeleted, CustomerFrozen, Rea
 from ringback.registrar.trunks.model import DomainTaken, TrunkNotFound
 from ringback.registrar.trunks.wire import ChangeTrunk, NewTrunkOfCustomer, TrunkFilters, TrunkOverRpc
 from ringback.server import SOCKET
-from ringback.transports import local, memory
+from ringback.transports import amqp, local, memory
 from tests.house import ROOT
+from tests.servers.fixtures import MakeVhost
 from tests.world import PASSWORD, World
+
+if TYPE_CHECKING:
+    from tests.servers.rabbitmq import RabbitMq
 
 METHODS = sorted(name for name in vars(RegistrarClient) if not name.startswith("_"))
 
@@ -87,14 +92,30 @@ def desk_of(world: World, send: Send) -> Desk:
     return Desk(world, RegistrarClient(noted, "call-manager"), sent)
 
 
-@pytest.fixture(params=["in process", "socket"])
+@pytest.fixture(params=["in process", "socket", pytest.param("broker", marks=pytest.mark.process)])
 async def desk(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> AsyncIterator[Desk]:
+    serve = world.ringback.rpc.serve
     if request.param == "in process":
-        yield desk_of(world, memory.services({REGISTRAR: world.ringback.rpc.serve}))
-        return
-    path = tmp_path / "registrar.sock"
-    async with local.serving(path, world.ringback.rpc.serve):
-        yield desk_of(world, local.sockets({REGISTRAR: path}))
+        yield desk_of(world, memory.services({REGISTRAR: serve}))
+    elif request.param == "socket":
+        path = tmp_path / "registrar.sock"
+        async with local.serving(path, serve):
+            yield desk_of(world, local.sockets({REGISTRAR: path}))
+    else:
+        url = request.getfixturevalue("rabbitmq").url(request.getfixturevalue("make_vhost")())
+        async with at_broker(url, serve), amqp.client(url) as send:
+            yield desk_of(world, send)
+
+
+@asynccontextmanager
+async def at_broker(url: str, serve: Serve) -> AsyncIterator[None]:
+    """The registrar at its queue."""
+    broker = amqp.Broker(url, amqp.Topology.of("registrar-manager"))
+    broker.serve(serve)
+    await broker.start()
+    yield
+    await broker.drain(1)
+    await broker.close()
 
 
 Call = Callable[[Desk, ExtensionOverRpc, TrunkOverRpc], Awaitable[object]]
@@ -472,16 +493,37 @@ async def test_a_socket_is_closed_when_the_asker_gives_up(tmp_path: Path) -> Non
     gc.collect()
 
 
-@pytest.mark.contract("registrar R-86")
-async def test_the_example_of_the_contract_runs(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/contracts/registrar.md").read_text(), re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs/contracts/registrar.md").read_text(), re.DOTALL)
+
+
+def example_with(word: str) -> dict[str, Any]:
+    """What the one example of the contract that has this word makes."""
+    (example,) = [text for text in EXAMPLES if word in text]
     names: dict[str, Any] = {}
     exec(example, names)
+    return names
+
+
+@pytest.mark.contract("registrar R-86")
+async def test_the_example_of_the_contract_runs(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    front_desk = example_with("rpc.sock")["front_desk"]
     monkeypatch.chdir(tmp_path)
     Path("var").mkdir()
 
     async with local.serving(Path("var") / SOCKET, world.ringback.rpc.serve):
-        first, again = [await names["front_desk"](world.customer) for _ in range(2)]
+        first, again = [await front_desk(world.customer) for _ in range(2)]
 
     assert len(first) == 12
     assert again == first
+
+
+@pytest.mark.process
+@pytest.mark.contract("registrar R-86")
+async def test_the_example_of_the_contract_runs_over_a_broker(
+    world: World, rabbitmq: "RabbitMq", make_vhost: MakeVhost
+) -> None:
+    url = rabbitmq.url(make_vhost())
+    await world.create("1001")
+
+    async with at_broker(url, world.ringback.rpc.serve):
+        assert await example_with("amqp.client")["phones"](url, world.customer) == 1

@@ -56,8 +56,13 @@ class Platform:
         return await self.client.extension_create(asked)
 
     async def connect(self, number: int = 1, customer: UUID | None = None) -> TrunkOverRpc:
-        asked = {"domain_name": f"carrier-{number}", "auth_types": ("ip",), "allowed_ips": ("203.0.113.7",)}
-        return await self.client.trunk_create(NewTrunkOfCustomer(customer_id=customer or uuid4(), **asked))
+        asked = NewTrunkOfCustomer(
+            customer_id=customer or uuid4(),
+            domain_name=f"carrier-{number}",
+            auth_types=("ip",),
+            allowed_ips=("203.0.113.7",),
+        )
+        return await self.client.trunk_create(asked)
 
     async def post(self, number: int) -> httpx.Response:
         async with httpx.AsyncClient(headers={"authorization": f"Bearer {self.keys.customer_key}"}) as http:
