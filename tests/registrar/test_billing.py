@@ -4,11 +4,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from ringback.kit.db import Conflict
-from ringback.registrar.billing import BILLING
+from ringback.kit.errors import PeerUnavailable
+from ringback.kit.gate import Gate
+from ringback.kit.peer import TIMEOUT as CALLER
+from ringback.kit.peer import Peer
+from ringback.kit.uow import PATIENCE as REQUEST
+from ringback.registrar.billing import BILLING, PATIENCE, TIMEOUT, Billing
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from tests.billing import billed, said
@@ -237,6 +243,44 @@ async def test_silence_writes_nothing_and_after_five_of_them_nobody_is_asked_unt
     labels = f'method="POST",resource="{URI}",target="{BILLING}"'
     assert f"registrar_manager_request_process_time_count{{{labels}}} 6.0" in world.metrics()
     assert f'registrar_manager_circuitbreaker_state{{target="{BILLING}"}} 0.0' in world.metrics()
+
+
+def test_each_waits_longer_than_whom_it_waits_for() -> None:
+    """A caller longer than a request, a request longer than a create that waits in line, that one than a reply."""
+    assert CALLER > REQUEST > PATIENCE > TIMEOUT
+
+
+async def test_who_waits_in_line_for_too_long_was_not_asked_for() -> None:
+    sent: list[bytes] = []
+
+    async def send(target: str, envelope: bytes, seconds: float) -> bytes:
+        sent.append(envelope)
+        return said({"valid": True})
+
+    gate = Gate(1)
+    billing = Billing(Peer(send, BILLING, "test"), gate, patience=0.01)
+    async with gate, asyncio.timeout(5):
+        with pytest.raises(PeerUnavailable):
+            await billing.require_room("extension", uuid4())
+    assert (sent, gate.waiting) == ([], 0)
+
+    await billing.require_room("extension", uuid4())
+    assert len(sent) == 1
+
+
+async def test_a_reply_that_had_less_than_its_time_is_no_silence_for_the_breaker() -> None:
+    sent: list[bytes] = []
+
+    async def send(target: str, envelope: bytes, seconds: float) -> bytes:
+        sent.append(envelope)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    billing = Billing(Peer(send, BILLING, "test"), Gate(1), patience=0.01)
+    for _ in range(7):
+        with pytest.raises(PeerUnavailable):
+            await billing.require_room("trunk", uuid4())
+    assert len(sent) == 7
 
 
 # ---- while it thinks --------------------------------------------------------------------------------------------

@@ -44,9 +44,11 @@ VERDICT: Final = msgspec.json.Decoder(Verdict)
 class Billing:
     """Asks billing-manager, which asks us how many there are before it answers: so a few at a time, within `gate`."""
 
-    def __init__(self, peer: Peer, gate: Gate) -> None:
+    def __init__(self, peer: Peer, gate: Gate, patience: float = PATIENCE) -> None:
+        """`patience` is in seconds."""
         self.gate = gate
         self._peer = peer
+        self._patience = patience
 
     async def require_room(self, kind: Kind, customer_id: UUID) -> None:
         """`LimitExceeded` when there is none, or what billing-manager refuses with in its own words.
@@ -55,7 +57,7 @@ class Billing:
         """
         question = Question(customer_id, kind)
         try:
-            async with asyncio.timeout(PATIENCE), self.gate:
+            async with asyncio.timeout(self._patience), self.gate:
                 verdict = await self._peer.ask(VERDICT, "POST", URI, data=question)
         except TimeoutError:
             raise PeerUnavailable from None
