@@ -6,7 +6,11 @@ from functools import lru_cache
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, Table, and_, bindparam, func, or_, select
+from sqlalchemy import Column, Select, String, Table, and_, bindparam, func, or_, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
 
 from ringback.kit.db import Row, Session, Statement
 from ringback.kit.pages import Cursor, Page
@@ -25,6 +29,27 @@ class Dated(Protocol):
 T = TypeVar("T", bound=Dated)
 
 STEP: Final = timedelta(microseconds=1)
+
+
+class Same(FunctionElement[Any]):
+    """A column and a text that are the same to the letter, whatever the column's collation takes for equal."""
+
+    type = NullType()  # a Boolean would be compared with 1 again, which finds no index
+    inherit_cache = True
+
+
+@compiles(Same)
+def _same(element: Same, compiler: SQLCompiler, **more: Any) -> str:
+    column, text = (compiler.process(clause, **more) for clause in element.clauses)
+    return f"{column} = {text}"
+
+
+@compiles(Same, "mysql")
+def _same_bytes(element: Same, compiler: SQLCompiler, **more: Any) -> str:
+    """The first comparison finds an index."""
+    equal = _same(element, compiler, **more)
+    column, text = (compiler.process(clause, **more) for clause in element.clauses)
+    return f"({equal} AND CAST(CONVERT({column} USING utf8mb4) AS BINARY) = CAST({text} AS BINARY))"
 
 
 class Listing(Generic[T]):
@@ -88,7 +113,11 @@ class Listing(Generic[T]):
         return max(now, row["tm_create"] + STEP) if row else now
 
     def _equal(self, names: tuple[str, ...]) -> list[Any]:
-        return [self._table.c[name] == bindparam(f"is_{name}") for name in names]
+        return [self._equals(self._table.c[name], f"is_{name}") for name in names]
+
+    def _equals(self, column: Column[Any], name: str) -> Any:
+        bind = bindparam(name, type_=column.type)
+        return Same(column, bind) if isinstance(column.type, String) else column == bind
 
     def _filtered(self, names: tuple[str, ...], deleted: bool) -> Select[Any]:
         gone = self._table.c.tm_delete

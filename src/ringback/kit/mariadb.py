@@ -42,8 +42,8 @@ BUSY: Final = {
 }
 REFUSED: Final = {1093, 1267, 1300, 1364, 1366, 3988, 4025}
 """Those whose state does not say that they would be the same the next time."""
-WRONG: Final = ("01", "0A", "21", "22", "23", "42")
-"""Classes of states: a value cut off, not supported, cardinality, data, a rule, syntax or a name."""
+WRONG: Final = ("01", "0A", "21", "22", "23", "42", "45")
+"""Classes of states: a value cut off, not supported, cardinality, data, a rule, syntax or a name, a trigger's own."""
 OPTIMIZED: Final = "OPTIMIZE NO_WRITE_TO_BINLOG TABLE `{}`.`{}`"
 
 log = structlog.get_logger()

@@ -33,8 +33,8 @@ BUSY: Final = (
     "53",  # a full disk, no memory, too many connections
     *("28", "3D", "3F", "42501"),  # no such user, database, schema or right
 )
-REFUSED: Final = ("21", "22", "23", FAILED, "42")
-"""Classes of states: cardinality, data, a rule, syntax or a name."""
+REFUSED: Final = ("21", "22", "23", FAILED, "42", "P0")
+"""Classes of states: cardinality, data, a rule, syntax or a name, a trigger's own."""
 SETTINGS: Final = """
     SELECT set_config('TimeZone', 'UTC', false), set_config('default_transaction_isolation', 'read committed', false),
     set_config('lock_timeout', $1, false), set_config('statement_timeout', $1, false),
