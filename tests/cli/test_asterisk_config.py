@@ -6,6 +6,9 @@ from urllib.parse import quote, unquote_plus
 
 import pytest
 
+from ringback.kit.dsn import parse_dsn
+from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
+
 from .conftest import Ran, Shell
 
 PASSWORD = "a;b}c %41+\\;\"'"
@@ -46,6 +49,22 @@ def test_the_password_stands_in_one_file_for_its_owner_alone(shell: Shell, tmp_p
     again = command(shell, tmp_path / "etc", OWN, THEIRS)
     assert again.out.startswith("0 files written")
     assert files[holder].stat().st_mode & 0o777 == 0o600
+
+
+def test_the_files_are_those_that_the_asterisk_of_the_live_tests_serves_phones_with(
+    shell: Shell, tmp_path: Path
+) -> None:
+    ran = command(shell, tmp_path, OWN, THEIRS, "--bind=192.0.2.7", "--odbc_driver=/opt/libmaodbc.so")
+
+    assert ran.code == 0, ran
+    options = AsteriskOptions(
+        database=parse_dsn(THEIRS),
+        directs=parse_dsn(OWN),
+        drivers={"mysql": "/opt/libmaodbc.so"},
+        bind="192.0.2.7",
+        directories=Directories(etc=str(tmp_path)),
+    )
+    assert {name: (tmp_path / name).read_text() for name in asterisk_files(options)} == asterisk_files(options)
 
 
 def test_each_database_is_where_its_dsn_says(shell: Shell, tmp_path: Path) -> None:

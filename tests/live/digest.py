@@ -25,7 +25,9 @@ async def register(
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """One REGISTER, from the address `source`, for so many seconds; `to` is a domain other than the extension's."""
+    """One REGISTER, from the address `source`, for so many seconds; `to` is a domain other than the extension's.
+
+    `agent` is what the phone calls itself."""
 
     server: str
     extension: Mapping[str, Any]
@@ -33,6 +35,7 @@ class Register:
     source: str = HOST
     expires: str = "60"
     to: str = ""
+    agent: str = "by hand"
 
     def run(self) -> tuple[int, list[str]]:
         """Send it, and once more with the proof if it is challenged."""
@@ -65,6 +68,7 @@ class Register:
             f"Call-ID: {call_id}",
             f"CSeq: {number} REGISTER",
             f"Contact: <sip:{user}@{host}:{port}>",
+            f"User-Agent: {self.agent}",
             "Max-Forwards: 70",
             f"Expires: {self.expires}",
             *([f"Authorization: Digest {proof}"] if proof else []),

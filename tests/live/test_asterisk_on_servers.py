@@ -1,0 +1,184 @@
+"""A real Asterisk that reads MariaDB and PostgreSQL: phones register, ring and leave as they do on the SQLite file."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from ringback.demo.asterisk import Asterisk
+from ringback.demo.ports import Ports
+from ringback.demo.programs import AsteriskProgram
+from ringback.demo.server import Server
+from ringback.kit.dsn import parse_dsn
+from ringback.sip.config import asterisk_files
+
+from .conftest import Extension, StartPhone, World, until
+from .digest import register
+from .tables import PASSWORD, REALTIME, Tables
+
+pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
+
+STOCK = "stock"
+WORLDS = [("mariadb", ""), ("mariadb", STOCK), ("postgresql", ""), ("postgresql", STOCK)]
+
+
+@dataclass(frozen=True, slots=True)
+class ServersWorld(World):
+    """The same on a server. Where Asterisk's tables are `stock`, digests are kept for SHA-256 too."""
+
+    tables: Tables = field(kw_only=True)
+    algorithms: list[str] = field(kw_only=True)
+
+    def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
+        return self.tables.sql(text, *values)
+
+    def complaints(self) -> list[str]:
+        provoked = re.compile("terminating connection|SQL Execute error -1!")
+        return [line for line in World.complaints(self) if not provoked.search(line)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=WORLDS, ids=" ".join)
+async def world(
+    request: pytest.FixtureRequest, program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServersWorld]:
+    """One for each engine and each form of Asterisk's tables."""
+    engine, form = request.param
+    knows_sha = form == STOCK and program.major >= 22
+    with Tables.on(request.getfixturevalue(engine), stock=form == STOCK) as tables:
+        folder, ports = tmp_path_factory.mktemp("live"), Ports.find()
+        own, asterisk = map(parse_dsn, tables.for_asterisk())
+        options = ports.options(asterisk, own)
+        pjsip = asterisk_files(options)["pjsip.conf"]
+        often = pjsip.replace("type=global\n", "type=global\ncontact_expiration_check_interval=1\n")
+        settings = dict(zip(("database_dsn_bin", "database_dsn_asterisk"), tables.dsns(), strict=True))
+        settings |= {"asterisk_digest": "password_digest"} if knows_sha else {}
+        async with (
+            await Asterisk.start(program, options, folder / "asterisk", {"pjsip.conf": often}) as asterisk_itself,
+            await Server.start(folder / "home", contact_poll_interval="0.1", **settings) as server,
+        ):
+            algorithms = ["SHA-256", "MD5"] if knows_sha else ["MD5"]
+            one = ServersWorld(server, asterisk_itself, ports, tables=tables, algorithms=algorithms)
+            yield one
+            assert one.complaints() == []
+            assert PASSWORD not in asterisk_itself.log.read_text()
+
+
+async def told(world: World, extension: Extension, *expected: tuple[str, str]) -> None:
+    """Wait until these have been told, and no others."""
+
+    async def enough() -> bool:
+        return len(await world.news(extension)) >= len(expected)
+
+    await until(enough, 5)
+    assert await world.news(extension) == list(expected)
+
+
+@pytest.mark.contract("registrar R-50, R-51")
+async def test_a_phone_registers_is_seen_and_rung_until_it_leaves(world: ServersWorld, phone: StartPhone) -> None:
+    extension, other = await asyncio.gather(world.create("2101", direct=True), world.create("2102"))
+    one, caller, stranger = await asyncio.gather(phone(extension), phone(other), phone())
+    number, direct = f"sip:2101@{extension['realm']}", f"sip:direct.{extension['direct_hash']}@sip.localhost"
+
+    assert [await one.register(), await caller.register()] == [200, 200]
+    (contact,) = await world.contacts(extension)
+    stored = world.sql("SELECT id, uri, reg_server FROM ps_contacts WHERE endpoint = ?", extension["endpoint_id"])
+    assert stored == [(contact["id"], contact["uri"], "asterisk")]
+    assert re.fullmatch(r"sip:2101@127\.0\.0\.1:\d+\^3Bob", contact["uri"])
+    (shown,) = (await world.server.rest("GET", f"/v1.0/extensions/{extension['id']}/contacts")).body["result"]
+    assert shown["uri"] == contact["uri"].replace("^3B", ";")
+
+    assert (await caller.call(number, talk=0.1)).status == 200
+    assert (await stranger.call(direct, talk=0.1)).status == 200
+    assert one.rang == 2
+
+    assert await one.unregister() == 200
+    assert world.sql("SELECT id FROM ps_contacts WHERE endpoint = ?", extension["endpoint_id"]) == []
+    assert [(await caller.call(number)).status, (await stranger.call(direct)).status] == [480, 480]
+    await told(world, extension, ("contact_registered", ""), ("contact_unregistered", "removed"))
+
+
+async def test_a_phone_that_registers_again_within_a_second_stays(world: ServersWorld, phone: StartPhone) -> None:
+    extension = await world.create("2108")
+    one = await phone(extension)
+
+    assert [await one.register() for _ in range(8)] == [200] * 8
+
+    assert len(await world.contacts(extension, fresh=True)) == 1
+    await told(world, extension, ("contact_registered", ""))
+
+
+@pytest.mark.contract("registrar R-58")
+async def test_a_digest_is_proved_by_each_algorithm_that_it_is_kept_for(world: ServersWorld) -> None:
+    extension = await world.create("2103")
+    phones, offered = world.ports.phones_at, world.algorithms
+
+    for algorithm in offered:
+        assert await register(phones, extension, algorithm) == (200, offered)
+        assert await register(phones, {**extension, "password": "something-else"}, algorithm) == (401, offered)
+    ((kind, clear, uas),) = world.sql(
+        "SELECT auth_type, password, supported_algorithms_uas FROM ps_auths WHERE id = ?", extension["endpoint_id"]
+    )
+    assert (kind, clear, uas) == ("md5", None, ",".join(offered) if len(offered) > 1 else None)
+
+
+@pytest.mark.contract("registrar R-24, R-27")
+async def test_a_new_password_and_the_end_of_an_extension_count_for_the_next_request(world: ServersWorld) -> None:
+    extension = await world.create("2104")
+    phones, offered = world.ports.phones_at, world.algorithms
+    assert await register(phones, extension) == (200, offered)
+
+    changed = await world.change(extension, password_regenerate=True)
+    assert await world.contacts(extension) == []
+    assert await register(phones, extension) == (401, offered)
+    assert await register(phones, changed) == (200, offered)
+    await told(
+        world, extension,
+        ("contact_registered", ""), ("contact_unregistered", "password_changed"), ("contact_registered", ""),
+    )  # fmt: skip
+
+    await world.delete(extension)
+    assert (await register(phones, changed))[0] == 401
+    name = extension["endpoint_id"]
+    assert [world.sql(f"SELECT id FROM {table} WHERE id = ?", name) for table in REALTIME] == [[], [], []]
+    assert world.sql("SELECT id FROM ps_contacts WHERE endpoint = ?", name) == []
+    assert (await world.news(extension))[3:] == [("contact_unregistered", "extension_deleted")]
+
+
+@pytest.mark.contract("registrar R-51")
+async def test_asterisk_itself_removes_a_contact_that_has_expired(world: ServersWorld) -> None:
+    extension = await world.create("2105")
+    name = extension["endpoint_id"]
+    world.sql("UPDATE ps_aors SET minimum_expiration = 1 WHERE id = ?", name)
+    assert (await register(world.ports.phones_at, extension, expires="1"))[0] == 200
+
+    async def gone() -> bool:
+        return world.sql("SELECT id FROM ps_contacts WHERE endpoint = ?", name) == []
+
+    await until(gone, 10)
+    await told(world, extension, ("contact_registered", ""), ("contact_expired", ""))
+
+
+async def test_what_a_phone_calls_itself_is_kept_letter_by_letter_and_cut_off_on_mariadb(world: ServersWorld) -> None:
+    extension = await world.create("2106")
+    names = ["Téléphone 😀", *(["x" * 300] if world.tables.is_mariadb else [])]
+
+    for name in names:
+        assert (await register(world.ports.phones_at, extension, agent=name))[0] == 200
+
+    assert {contact["user_agent"] for contact in await world.contacts(extension)} == {name[:255] for name in names}
+
+
+async def test_connections_that_end_are_replaced_and_one_request_is_refused_at_most(world: ServersWorld) -> None:
+    extension = await world.create("2107")
+    phones = world.ports.phones_at
+    assert (await register(phones, extension))[0] == 200
+
+    world.tables.cut()
+
+    statuses = [(await register(phones, extension))[0] for _ in range(4)]
+    assert statuses[1:] == [200, 200, 200]
+    assert statuses[0] == 200 or not world.tables.is_mariadb
