@@ -81,5 +81,6 @@ async def billed(make_world: MakeWorld, **settings: Any) -> tuple[World, Billing
         clock=world._clock,
         ticks=lambda: world.ticks,
     )
+    world.stack.push_async_callback(world.ringback.aclose)
     world.inbox = world.new_inbox()
     return world, billing
