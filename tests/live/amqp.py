@@ -21,6 +21,8 @@ from tests.live.conftest import until
 SERVICE: Final = amqp.Topology.of("registrar-manager", "customer-manager")
 UPSTREAM: Final = "bin-manager.customer-manager.event"
 OK: Final = b'{"status_code":200,"data_type":""}'
+ENOUGH: Final = 30.0
+"""Seconds that nothing takes, even where many tests run at once."""
 ENVELOPE: Final = b'{"uri":"/v1/extensions/count_by_customer","method":"GET"}'
 
 Take = Callable[[bytes], Awaitable[object]]
@@ -43,7 +45,7 @@ class Peer:
     async def at(cls, url: str) -> AsyncIterator[Self]:
         connection = await aio_pika.connect(url)
         async with connection:
-            channel = await connection.channel()
+            channel = await connection.channel(on_return_raises=True)
             replies = await channel.declare_queue(exclusive=True)
             self = cls(connection, channel, replies)
             await replies.consume(self._on_reply, no_ack=True)
@@ -60,7 +62,7 @@ class Peer:
         reply: asyncio.Future[AbstractIncomingMessage] = asyncio.get_running_loop().create_future()
         self._waiting[id] = reply
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(ENOUGH):
                 await self.tell(queue, body, correlation_id=id, reply_to=self.replies.name, **properties)
                 return (await reply).body
         finally:
@@ -68,7 +70,7 @@ class Peer:
 
     async def ask_as_go(self, body: bytes = ENVELOPE, queue: str = SERVICE.requests) -> AbstractIncomingMessage:
         """The whole reply to a request without one."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             await self.tell(queue, body, reply_to=self.replies.name, content_type="text/plain")
             return await self.other.get()
 
@@ -127,7 +129,7 @@ async def until_count(peer: Peer, queue: str, expected: tuple[int, int]) -> None
     async def seen() -> bool:
         return await peer.count(queue) == expected
 
-    assert await until(seen, 10)
+    assert await until(seen, ENOUGH)
 
 
 def reason(reply: bytes) -> tuple[int, str]:

@@ -1,7 +1,6 @@
 """Asking others over a real RabbitMQ (registrar 2.1, 17)."""
 
 import asyncio
-import time
 from uuid import uuid4
 
 import pytest
@@ -13,7 +12,7 @@ from ringback.kit.peer import Peer as Asker
 from ringback.registrar.extensions.model import ExtensionNotFound, NumberTaken
 from ringback.registrar.extensions.wire import ChangeExtension, ExtensionFilters, NewExtensionOfCustomer
 from ringback.transports import amqp
-from tests.live.amqp import ENVELOPE, OK, SERVICE, Peer, ok, serving, until_count
+from tests.live.amqp import ENOUGH, ENVELOPE, OK, SERVICE, Peer, ok, serving, until_count
 from tests.live.conftest import until
 from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
@@ -76,12 +75,11 @@ async def test_a_request_says_how_long_it_waits_and_where_it_wants_its_reply(url
 
 async def test_where_there_is_no_such_queue_this_is_known_at_once_and_nothing_was_asked(url: str) -> None:
     async with amqp.client(url) as send:
-        started = time.monotonic()
         for _ in range(10):
             with pytest.raises(PeerUnavailable) as refused:
-                await send("bin-manager.nobody.request", ENVELOPE, 60.0)
+                async with asyncio.timeout(ENOUGH):
+                    await send("bin-manager.nobody.request", ENVELOPE, 3600.0)
             assert not refused.value.asked
-        assert time.monotonic() - started < 5
 
 
 async def test_replies_in_any_order_find_those_who_wait(url: str) -> None:
@@ -144,7 +142,7 @@ async def test_what_was_asked_when_the_connection_goes_may_have_been_done_and_th
                 await asyncio.sleep(0)
                 return False
 
-        await until(answered, 10)
+        await until(answered, ENOUGH)
 
 
 @pytest.mark.contract("registrar R-86")

@@ -12,7 +12,7 @@ import pytest_asyncio
 from ringback.kit.errors import BrokerUnavailable
 from ringback.transports import amqp
 from ringback.transports.amqp import Publishing
-from tests.live.amqp import SERVICE, UPSTREAM, Peer, event, serving, until_count
+from tests.live.amqp import ENOUGH, SERVICE, UPSTREAM, Peer, event, serving, until_count
 from tests.live.conftest import until
 from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
@@ -148,7 +148,7 @@ async def test_what_was_not_confirmed_when_the_connection_went_is_not_safe(
         await peer.channel.declare_queue(f"listens.{SERVICE.events}", durable=True)
         await (await peer.listen(SERVICE.events)).purge()
     publishing = asyncio.create_task(publish_on())
-    await until(closed, 10)
+    await until(closed, ENOUGH)
     safe = await publishing
 
     async def again() -> bool:
@@ -159,7 +159,7 @@ async def test_what_was_not_confirmed_when_the_connection_went_is_not_safe(
             return False
         return True
 
-    await until(again, 10)
+    await until(again, ENOUGH)
     async with Peer.at(url) as peer:
         queue = await peer.listen(SERVICE.events)
         there = []
@@ -184,7 +184,7 @@ async def test_whoever_starts_first_the_events_of_others_reach_us(url: str, firs
             for number in range(100):
                 await peer.tell("any.key", b"%d" % number, UPSTREAM)
 
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(ENOUGH):
                 assert [await heard.get() for _ in range(100)] == [b"%d" % number for number in range(100)]
             await until_count(peer, SERVICE.subscription, (0, 1))
 
@@ -210,7 +210,7 @@ async def test_an_event_is_acknowledged_when_it_has_been_followed_and_comes_agai
         assert await peer.count(SERVICE.subscription) == (12, 0)
 
         async with serving(url, take=heard.put):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(ENOUGH):
                 assert [await heard.get() for _ in range(12)] == [b"%d" % number for number in range(12)]
             await until_count(peer, SERVICE.subscription, (0, 1))
         assert await peer.count(SERVICE.subscription) == (0, 0)
@@ -232,7 +232,7 @@ async def test_an_event_is_in_hand_once_however_often_the_connection_goes(
 
     async with serving(url, take=hang), Peer.at(url) as peer:
         await peer.tell("", b"x", UPSTREAM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             assert await begun.get() == 1
         ours = [
             one for one in rabbitmq.listed("connections", vhost) if SERVICE.service in str(one["client_properties"])
@@ -240,7 +240,7 @@ async def test_an_event_is_in_hand_once_however_often_the_connection_goes(
         assert len(ours) == 1
         for _ in range(3):
             await asyncio.to_thread(close_ours, rabbitmq, vhost)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(ENOUGH):
                 assert await begun.get() == 1
 
 
@@ -257,7 +257,7 @@ async def test_events_that_are_none_are_let_go_and_the_next_is_followed(url: str
             await peer.count(SERVICE.subscription)
             return [row["status"] for row in world.everything()["registrar_customers"]] == ["frozen"]
 
-        await until(frozen, 5)
+        await until(frozen, ENOUGH)
     assert world.everything()["registrar_dead_events"] == []
 
 
@@ -273,7 +273,7 @@ async def test_a_follower_that_fails_unforeseen_gets_the_event_again(url: str) -
 
     async with serving(url, take=take), Peer.at(url) as peer:
         await peer.tell("", b"x", UPSTREAM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             assert [await tried.get(), await tried.get()] == [0, 1]
         await until_count(peer, SERVICE.subscription, (0, 1))
 

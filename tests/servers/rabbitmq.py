@@ -90,7 +90,8 @@ class RabbitMq(Server):
     def evaluate(self, text: str) -> str:
         """What the node answers to Erlang expressions (`… , … .`), as Erlang prints it. Raises ServerFailed."""
         call = self.program.part("usr/lib/erlang/erts-*/bin/erl_call")
-        words = ("-address", f"{HOST}:{self._control}", "-c", self.password, "-e")
+        name = f"n{uuid4().hex}"  # its usual one may be known there still, from the call before
+        words = ("-address", f"{HOST}:{self._control}", "-h", name, "-c", self.password, "-e")
         done = subprocess.run(
             [*self.program.beside(call), *words],
             input=f"{text}\n",

@@ -71,7 +71,6 @@ class Consumer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.setting = setting
-        self.is_active = False
         self._queue = queue
         self._tag = tag
         self._prefetch = prefetch
@@ -79,8 +78,14 @@ class Consumer:
         self._take = take
         self._clock = clock
         self._channel: Channel | None = None
+        self._is_consuming = False
         self._is_ending = False
         self._in_hand: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether messages reach us now."""
+        return self._is_consuming and self._channel is not None and self._channel.is_open
 
     async def declare(self, channel: Channel) -> None:
         await self._declare(channel)
@@ -95,15 +100,15 @@ class Consumer:
         if not self._is_ending:
             await channel.consume(self._queue, self._tag, on_message, prefetch=self._prefetch)
             self._channel = channel
-            self.is_active = True
+            self._is_consuming = True
 
     def lost(self) -> None:
-        self.is_active = False
+        self._is_consuming = False
 
     async def end(self) -> None:
         """Hear no more; what is in hand stays there."""
         self._is_ending = True
-        was_active, self.is_active = self.is_active, False
+        was_active, self._is_consuming = self.is_active, False
         if was_active and self._channel:
             with contextlib.suppress(Away, TimeoutError):
                 async with asyncio.timeout(GOODBYE):

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from pika.adapters.utils import connection_workflow as workflow
-from pika.exceptions import ChannelClosedByBroker, ProbableAccessDeniedError, ProbableAuthenticationError
+from pika.exceptions import (
+    ChannelClosed,
+    ChannelClosedByBroker,
+    ConnectionClosed,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 
 REFUSALS: Final = {
     403: "may not be used",
@@ -49,6 +55,8 @@ def of_connection(error: BaseException) -> Exception:
 
 def text_of(reason: BaseException) -> str:
     """A reason in a few words."""
+    if isinstance(reason, ChannelClosed | ConnectionClosed):
+        return str(reason.reply_text)
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror.lower()
     return str(reason) or type(reason).__name__

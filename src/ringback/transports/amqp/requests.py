@@ -49,6 +49,7 @@ class Requests:
         self._clock = clock
         self._thinning: asyncio.Task[None] | None = None
         self._consumers: list[Consumer] = []
+        self._leaving: list[Consumer] = []
         self._grow()
         if gate:
             gate.watch(self._on_waiting)
@@ -68,9 +69,10 @@ class Requests:
             self._gate.watch(None)
         if self._thinning:
             self._thinning.cancel()
-        await asyncio.gather(*(consumer.end() for consumer in self._consumers))
-        await asyncio.gather(*(consumer.emptied(seconds) for consumer in self._consumers))
-        for consumer in self._consumers:
+        everyone = [*self._consumers, *self._leaving]
+        await asyncio.gather(*(consumer.end() for consumer in everyone))
+        await asyncio.gather(*(consumer.emptied(seconds) for consumer in everyone))
+        for consumer in everyone:
             await self._link.remove(consumer)
 
     async def _answer(self, delivery: Delivery) -> None:
@@ -128,9 +130,11 @@ class Requests:
             await asyncio.sleep(CALM)
             for consumer in self._consumers[self._wanted(self._gate.waiting) :]:
                 self._consumers.remove(consumer)
+                self._leaving.append(consumer)
                 await consumer.end()
                 await consumer.emptied(None)
                 await self._link.remove(consumer)
+                self._leaving.remove(consumer)
 
 
 def _reply(delivery: Delivery, answer: bytes) -> None:
