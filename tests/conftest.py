@@ -2,11 +2,12 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import structlog
@@ -20,10 +21,15 @@ from tests.world import World
 
 pytest_plugins = ["tests.servers.fixtures"]
 
+CASE: Final = pytest.StashKey[int]()
+CASES: Final = 2
+"""Of each test on servers, unless all are asked for."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     about = "run the tests of worlds over RabbitMQ, this engine and Redis, and no others"
     parser.addoption("--on", choices=ENGINES, help=about)
+    parser.addoption("--every", action="store_true", help="with --on: all cases of each test, not the first two")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -32,6 +38,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     worlds = [item for item in items if "make_world" in getattr(item, "fixturenames", ())]
     chosen = [item for item in worlds if not any(map(item.get_closest_marker, ("sqlite", "process", "sip", "long")))]
+    if not config.getoption("--every"):
+        seen: Counter[str] = Counter()
+        for item in chosen:
+            seen[item.nodeid.partition("[")[0]] += 1
+            item.stash[CASE] = seen[item.nodeid.partition("[")[0]]
+        chosen = [item for item in chosen if item.stash[CASE] <= CASES]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     items[:] = chosen
 

@@ -5,6 +5,7 @@ RabbitMQ, that engine and Redis.
 """
 
 import json
+import logging
 import re
 import shutil
 import sqlite3
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from tests.servers.database import Database as ServersDatabase
 
 TABLES: Final = (*OWN_TABLES, *ASTERISK_TABLES)
+NUMBERED: Final = ("registrar_outbox", "registrar_stale_keys")
+"""Tables whose ids the database counts."""
 ENGINES: Final = ("mariadb", "postgresql")
 Watch = Callable[[Statement], None]
 Row = dict[str, Any]
@@ -55,6 +58,22 @@ class Ground(ABC):
 
     @abstractmethod
     def tables(self) -> list[str]: ...
+
+    @abstractmethod
+    def refuse(self, name: str, action: str, table: str, when: str) -> None:
+        """Let the database itself refuse an `action` (UPDATE, DELETE) on rows of which `when` is true."""
+
+    @abstractmethod
+    def allow(self, name: str, table: str) -> None:
+        """After `refuse`."""
+
+    @abstractmethod
+    def allow_null(self) -> None:
+        """Let every column of `ps_contacts` be NULL, as in Asterisk's own schema."""
+
+    @abstractmethod
+    def stored(self) -> bytes:
+        """All that is in the database, or was and is in its file still."""
 
     async def reach(self, serve: Serve, stack: AsyncExitStack) -> Serve:
         """The way of a peer's request to the service."""
@@ -92,6 +111,23 @@ class File(Ground):
             )
         return [row["name"] for row in found]
 
+    def refuse(self, name: str, action: str, table: str, when: str) -> None:
+        with self.talk() as sql:
+            sql(f"CREATE TRIGGER {name} BEFORE {action} ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'no'); END")
+
+    def allow(self, name: str, table: str) -> None:
+        with self.talk() as sql:
+            sql(f"DROP TRIGGER {name}")
+
+    def allow_null(self) -> None:
+        with self.talk() as sql:
+            sql("ALTER TABLE ps_contacts RENAME TO strict")
+            sql("CREATE TABLE ps_contacts AS SELECT * FROM strict")
+            sql("DROP TABLE strict")
+
+    def stored(self) -> bytes:
+        return b"".join(path.read_bytes() for path in sorted(self.path.parent.glob(f"{self.path.name}*")))
+
 
 class Servers(Ground):
     """Databases on a server, which are made once and emptied for each world; requests go through RabbitMQ."""
@@ -112,6 +148,8 @@ class Servers(Ground):
             self.dsns = [f"{own.url}?search_path={schema}" for schema in self.schemas]
         for database, dsn in zip(commands.DATABASES, self.dsns, strict=True):
             commands.upgrade(database, parse_dsn(dsn))
+        self._other: Any = None
+        self._ways = 0
 
     def settings(self, home: Path) -> dict[str, Any]:
         own, asterisk = self.dsns
@@ -122,36 +160,74 @@ class Servers(Ground):
 
     @contextmanager
     def talk(self) -> Iterator[Callable[..., list[Row]]]:
+        self._other = self._other or self._connected()
+        try:
+            with self._other.cursor() as cursor:
+                yield lambda text, *values: self._say(cursor, text, values)
+        except BaseException:
+            self._other.rollback()
+            raise
+        self._other.commit()
+
+    def _connected(self) -> Any:
         connection: Any = self.own.server.connect(self.own.name)  # type: ignore[attr-defined]
-        with connection, connection.cursor() as cursor:
-            if self.is_mariadb:
-                connection.autocommit(False)
-            else:
-                connection.autocommit = False
-                cursor.execute(f"SET search_path = {', '.join(self.schemas)}")
+        if self.is_mariadb:
+            connection.autocommit(False)
+        else:
+            connection.execute(f"SET search_path = {', '.join(self.schemas)}")
+            connection.autocommit = False
+        return connection
 
-            def sql(text: str, *values: Any) -> list[Row]:
-                cursor.execute(self._spelt(text), tuple(map(self._given, values)) or None)
-                names = [column[0] for column in cursor.description or ()]
-                rows = cursor.fetchall() if names else ()
-                return [dict(zip(names, map(_as_sqlite, row), strict=True)) for row in rows]
-
-            yield sql
-            connection.commit()
+    def _say(self, cursor: Any, text: str, values: tuple[Any, ...]) -> list[Row]:
+        cursor.execute(self._spelt(text), tuple(map(self._given, values)) or None)
+        names = [column[0] for column in cursor.description or ()]
+        rows = cursor.fetchall() if names else ()
+        found = (dict(zip(names, map(_as_sqlite, row), strict=True)) for row in rows)
+        return [{name: value for name, value in row.items() if name != "live"} for row in found]
 
     def tables(self) -> list[str]:
         return sorted(table.name for metadata in TABLES for table in metadata.tables.values())
 
     def empty(self) -> None:
+        held = " UNION ALL ".join(f"(SELECT '{table}' AS name FROM {table} LIMIT 1)" for table in self.tables())
         with self.talk() as sql:
-            for table in self.tables():
-                sql(f"DELETE FROM {table}")
+            for row in sql(held):
+                sql(f"DELETE FROM {row['name']}")
+            for table in NUMBERED:
+                sql(f"TRUNCATE TABLE {table}" if self.is_mariadb else f"TRUNCATE TABLE {table} RESTART IDENTITY")
+
+    def refuse(self, name: str, action: str, table: str, when: str) -> None:
+        with self.talk() as sql:
+            if self.is_mariadb:
+                no = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'"
+                sql(f"CREATE TRIGGER {name} BEFORE {action} ON {table} FOR EACH ROW IF {when} THEN {no}; END IF")
+                return
+            when = when.replace(" x'", " '")  # an id
+            body = f"BEGIN IF {when} THEN RAISE EXCEPTION 'no'; END IF; RETURN COALESCE(NEW, OLD); END"
+            sql(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+            sql(f"CREATE TRIGGER {name} BEFORE {action} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
+
+    def allow(self, name: str, table: str) -> None:
+        with self.talk() as sql:
+            sql(f"DROP TRIGGER IF EXISTS {name}" if self.is_mariadb else f"DROP FUNCTION IF EXISTS {name} CASCADE")
+
+    def allow_null(self) -> None:
+        """They may be already."""
+
+    def stored(self) -> bytes:
+        with self.talk() as sql:
+            return repr([sql(f"SELECT * FROM {table}") for table in self.tables()]).encode()
+
+    def close(self) -> None:
+        if self._other:
+            self._other.close()
 
     async def reach(self, serve: Serve, stack: AsyncExitStack) -> Serve:
         from ringback.transports.amqp import Broker, Topology
         from tests.live.amqp import Peer
 
-        names = Topology.of("registrar-manager", requests=f"requests.{self.own.name}")
+        self._ways += 1
+        names = Topology.of("registrar-manager", requests=f"requests.{self.own.name}.{self._ways}")
         broker = Broker(self.amqp, names)
         broker.serve(serve)
         await broker.start()
@@ -204,6 +280,8 @@ class OnServers:
         self._stack = stack
         self._vhost = stack.enter_context(self._broker.vhost())
         self._made: list[Servers] = []
+        for theirs in ("aio_pika", "aiormq"):  # the log of a peer is not ours
+            logging.getLogger(theirs).setLevel(logging.WARNING)
 
     def __call__(self, number: int, home: Path) -> Ground:
         while len(self._made) <= number:
@@ -218,4 +296,6 @@ class OnServers:
         number = self._stack.enter_context(self._redis.database())
         redis = {"redis_address": self._redis.address, "redis_password": self._redis.password, "redis_database": number}
         own, asterisk = (self._stack.enter_context(self._server.database()) for _ in range(2))
-        return Servers(self._broker.url(self._vhost), redis, own, asterisk)
+        made = Servers(self._broker.url(self._vhost), redis, own, asterisk)
+        self._stack.callback(made.close)
+        return made

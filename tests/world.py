@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
@@ -48,6 +48,9 @@ CODES = {
     "INTERNAL": 500,
 }
 """The closed set of statuses that the registrar itself may answer over RPC, and the code of each."""
+
+PATIENCE: Final = 20.0
+"""Seconds for one answer of a Redis, which a loaded machine may take."""
 
 
 class Broken(Exception):
@@ -116,16 +119,18 @@ class World:
         self.bus: Bus = bus or MemoryBus()
         self._sql: Callable[..., list[dict[str, Any]]] | None = None
         self._reached: Serve | None = None
+        self._refused = ""
         self._reaching = asyncio.Lock()
-        settings |= ground.settings(home)
+        settings = ground.settings(home) | settings
         self.settings = loaded(tuple(settings.items())).model_copy(update={"ringback_home": home})
+        self.started: list[Ringback] = []
         self.ringback = self.start()
         self.inbox: Inbox[Uow] = self.new_inbox()
         self.customer = uuid4()
 
     def start(self) -> Ringback:
         """A (further) process over the same file."""
-        return assemble(
+        started = assemble(
             self.settings,
             Opened(self.open()),
             bus=self.bus,
@@ -134,6 +139,10 @@ class World:
             hashes=lambda size: self.hashes.pop(0) if self.hashes else new_hash(size),
             labels=lambda: self.labels.pop(0) if self.labels else new_label(),
         )
+        self.started.append(started)
+        if started.memory.keys:
+            started.memory.keys.redis.patience = PATIENCE  # type: ignore[attr-defined]
+        return started
 
     def open(self) -> Database:
         """A (further) connection to this world's database."""
@@ -317,11 +326,20 @@ class World:
         self.sql(f"INSERT INTO ps_contacts ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values())
         return id
 
+    def refuse(self, action: str, table: str, when: str) -> None:
+        """Let the database itself refuse an UPDATE or DELETE of the rows of which `when` is true, until `allow`."""
+        self.ground.refuse("refused", action, table, when)
+        self._refused = table
+
+    def allow(self) -> None:
+        """After `refuse`."""
+        if self._refused:
+            self.ground.allow("refused", self._refused)
+        self._refused = ""
+
     def allow_null(self) -> None:
         """Let every column of `ps_contacts` be NULL, as in Asterisk's own schema."""
-        self.sql("ALTER TABLE ps_contacts RENAME TO strict")
-        self.sql("CREATE TABLE ps_contacts AS SELECT * FROM strict")
-        self.sql("DROP TABLE strict")
+        self.ground.allow_null()
 
     def close(self) -> None:
         self.ringback.database.close()
@@ -329,8 +347,10 @@ class World:
     async def end(self) -> None:
         """The same with the ways to it."""
         await self.stack.aclose()
-        await self.ringback.aclose()
-        self.close()
+        self.allow()
+        for one in self.started:
+            await one.aclose()
+            one.database.close()
 
 
 MakeWorld = Callable[..., World]

@@ -406,6 +406,7 @@ def test_every_error_of_the_registrar_has_its_class_in_the_client() -> None:
     assert len({kind.reason for kind in FAILURES}) == len(FAILURES)
 
 
+@pytest.mark.sqlite
 @pytest.mark.contract("registrar R-86")
 async def test_the_registrar_is_left_alone_after_five_silences_and_asked_again_after_thirty_seconds(
     world: World,

@@ -59,6 +59,7 @@ async def test_a_failure_before_any_statement_leaves_all_tables_as_before(world:
     assert world.everything() != before
 
 
+@pytest.mark.sqlite
 @pytest.mark.contract("registrar R-19, R-61")
 @pytest.mark.parametrize("what", WRITES)
 async def test_a_commit_that_fails_leaves_all_tables_as_before(world: World, what: str) -> None:

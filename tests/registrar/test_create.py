@@ -123,7 +123,7 @@ async def test_endpoint_defaults_are_written_on_create_and_nothing_else_is_when_
     (row,) = chosen.sql("SELECT allow, direct_media FROM ps_endpoints")
     assert row == {"allow": "opus,ulaw", "direct_media": "yes"}
     (row,) = empty.sql("SELECT allow, direct_media FROM ps_endpoints")
-    assert row == {"allow": "ulaw,alaw,g722", "direct_media": "no"}  # the schema's own
+    assert row == {name: bare(empty, "ps_endpoints")[name] for name in row}  # the schema's own
 
 
 @pytest.mark.contract("registrar R-18")

@@ -1,4 +1,4 @@
-"""When the database does not answer."""
+"""When the database, a file, does not answer."""
 
 import asyncio
 import sqlite3
@@ -9,6 +9,8 @@ import pytest
 from ringback.kit.uow import PATIENCE
 from tests.registrar.requests import good
 from tests.world import World
+
+pytestmark = pytest.mark.sqlite
 
 
 @pytest.mark.contract("registrar R-13")

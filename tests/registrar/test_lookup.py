@@ -71,6 +71,7 @@ async def test_all_misses_look_alike_and_an_empty_hash_is_a_400(world: World) ->
         assert (reply.refusal, reply.faulty) == ((400, "VALIDATION_FAILED"), ["hash"])
 
 
+@pytest.mark.sqlite
 @pytest.mark.contract("registrar R-39")
 async def test_an_extension_deleted_during_the_lookup_is_a_miss_like_any_other(world: World) -> None:
     made, other = await world.create(direct=True), world.start()

@@ -1,7 +1,6 @@
 """SIP rows follow our own truth."""
 
 import re
-import sqlite3
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -17,6 +16,7 @@ from tests.registrar.test_list import insert
 from tests.world import Broken, World
 
 SIP = ("ps_aors", "ps_auths", "ps_endpoints", "registrar_sip_auths")
+WRONG = {"max_contacts": 70}
 GHOST = "ghost@xx.registrar.localhost"
 
 
@@ -68,12 +68,16 @@ async def test_an_altered_managed_column_is_corrected_and_no_other_is_touched(
     assert await passes(world) == []
 
     for column in columns:
-        for wrong in ("7", "", None) if table.startswith("ps_auth") or column in ("ha1", "realm") else ("[7]",):
+        for wrong in (
+            ("7", "", None)
+            if table.startswith("ps_auth") or column in ("ha1", "realm")
+            else (WRONG.get(column, "[7]"),)
+        ):
             if before[table][0][column] == wrong:
                 continue
             try:
                 world.sql(f"UPDATE {table} SET {column} = ?", wrong)
-            except sqlite3.IntegrityError:
+            except Exception:  # of whichever driver: there must be a value
                 assert wrong is None
                 continue
             altered = world.everything()
@@ -285,6 +289,7 @@ async def test_a_phone_whose_endpoint_row_is_missing_keeps_its_contacts(world: W
     assert [row["endpoint"] for row in rows(world)["ps_contacts"]] == [made["endpoint_id"]]
 
 
+@pytest.mark.sqlite
 @pytest.mark.contract("registrar R-64")
 async def test_a_time_that_somebody_spoilt_keeps_no_row_from_being_compared(world: World) -> None:
     await world.create()

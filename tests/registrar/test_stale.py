@@ -76,6 +76,7 @@ def noted(world: World) -> set[str]:
     return {name for row in world.sql("SELECT names FROM registrar_stale_keys") for name in json.loads(row["names"])}
 
 
+@pytest.mark.sqlite
 @pytest.mark.contract("registrar R-69")
 async def test_whatever_changes_is_noted_in_the_words_of_the_go_service(world: World) -> None:
     steps = await story(world, lambda: world.sql("DELETE FROM seen"))
@@ -97,6 +98,7 @@ async def test_rpc_2_and_news_of_contacts_note_the_contacts(world: World) -> Non
         assert f"ast_contacts:{made['endpoint_id']}" in noted(world)
 
 
+@pytest.mark.sqlite
 @pytest.mark.contract("registrar R-69")
 async def test_what_is_turned_into_digests_is_noted(make_world: MakeWorld) -> None:
     world = make_world(redis_address=NOWHERE, secret_storage="plaintext")
@@ -132,7 +134,7 @@ def _break() -> None:
 
 
 async def test_without_redis_nothing_is_noted(make_world: MakeWorld) -> None:
-    world = make_world()
+    world = make_world(redis_address="", redis_password="")
     await world.create()
 
     assert noted(world) == set()
@@ -162,6 +164,7 @@ async def test_notes_are_erased_when_they_have_settled_and_wait_while_the_cache_
 async def test_a_note_is_as_old_as_its_commit_and_not_as_its_transaction(world: World) -> None:
     world.frozen = True
     extension = await world.create()
+    world.wait(60)
     keys = Keys()
     late = asyncio.get_running_loop().time() + 0.05
 

@@ -189,14 +189,15 @@ async def test_a_second_commit_that_fails_is_made_up_for(two: Two) -> None:
 async def test_a_second_one_that_failed_is_left_alone_for_a_moment(two: Two) -> None:
     world, ground = two
     with ground.away():
-        await world.create("1001")
+        made = await world.create("1001")
     asked = len([statement for statement in world.statements if statement.place == ASTERISK])
     ground.pair.rests_until = asyncio.get_running_loop().time() + 10 * REST
 
     await world.create("1002")
+    assert (await world.rpc("DELETE", f"/v1/extensions/{made['id']}")).status_code == 200
 
     assert len([statement for statement in world.statements if statement.place == ASTERISK]) == asked
-    assert ground.behind == 2
+    assert ground.behind == 3
 
 
 @pytest.mark.contract("registrar R-62")

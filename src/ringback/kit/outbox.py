@@ -173,7 +173,7 @@ class Relay:
                 while await self.publish_waiting():
                     pause = self._poll
                 if loop.time() >= prune_at:
-                    await self._forget_old()
+                    await self.prune()
                     prune_at = loop.time() + PRUNE_EVERY
             except Exception as error:
                 pause = min(pause * 2, self._longest_pause)
@@ -186,7 +186,8 @@ class Relay:
                 pass
             self._news.clear()
 
-    async def _forget_old(self) -> None:
+    async def prune(self) -> None:
+        """Forget the events that were published long ago."""
         forgotten = BATCH
         while forgotten == BATCH:
             forgotten = await self._work.write(_prune)
