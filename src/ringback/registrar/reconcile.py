@@ -145,12 +145,12 @@ class Reconciler:
         if dry_run:
             return Pass(due, waiting, unread=unread)
         done = Pass([], waiting, [], unread)
-        repaired: dict[tuple[bool, object], bool] = {}
+        ends: dict[tuple[bool, object], list[Drift]] = {}
         for drift in due:
             place = (drift.table == EDGE, drift.id)  # one repair mends all of Asterisk's rows of a name
-            if place not in repaired:
-                repaired[place] = await self._is_repaired(drift)
-            (done.due if repaired[place] else done.failed).append(drift)
+            if place not in ends:
+                ends[place] = await self._end_of(drift, done)
+            ends[place].append(drift)
         await self._tell(done)
         return done
 
@@ -161,17 +161,17 @@ class Reconciler:
             return await self._work.read(lambda uow: strays.young(uow, rows, uow.now - grace))
         return await self._work.write(lambda uow: strays.note(uow, rows, uow.now - grace))
 
-    async def _is_repaired(self, drift: Drift) -> bool:
-        """One that cannot be keeps no other from it."""
+    async def _end_of(self, drift: Drift, done: Pass) -> list[Drift]:
+        """Where it belongs after the repair; one that cannot be repaired keeps no other from it."""
         try:
-            await self._work.write(partial(_repair, drift=drift))
+            is_repaired = await self._work.write(partial(_repair, drift=drift))
         except Failure:
             raise
         except Exception as error:
             log.error("a row cannot be repaired", action="reconcile", table=drift.table, exc_info=error)
-            return False
+            return done.failed
         await asyncio.sleep(0)
-        return True
+        return done.due if is_repaired else []
 
     async def _tell(self, done: Pass) -> None:
         for (table, action), rows in Counter((drift.table, drift.action) for drift in done.due).items():
@@ -266,17 +266,16 @@ async def _of_nobody(suffix: str, uow: Uow) -> list[str]:
     return [name for name in names if not await extensions.at_endpoint(uow, name)]
 
 
-async def _repair(uow: Uow, drift: Drift) -> None:
-    """Look at the truth once more, now under the lock, and make the rows of that name follow it."""
+async def _repair(uow: Uow, drift: Drift) -> bool:
+    """Make the rows of that name follow the truth as it is now, under the lock; whether there was anything to do."""
     await strays.forget(uow, drift.stray)
-    if drift.table == EDGE:
-        done = await _restate_credential(uow, drift.id)
-    else:
-        done = await extensions.restate(uow, str(drift.id))
+    in_edge = drift.table == EDGE
+    done = await (_restate_credential(uow, drift.id) if in_edge else extensions.restate(uow, str(drift.id)))
     if uow.session.is_behind:
         raise DatabaseUnavailable
-    if not done:
+    if not done and drift.action == "remove":  # else its extension ended meanwhile
         raise NothingThere
+    return done
 
 
 async def _restate_credential(uow: Uow, id: object) -> bool:
