@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import URL, Connection, create_engine, inspect, make_url, pool, text
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, pool, text
 
 from ringback.migrations.engine import driven
 from tests.foreign import Filled
@@ -40,25 +41,30 @@ def url_of(database: Database, schema: str = "") -> URL:
     return url.update_query_dict({"search_path": schema}) if schema else url
 
 
+@cache
+def engine_at(url: URL) -> Engine:
+    """Connections to it, each of which ends with its use."""
+    plain = {} if url.get_backend_name() == "postgresql" else {"ssl_disabled": True}
+    return create_engine(driven(url), poolclass=pool.NullPool, connect_args=plain)
+
+
 def rows_of(url: URL, statement: str, *values: Any) -> list[dict[str, Any]]:
     """What a client gets, in a transaction of its own; `?` stands for a value."""
-    engine = create_engine(driven(url), poolclass=pool.NullPool)
-    with engine.begin() as connection:
+    with engine_at(url).begin() as connection:
         done = connection.exec_driver_sql(statement.replace("%", "%%").replace("?", "%s"), values)
         return [dict(row) for row in done.mappings()] if done.returns_rows else []
 
 
 def run_all(url: URL, statements: Iterable[str]) -> None:
     """Run text as it is, one after the other on one connection."""
-    engine = create_engine(driven(url), poolclass=pool.NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with engine_at(url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
 def shape_of(url: URL, *, whole: bool = False) -> list[str]:
     """Every column, index, view and trigger; of Alembic's tables too if it is to be the whole."""
-    with create_engine(driven(url), poolclass=pool.NullPool).connect() as connection:
+    with engine_at(url).connect() as connection:
         rows = [tuple(row) for query in SHAPE[url.get_backend_name()] for row in connection.execute(text(query))]
         kept = [str(row) for row in rows if whole or not row[0].startswith("alembic_version")]
         return sorted(line.replace(f"`{url.database}`.", "") for line in kept)
@@ -89,7 +95,7 @@ class ForeignOnServer(Filled):
         return rows_of(self.url, text, *values)
 
     def dump(self) -> list[str]:
-        with create_engine(driven(self.url), poolclass=pool.NullPool).connect() as connection:
+        with engine_at(self.url).connect() as connection:
             return shape_of(self.url) + rows_in(connection)
 
     def spelt(self, definition: str) -> str:

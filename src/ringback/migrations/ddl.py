@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME, TINYINT
 from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.exc import NoSuchTableError
 
 from ringback.kit.errors import CannotStart
 
@@ -107,7 +108,10 @@ def columns_of(table: str) -> set[str]:
         return set()
     if dialect() == "sqlite":
         return set(op.get_bind().execute(COLUMNS, {"table": table}).scalars())
-    return {column["name"] for column in schema().get_columns(table)} if schema().has_table(table) else set()
+    try:
+        return {column["name"] for column in schema().get_columns(table)}
+    except NoSuchTableError:
+        return set()
 
 
 def indexes_of(table: str) -> dict[str, Index]:

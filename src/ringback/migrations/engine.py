@@ -13,7 +13,6 @@ PATIENCE: Final = 60
 """Seconds that a statement waits for others who hold a table, and an upgrade for another one."""
 CONNECTING: Final = 10
 """Seconds."""
-TIMEOUTS: Final = ("connect_timeout", "read_timeout")
 LOCKS: Final = {
     "mysql": f"SELECT GET_LOCK(CONCAT('ringback.', LEFT(SHA2(DATABASE(), 256), 32)), {PATIENCE})",
     "postgresql": "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended('ringback.' || current_schema(), 0))",
@@ -34,7 +33,8 @@ def driven(url: URL) -> URL:
     backend = url.get_backend_name()
     path = url.query.get("search_path")
     if backend == "postgresql" and isinstance(path, str):
-        escaped = path.replace("\\", "\\\\").replace(" ", "\\ ")
+        quoted = '"' + path.replace('"', '""') + '"'
+        escaped = quoted.replace("\\", "\\\\").replace(" ", "\\ ")
         url = url.difference_update_query(["search_path"]).update_query_dict({"options": f"-csearch_path={escaped}"})
     return url.set(drivername=DRIVERS.get(backend, backend))
 
@@ -42,16 +42,22 @@ def driven(url: URL) -> URL:
 def engine_of(url: URL, *, writes: bool = True) -> Engine:
     """On SQLite the driver would commit before each DDL, and quote text that it cannot read."""
     backend = url.get_backend_name()
-    waits = {"postgresql": {"connect_timeout": CONNECTING}, "mysql": dict.fromkeys(TIMEOUTS, CONNECTING)}
-    engine = create_engine(
-        driven(url), poolclass=pool.NullPool, hide_parameters=True, connect_args=waits.get(backend, {})
-    )
-    event.listen(
-        engine, "connect", {"sqlite": _prepare_sqlite, "postgresql": _prepare_postgresql}.get(backend, _strict)
-    )
+    engine = create_engine(driven(url), poolclass=pool.NullPool, hide_parameters=True, connect_args=_arguments(url))
+    prepare = {"sqlite": _prepare_sqlite, "postgresql": _prepare_postgresql}.get(backend, _strict)
+    event.listen(engine, "connect", prepare)
     if backend == "sqlite" and writes:
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
+
+
+def _arguments(url: URL) -> dict[str, Any]:
+    """Nobody waits for ever; and on MySQL TLS is what a DSN asks for, as it is with the service's own driver."""
+    if url.get_backend_name() == "sqlite":
+        return {}
+    if url.get_backend_name() == "postgresql":
+        return {"connect_timeout": CONNECTING}
+    encrypted = any(name.startswith("ssl_") for name in url.query)
+    return {"connect_timeout": CONNECTING, "read_timeout": CONNECTING, "ssl_disabled": not encrypted}
 
 
 @contextmanager
