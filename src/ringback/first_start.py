@@ -70,7 +70,7 @@ async def ensure(work: Work[Uow], home: Path, url: str) -> tuple[Keys | None, bo
         kept = msgspec.structs.replace(kept, url=url)
         write(home, kept)
     found = kept
-    if not await work.read(keys.any_exist):
+    if anew or not await work.read(keys.any_exist):  # new ones beside those that another home has made meanwhile
         await work.write(lambda uow: _provision(uow, found))
     return kept, anew
 

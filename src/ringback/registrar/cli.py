@@ -1,5 +1,7 @@
 """`registrar-control reconcile` and `registrar-control secrets migrate`."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -58,8 +60,7 @@ def _show(done: Pass, format: Form, *, dry_run: bool) -> None:
 @with_settings
 def migrate(settings: Settings, dry_run: DryRun = False, force: Force = False) -> None:
     """Turn every clear password into digests, for ever. Stopped half-way, it can be run again."""
-    file = settings.database_file
-    with only_one(lock_of(file), "Ringback is running on this database"):
+    with _nobody_beside_us(settings):
         found = terminal.work(settings, lambda ringback: ringback.work.read(secrets.plain))
         what = f"{found.extensions} extensions and {found.trunks} trunks with a clear password"
         if dry_run:
@@ -69,6 +70,17 @@ def migrate(settings: Settings, dry_run: DryRun = False, force: Force = False) -
         terminal.confirm("Turn them into digests, for ever?", force=force)
         done = terminal.work(settings, lambda ringback: secrets.migrate(ringback.work, terminal.progress("turned")))
     terminal.say(f"{done} passwords turned into digests; start with secret_storage=digest from now on")
+
+
+@contextlib.contextmanager
+def _nobody_beside_us(settings: Settings) -> Iterator[None]:
+    """A server in plaintext mode goes on keeping clear passwords. That of a file has a lock, of others nobody knows."""
+    if settings.is_embedded:
+        with only_one(lock_of(settings.database_file), "Ringback is running on this database"):
+            yield
+        return
+    terminal.hint("stop every Ringback on these databases first: one that runs goes on keeping clear passwords")
+    yield
 
 
 def _shown(drift: Drift, state: str) -> dict[str, object]:

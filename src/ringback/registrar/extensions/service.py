@@ -208,7 +208,10 @@ async def restate(uow: Uow, endpoint_id: str) -> bool:
     if extension := await store.at_endpoint(uow.session, endpoint_id, lock=True):
         await _tell_sip(uow, extension)
         return True
-    return await uow.sip.drop(endpoint_id) > 0
+    was_there = await uow.sip.drop(endpoint_id) > 0
+    if extension := await store.at_endpoint(uow.session, endpoint_id, lock=True):  # made while we waited for its rows
+        await _tell_sip(uow, extension)
+    return was_there or extension is not None
 
 
 async def _locked(uow: Uow, id: UUID, of: UUID | None) -> Extension:

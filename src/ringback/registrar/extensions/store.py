@@ -49,7 +49,7 @@ AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))
 AT_ENDPOINTS = Statement(LIVING.where(among(extensions.c.endpoint_id, "endpoint", CHUNK)))
 OF_CUSTOMER = Statement(LIVING.where(IS_OF_CUSTOMER).order_by(extensions.c.tm_create, extensions.c.id))
 IS_PLAIN: Final = extensions.c.password.is_not(None)
-PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(extensions.c.id).limit(bindparam("size")))
+PLAIN = Statement(WHOLE.where(IS_PLAIN, among(extensions.c.id, "id", CHUNK)).order_by(extensions.c.id))
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(extensions).where(IS_PLAIN))
 
 
@@ -63,6 +63,9 @@ LOCK = _locking(IS_EXTENSION)
 LOCK_NUMBER = _locking(HAS_NUMBER)
 LOCK_ENDPOINT = _locking(IS_AT_ENDPOINT)
 LOCK_CUSTOMER = _locking(IS_OF_CUSTOMER)
+LOCK_PLAIN = Statement(
+    select(extensions.c.id).where(IS_PLAIN).order_by(extensions.c.id).limit(bindparam("size")).with_for_update()
+)
 
 
 def to_row(extension: Extension) -> dict[str, Any]:
@@ -155,8 +158,9 @@ async def of_customer(session: Session, customer_id: UUID) -> list[Extension]:
 
 
 async def plain(session: Session, limit: int) -> list[Extension]:
-    """Some extensions that are kept with a clear password, deleted ones included."""
-    return [from_row(row) for row in await session.all(PLAIN, size=limit)]
+    """Some extensions that are kept with a clear password, deleted ones included, locked; at most `CHUNK`."""
+    ids = [row["id"] for row in await session.all(LOCK_PLAIN, size=limit)]
+    return [from_row(row) for row in await session.all(PLAIN, **spread("id", ids, CHUNK))] if ids else []
 
 
 async def count_plain(session: Session) -> int:

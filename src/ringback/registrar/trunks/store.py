@@ -34,7 +34,7 @@ END = Statement(update(trunks).where(IS_TRUNK), "tm_update", "tm_delete")
 LIVE = Statement(LIVING.where(IS_TRUNK))
 LOCKED = Statement(LIVING.where(IS_TRUNK).with_for_update())
 BY_DOMAIN = Statement(LIVING.where(func.lower(trunks.c.domain_name) == func.lower(bindparam("name"))))
-PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")))
+PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")).with_for_update())
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(trunks).where(IS_PLAIN))
 
 
@@ -97,7 +97,7 @@ async def by_domain(session: Session, name: str) -> Trunk | None:
 
 
 async def plain(session: Session, limit: int) -> list[Trunk]:
-    """Some trunks that are kept with a clear password, deleted ones included."""
+    """Some trunks that are kept with a clear password, deleted ones included, locked."""
     return [from_row(row) for row in await session.all(PLAIN, size=limit)]
 
 
