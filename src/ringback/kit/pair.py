@@ -100,6 +100,8 @@ class PairSession:
     async def _read(self, statement: Statement, ask: Callable[[Session], Awaitable[T]]) -> T:
         if statement.place == OWN:
             return await ask(self._first)
+        if self._writes and self._is_left_alone():
+            raise SecondAway
         try:
             return await ask(self._second)
         except DatabaseUnavailable:
@@ -110,14 +112,18 @@ class PairSession:
 
     async def _told(self, tell: Callable[[], Awaitable[T]], otherwise: T) -> T:
         """What the second database answers to a change; `otherwise` once it is behind."""
-        if not self.is_behind and asyncio.get_running_loop().time() < self._pair.rests_until:
-            self.is_behind = True
-        if not self.is_behind:
+        if not self._is_left_alone():
             try:
                 return await tell()
             except DatabaseUnavailable:
                 self._fall_behind()
         return otherwise
+
+    def _is_left_alone(self) -> bool:
+        """Whether this change asks the second database nothing more: waiting for it once is enough."""
+        if asyncio.get_running_loop().time() < self._pair.rests_until:
+            self.is_behind = True
+        return self.is_behind
 
     def _fall_behind(self) -> None:
         self.is_behind = True
