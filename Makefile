@@ -6,7 +6,7 @@ READY  := .venv/ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live check services lock clean again
+.PHONY: help run demo test test-fast test-live parity check services lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -28,7 +28,15 @@ test-fast: $(READY) ## run the tests that need no server and no network
 	$(BIN)/pytest -n auto --dist worksteal
 
 test-live: services ## run the tests of real processes, of a real Asterisk and Kamailio, and those that take seconds
-	$(BIN)/pytest -m "sip or process or long"
+	@failed=0; \
+	$(BIN)/pytest -m "sip or process or long" || failed=1; \
+	$(PARITY); \
+	exit $$failed
+
+parity: services ## run the fast tests again over RabbitMQ and Redis, on MariaDB and on PostgreSQL
+	@failed=0; $(PARITY); exit $$failed
+
+PARITY = for engine in mariadb postgresql; do $(BIN)/pytest -n 2 --dist worksteal --on $$engine || failed=1; done
 
 check: $(READY) ## check format, lint, types and who may import whom
 	$(BIN)/ruff format --check .

@@ -172,7 +172,7 @@ async def test_every_event_is_described_and_has_that_shape(http: httpx.AsyncClie
     for type, data in told:
         content = DOCUMENT["webhooks"][type]["post"]["requestBody"]["content"]["application/json"]
         conforms(data, content["schema"])
-        assert list(data) == list(content["example"])
+        assert data.keys() == content["example"].keys()
 
 
 async def test_errors_have_the_shape_that_is_described(http: httpx.AsyncClient, nobody: httpx.AsyncClient) -> None:

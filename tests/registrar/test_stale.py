@@ -236,7 +236,7 @@ async def test_notes_are_forgotten_when_no_older_data_are_left_anywhere(world: W
 
 
 async def test_many_names_are_noted_in_pieces(world: World) -> None:
-    for number in range(100):
+    for number in range(50):
         await world.create(str(number))
     world.sql("DELETE FROM registrar_stale_keys")
 
@@ -244,7 +244,7 @@ async def test_many_names_are_noted_in_pieces(world: World) -> None:
 
     sizes = [len(json.loads(row["names"])) for row in world.sql("SELECT names FROM registrar_stale_keys ORDER BY id")]
     assert sizes[0] == NAMES
-    assert sum(sizes) == 100 * (1 + 2 + 1 + 4 + 4)
+    assert sum(sizes) == 50 * (1 + 2 + 1 + 4 + 4)
 
 
 async def relabel_all(world: World) -> None:
