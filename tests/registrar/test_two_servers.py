@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from ringback.kit.db import ASTERISK, Database, Statement
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.pair import REST, Pair
 from ringback.kit.sqlite import SqliteDatabase
+from ringback.registrar.extensions import service as extensions
+from ringback.registrar.extensions.wire import NewExtension
 from ringback.registrar.reconcile import Reconciler
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
@@ -198,6 +200,17 @@ async def test_a_second_one_that_failed_is_left_alone_for_a_moment(two: Two) -> 
 
     assert len([statement for statement in world.statements if statement.place == ASTERISK]) == asked
     assert ground.behind == 3
+
+
+async def test_a_change_that_waits_for_the_second_one_has_time_left_to_go_on_without_it(two: Two) -> None:
+    world, ground = two
+    asked = NewExtension(extension="1001")
+    with closing(sqlite3.connect(ground.second.path, isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        made = await world.ringback.work.write(lambda uow: extensions.create(uow, world.customer, asked), patience=1)
+
+    assert (await world.rpc("GET", f"/v1/extensions/{made.extension.id}")).status_code == 200
+    assert ground.behind == 1
 
 
 @pytest.mark.contract("registrar R-62")

@@ -12,8 +12,8 @@ from ringback.kit.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 
-PATIENCE: Final = 1.0
-"""Seconds that a change waits for the second database in all; the request goes on without it."""
+SHARE: Final = 0.4
+"""How much of its time a change waits for the second database in all; then it goes on without it."""
 REST: Final = 1.0
 """Seconds that the second database is left alone after it failed to take a change."""
 
@@ -57,7 +57,7 @@ class PairSession:
 
     def __init__(self, pair: Pair, *, writes: bool, deadline: float) -> None:
         now = asyncio.get_running_loop().time()
-        patience = min(deadline, now + PATIENCE) if writes else deadline
+        patience = now + SHARE * (deadline - now) if writes else deadline
         self._pair = pair
         self._writes = writes
         self._first = pair.first.session(writes=writes, deadline=deadline)
