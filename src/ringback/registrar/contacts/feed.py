@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from ringback.kit.db import CHUNK
+from ringback.kit.db import CHUNK, Row
 from ringback.kit.errors import Failure
 from ringback.kit.streams import chunks, paired
 from ringback.kit.uow import Work
@@ -99,13 +99,13 @@ class Feed:
             self._work, lambda uow, after: uow.sip.live_contacts(self._suffix, after, CHUNK, uow.now), _id, ""
         )
         async for new, old in paired(self._work, live, _id, lambda uow, ids: store.known(uow.session, ids)):
-            if old is None or new["endpoint"] != old["endpoint_id"]:
+            if old is None or not _is_at(new, old):
                 found.endpoints.add(new["endpoint"])
             elif (contact := from_row(new)).state != from_row(old).state:
                 found.refreshed.append(contact)
         seen = chunks(self._work, lambda uow, after: store.behind(uow.session, after, CHUNK), _id, "")
         async for old, alive in paired(self._work, seen, _id, lambda uow, ids: uow.sip.contacts_of(ids, uow.now)):
-            if alive is None or alive["endpoint"] != old["endpoint_id"]:
+            if alive is None or not _is_at(alive, old):
                 found.extensions.add(old["extension_id"])
         return found
 
@@ -130,6 +130,12 @@ async def _compare_extension(uow: Uow, id: UUID) -> None:
         await service.refresh(uow, extension)
     else:
         await store.drop_all(uow.session, id)
+
+
+def _is_at(contact: Row, known: Row) -> bool:
+    """Whether it is still that phone's; where Asterisk finds a phone by any letter case, a contact may be spelt so."""
+    name = known["endpoint_id"]
+    return name is not None and str(contact["endpoint"]).lower() == name.lower()
 
 
 def _id(row: Any) -> str:
