@@ -2,15 +2,22 @@
 
 import json
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from ringback import server
+from ringback.app import assemble
+from ringback.databases import opened
 from ringback.kit.errors import CannotStart
+from ringback.knobs import load
 from ringback.migrations import commands
+from ringback.settings import Settings
 from tests.foreign import BASE, CREATED, NEVER, PASSWORD, TABLES, TRUNK_BASE, Filled, meta, refusal, upgrade
 from tests.live.schemas import ENGINES, ForeignOnServer, shape_of
 from tests.live.test_schema_on_servers import Killed, dying_at
@@ -124,6 +131,53 @@ def test_a_database_of_the_other_service_becomes_ours(foreign: ForeignOnServer) 
     before = foreign.dump()
     upgrade(foreign)
     assert foreign.dump() == before
+
+
+def settings_of(foreign: ForeignOnServer, home: Path, **more: Any) -> Settings:
+    """Those of a start on it, with its own base domains; Asterisk's tables are beside the others."""
+    dsns = dict.fromkeys(("database_dsn_bin", "database_dsn_asterisk"), foreign.database.dsn)
+    free = dict.fromkeys(("rest_listen_address", "prometheus_listen_address"), "127.0.0.1:0")
+    bases = {"domain_name_extension": BASE, "domain_name_trunk": TRUNK_BASE}
+    return load({"ringback_home": home, **bases, **dsns, **free, **more})
+
+
+@pytest.mark.contract("registrar R-83")
+async def test_a_start_on_it_serves_the_old_addresses_and_new_ones(foreign: ForeignOnServer, tmp_path: Path) -> None:
+    made = fill(foreign)
+    with pytest.raises(CannotStart, match="run 'ringback db upgrade'"):
+        async with server.running(settings_of(foreign, tmp_path)):
+            pytest.fail("it has started")
+    upgrade(foreign)
+    with pytest.raises(CannotStart, match=r"secret_storage=plaintext.*registrar-control secrets migrate"):
+        async with server.running(settings_of(foreign, tmp_path)):
+            pytest.fail("it has started")
+
+    settings = settings_of(foreign, tmp_path, secret_storage="plaintext")
+    async with opened(settings) as databases, aclosing(assemble(settings, databases)) as ringback:
+
+        async def ask(method: str, uri: str, data: Any = None) -> tuple[int, Any]:
+            sent = {"method": method, "uri": uri, "publisher": "test", "data_type": "application/json", "data": data}
+            reply = json.loads(await ringback.rpc.serve(json.dumps(sent).encode()))
+            return reply["status_code"], reply.get("data")
+
+        for hash in (HASH, f"direct.{HASH.upper()}"):
+            status, direct = await ask("GET", f"/v1/extension-directs?hash={hash}")
+            assert (status, direct["extension_id"]) == (200, str(made["phone"]))
+        assert (await ask("GET", f"/v1/extension-directs?hash={OTHER}"))[0] == 404
+        for enabled in (False, True):
+            status, phone = await ask("PUT", f"/v1/extensions/{made['phone']}", {"direct": enabled})
+            assert (status, bool(phone["direct_hash"])) == (200, enabled)
+        assert (await ask("GET", f"/v1/extension-directs?hash={HASH}"))[0] == 404
+        taken = {"customer_id": str(foreign.customer), "extension": "1001", "password": "Sample-Pass-0002"}
+        assert (await ask("POST", "/v1/extensions", taken))[0] == 409
+        assert (await ask("POST", "/v1/extensions", taken | {"extension": "Lobby"}))[0] == 200
+        assert (await ask("POST", "/v1/extensions", taken | {"extension": "lobby"}))[0] == 409
+        await ringback.reconciler.once()
+
+    realm = f"{foreign.customer}.{BASE}"
+    rows = {row["id"]: row for row in foreign.sql("SELECT * FROM ps_auths")}
+    assert rows.keys() == {f"{number}@{realm}" for number in ("1001", "1002", "Lobby")}
+    assert (rows[f"1002@{realm}"]["username"], rows[f"1002@{realm}"]["password"]) == ("desk", PASSWORD)
 
 
 @pytest.mark.contract("registrar R-82")
