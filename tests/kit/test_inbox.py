@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,7 +38,7 @@ class Desk:
         self.asleep: Callable[[], Awaitable[None]] = self.rest
         self.inbox = Inbox[Uow]({(SHOP, PAID): self.pay}, world.ringback.work, self.observe, sleep=self.sleep)
 
-    async def pay(self, work: Work[Uow], id: UUID) -> None:
+    async def pay(self, work: Work[Uow], id: UUID, at: datetime) -> None:
         if self.failing:
             raise self.failing.pop(0)
         self.done.append(id)
@@ -183,7 +183,7 @@ async def test_after_the_fourth_failure_it_is_kept_with_the_reason(desk: Desk, e
     assert desk.slept == [5, 30, 120]
     assert desk.done == []
     (row,) = await desk.dead()
-    assert row["tm_create"] == START + timedelta(seconds=1)
+    assert row["tm_create"] == START + timedelta(seconds=2)
     assert await desk.kept() == [(f'{{"id":"{ID}"}}', told)]
     assert desk.observed == [(SHOP, PAID)]
     assert await desk.inbox.take(event()), "the next one is followed again"
@@ -211,8 +211,8 @@ async def test_a_database_that_is_down_delays_the_keeping_and_loses_nothing(desk
 async def test_events_about_one_are_followed_in_the_order_in_which_they_came(desk: Desk) -> None:
     followed: list[tuple[str, UUID]] = []
 
-    def follow(type: str) -> Callable[[Work[Uow], UUID], Awaitable[None]]:
-        async def note(work: Work[Uow], id: UUID) -> None:
+    def follow(type: str) -> Callable[[Work[Uow], UUID, datetime], Awaitable[None]]:
+        async def note(work: Work[Uow], id: UUID, at: datetime) -> None:
             if type == PAID and desk.failing:
                 raise desk.failing.pop(0)
             followed.append((type, id))

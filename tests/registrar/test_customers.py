@@ -9,15 +9,19 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from ringback.kit import inbox
 from ringback.kit.db import CHUNK, Conflict, Statement
 from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.inbox import Inbox
 from ringback.kit.secret import Secret
 from ringback.registrar import cascade
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.wire import NewExtension
+from ringback.registrar.heard import CUSTOMERS, HEARD
+from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.registrar.trunks import service as trunks
 from ringback.registrar.trunks.wire import NewTrunk
@@ -143,11 +147,19 @@ async def test_a_frozen_customer_gets_nothing_new_and_keeps_what_they_have(world
 async def test_what_is_told_twice_is_done_once(world: World, type: str) -> None:
     await fill(world, 2, 1)
     assert await world.tell(type)
-    after = world.everything()
+    after = but_when(world)
 
     assert await world.tell(type)
 
-    assert world.everything() == after
+    assert but_when(world) == after
+
+
+def but_when(world: World) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, without when somebody last told a customer's status."""
+    return {
+        table: [{name: value for name, value in row.items() if name != "tm_status"} for row in rows]
+        for table, rows in world.everything().items()
+    }
 
 
 @pytest.mark.contract("registrar R-68")
@@ -500,3 +512,46 @@ async def test_a_customer_who_cannot_be_ended_keeps_no_other_and_no_repair(world
         await running
     assert [realm(world, owner) is None for owner in owners] == [True, False, True]
     assert left(world) == 1
+
+
+@pytest.mark.contract("registrar R-68")
+@pytest.mark.parametrize(
+    ("first", "then", "left"),
+    [("customer_frozen", "customer_recovered", "active"), ("customer_recovered", "customer_frozen", "frozen")],
+)
+async def test_what_failed_here_does_not_undo_what_another_instance_heard_later(
+    make_world: MakeWorld, first: str, then: str, left: str
+) -> None:
+    world = make_world()
+    other = make_world(beside=world)
+    other.now, other.customer = world.now, world.customer
+    waiting = asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        world.heal()
+        waiting.set()
+        other.wait(seconds)
+        assert await other.tell(then)
+        world.wait(2 * seconds)
+
+    def fail(statement: Statement) -> None:
+        raise DatabaseUnavailable
+
+    inbox = Inbox(HEARD, world.ringback.work, lambda publisher, type, ms: None, sleep=pause)
+    world.before_statement = fail
+    data = {"id": str(world.customer)}
+    assert await inbox.take(msgspec.json.encode({"publisher": CUSTOMERS, "type": first, "data": data}))
+
+    assert waiting.is_set()
+    assert status(world) == left
+
+
+@pytest.mark.contract("registrar R-68")
+async def test_what_failed_here_is_done_later_unless_somebody_said_otherwise(world: World) -> None:
+    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, extension=5, trunk=None))
+    world.fail_at(0, DatabaseUnavailable())
+    world.asleep = lambda: None
+
+    assert await world.tell("customer_frozen")
+
+    assert status(world) == "frozen"

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -57,8 +58,9 @@ class Subject(msgspec.Struct):
     id: UUID
 
 
-Heard = Callable[[Work[U], UUID], Awaitable[None]]
-"""What is done about an event; it may be done again, and raises when it could not be done."""
+Heard = Callable[[Work[U], UUID, datetime], Awaitable[None]]
+"""What is done about an event: (work, whom it is about, when it came). It may be done again, much later than what came
+after it to somebody beside us, and raises when it could not be done."""
 Observe = Callable[[str, str, float], None]
 """(publisher, type, milliseconds)"""
 
@@ -110,13 +112,14 @@ class Inbox(Generic[U]):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
             await self._bury(envelope, "it names nobody")
             return False
+        at = self._work.now()
         async with self._turns.setdefault(id, asyncio.Lock()):
-            return await self._insist(heard, id, envelope)
+            return await self._insist(heard, id, envelope, at)
 
-    async def _insist(self, heard: Heard[U], id: UUID, envelope: Envelope) -> bool:
+    async def _insist(self, heard: Heard[U], id: UUID, envelope: Envelope, at: datetime) -> bool:
         for pause in (*self._pauses, None):
             try:
-                await heard(self._work, id)
+                await heard(self._work, id, at)
             except Exception as error:
                 known = isinstance(error, Failure)
                 log.warning("an event waits", action=envelope.type, again=pause, exc_info=None if known else error)

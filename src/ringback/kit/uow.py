@@ -1,6 +1,7 @@
 """One request, one transaction: the only `commit` in the house."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
@@ -14,7 +15,10 @@ from ringback.kit.events import Event
 T = TypeVar("T")
 U = TypeVar("U", bound="UnitOfWork")
 
-TRIES: Final = 3
+AGAIN: Final = 3
+"""How often a verb is run once more that was in the way of others (registrar 3.2)."""
+APART: Final = 0.05
+"""Seconds by which those who were in each other's way get apart, at most, for each try."""
 PATIENCE: Final = 2.5
 """Seconds that one request may take in all; callers over the queue wait 3 (registrar 2.2)."""
 
@@ -88,6 +92,9 @@ class Work(Generic[U]):
         self._clock = clock
         self._published = published
 
+    def now(self) -> datetime:
+        return self._clock()
+
     async def read(self, verb: Callable[[U], Awaitable[T]]) -> T:
         """Run a verb that changes nothing: it takes no write lock."""
         return await self._run(verb, writes=False)
@@ -110,11 +117,12 @@ class Work(Generic[U]):
     async def _persistently(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float) -> tuple[T, U]:
         answers: dict[Hashable, Any] = {}
         tries = 0
-        while tries < TRIES:
+        while tries <= AGAIN:
             try:
                 return await self._once(verb, answers, writes=writes, deadline=deadline)
             except Conflict:
                 tries += 1
+                await asyncio.sleep(random.uniform(0, tries * APART))  # noqa: S311
                 continue
             except Unheard as unheard:
                 wanted = unheard

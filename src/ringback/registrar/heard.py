@@ -1,5 +1,6 @@
 """What we do when others tell us something: one function an event, each of which may be done again."""
 
+from datetime import datetime
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -14,24 +15,24 @@ from ringback.registrar.work import Uow
 CUSTOMERS: Final = "customer-manager"
 
 
-async def created(work: Work[Uow], id: UUID) -> None:
+async def created(work: Work[Uow], id: UUID, at: datetime) -> None:
     """The customer gets a realm; one who was deleted meanwhile does not."""
     await work.write(partial(_ensure_realm, customer_id=id))
 
 
-async def deleted(work: Work[Uow], id: UUID) -> None:
+async def deleted(work: Work[Uow], id: UUID, at: datetime) -> None:
     """The customer ends, with all of theirs."""
     await cascade.end(work, id)
 
 
-async def frozen(work: Work[Uow], id: UUID) -> None:
+async def frozen(work: Work[Uow], id: UUID, at: datetime) -> None:
     """The customer gets nothing new, and no stranger reaches them."""
-    await work.write(partial(realms.set_status, customer_id=id, status=Status.FROZEN))
+    await work.write(partial(realms.set_status, customer_id=id, status=Status.FROZEN, heard=at))
 
 
-async def recovered(work: Work[Uow], id: UUID) -> None:
+async def recovered(work: Work[Uow], id: UUID, at: datetime) -> None:
     """The customer is as before; a deleted one stays deleted."""
-    await work.write(partial(realms.set_status, customer_id=id, status=Status.ACTIVE))
+    await work.write(partial(realms.set_status, customer_id=id, status=Status.ACTIVE, heard=at))
 
 
 HEARD: Final[dict[tuple[str, str], Heard[Uow]]] = {

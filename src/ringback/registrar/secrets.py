@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.uow import Work
 from ringback.registrar import meta
 from ringback.registrar.extensions import service as extensions
@@ -52,7 +53,15 @@ async def migrate(work: Work[Uow], tell: Callable[[int], None] = lambda done: No
 
 
 async def _some(keep: Callable[[Uow, int], Awaitable[int]], uow: Uow) -> int:
-    return await keep(uow, BATCH)
+    done = await keep(uow, BATCH)
+    _require_told(uow)
+    return done
+
+
+def _require_told(uow: Uow) -> None:
+    """No clear password may stay in Asterisk's database because that did not answer."""
+    if uow.session.is_behind:
+        raise DatabaseUnavailable
 
 
 async def _forget_those_of_nobody(uow: Uow) -> None:
@@ -60,6 +69,7 @@ async def _forget_those_of_nobody(uow: Uow) -> None:
     if not (await plain(uow)).rows:
         await edge.forget_clear(uow.session)
         await uow.sip.forget_clear(f".{uow.settings.domain_name_extension}")
+        _require_told(uow)
 
 
 async def _is_noted(uow: Uow) -> bool:

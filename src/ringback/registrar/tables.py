@@ -125,6 +125,7 @@ customers = Table(
     Column("limit_trunk", Integer),
     Column("tm_create", Time),
     Column("tm_update", Time),
+    Column("tm_status", Time),
 )
 
 contact_states = Table(

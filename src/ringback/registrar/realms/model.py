@@ -35,6 +35,8 @@ class Customer:
     status: Status = Status.ACTIVE
     limit_extension: int | None = None
     limit_trunk: int | None = None
+    tm_status: datetime | None = None
+    """When somebody last said what the status is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -116,12 +117,18 @@ async def is_deleted(uow: Uow, customer_id: UUID) -> bool:
     return (await customer(uow, customer_id)).status is Status.DELETED
 
 
-async def set_status(uow: Uow, customer_id: UUID, status: Status) -> Customer:
-    """Say what the customer may do from now on; who is deleted stays so. The customer as it is then."""
+async def set_status(uow: Uow, customer_id: UUID, status: Status, heard: datetime | None = None) -> Customer:
+    """Say what the customer may do from now on; who is deleted stays so. The customer as it is then.
+
+    What was `heard` before somebody said something else, and could not be done until now, is no news any more.
+    """
     before = await store.locked(uow.session, customer_id, uow.now)
-    if before.status is status or before.status is Status.DELETED:
+    if before.status is Status.DELETED or (heard and before.tm_status and heard < before.tm_status):
         return before
-    after = replace(before, status=status)
+    if before.status is status:
+        await store.note_status(uow.session, customer_id, uow.now)
+        return before
+    after = replace(before, status=status, tm_status=uow.now)
     await store.set_customer(uow.session, after, uow.now)
     return after
 

@@ -11,7 +11,7 @@ from ringback.registrar.realms.model import Customer, LabelTaken, Realm, Status
 from ringback.registrar.tables import customer_domains, customers, extensions, trunks
 
 DOMAIN_COLUMNS: Final = tuple(column.name for column in customer_domains.columns)
-CUSTOMER_COLUMNS: Final = ("customer_id", "status", "limit_extension", "limit_trunk")
+CUSTOMER_COLUMNS: Final = ("customer_id", "status", "limit_extension", "limit_trunk", "tm_status")
 IS_CUSTOMER: Final = customers.c.customer_id == bindparam("of_customer")
 ADD = Statement(insert(customer_domains), *DOMAIN_COLUMNS)
 CHANGE = Statement(
@@ -28,8 +28,9 @@ LIVE = Statement(CUSTOMER)
 LOCKED = Statement(CUSTOMER.with_for_update())
 ADD_CUSTOMER = Statement(insert(customers), *CUSTOMER_COLUMNS, "tm_create")
 CHANGE_CUSTOMER = Statement(
-    update(customers).where(IS_CUSTOMER), "status", "limit_extension", "limit_trunk", "tm_update"
+    update(customers).where(IS_CUSTOMER), "status", "limit_extension", "limit_trunk", "tm_status", "tm_update"
 )
+NOTE_STATUS = Statement(update(customers).where(IS_CUSTOMER), "tm_status")
 ONE_EXTENSION = Statement(
     select(extensions.c.id)
     .where(extensions.c.customer_id == bindparam("of_customer"), extensions.c.tm_delete.is_(None))
@@ -115,6 +116,11 @@ async def set_customer(session: Session, customer: Customer, now: datetime) -> N
     """Write a locked customer down."""
     row = _customer_row(customer)
     await session.run(CHANGE_CUSTOMER, of_customer=row.pop("customer_id"), **row, tm_update=now)
+
+
+async def note_status(session: Session, customer_id: UUID, now: datetime) -> None:
+    """Note that a locked customer's status is what somebody says once more."""
+    await session.run(NOTE_STATUS, of_customer=customer_id, tm_status=now)
 
 
 async def left_over(session: Session) -> list[UUID]:

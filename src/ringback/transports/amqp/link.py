@@ -105,6 +105,8 @@ class Link:
                 self._say(str(away))
             except CannotStart as refused:
                 self._say(str(refused), refused=True)
+            except Exception as error:  # whatever it is, to be without a broker for ever is worse
+                log.error("the way to the broker failed", action="amqp", exc_info=error)
             self._connection = None
             self._arrival.clear()
             await pauses.wait()
@@ -126,6 +128,11 @@ class Link:
                 except Refused as refused:
                     channel = None
                     log.error("the broker refuses", action="amqp", setting=role.setting, error=str(refused))
+                except Exception as error:
+                    if channel:
+                        channel.close()
+                    channel = None
+                    log.error("a role at the broker failed", action="amqp", setting=role.setting, exc_info=error)
                 role.lost()
                 await pauses.wait()
         finally:
