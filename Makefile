@@ -29,7 +29,7 @@ test-fast: $(READY) ## run the tests that need no server and no network
 
 test-live: services ## run the tests of real processes, of a real Asterisk and Kamailio, and those that take seconds
 	@failed=0; \
-	$(BIN)/pytest -m "sip or process or long" || failed=1; \
+	$(BIN)/pytest -n 2 --dist loadfile -m "sip or process or long" || failed=1; \
 	$(PARITY); \
 	exit $$failed
 
