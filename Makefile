@@ -6,7 +6,7 @@ READY  := .venv/ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live parity check services lock clean again
+.PHONY: help run demo test test-fast test-live parity chaos check services lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -35,6 +35,9 @@ test-live: services ## run the tests of real processes, of a real Asterisk and K
 
 parity: services ## run the fast tests again over RabbitMQ and Redis, on MariaDB and on PostgreSQL
 	@failed=0; $(PARITY); exit $$failed
+
+chaos: services ## kill everything under load, 200 times; SEED=… and KILLS=… play it again
+	CHAOS_SEED=$(SEED) CHAOS_KILLS=$(or $(KILLS),200) $(BIN)/pytest -m process -s tests/chaos
 
 PARITY = for engine in mariadb postgresql; do $(BIN)/pytest -n 2 --dist worksteal --on $$engine || failed=1; done
 
