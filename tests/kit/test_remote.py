@@ -34,8 +34,8 @@ from tests.engines import (
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 WAITING = {
-    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx"
-    " WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{own}%'",
+    "mariadb": "SELECT count(*) FROM information_schema.processlist"
+    " WHERE id != connection_id() AND command = 'Execute' AND info LIKE '%{own}%'",
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{own}%'",
 }
 AS_NUMBER = Statement(select(cast(things.c.name, BigInteger).label("number")))

@@ -141,9 +141,10 @@ async def _waits(peer: Peer, messages: int) -> bool:
 
 
 def waiting(server: MariaDb) -> bool:
-    """Whether two transactions wait for a lock."""
-    (row,) = server.execute("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
-    return bool(row[0] >= 1)
+    """Whether somebody waits for a customer's row."""
+    text = "SELECT count(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE %s"
+    (row,) = server.execute(text, "%registrar_customers%FOR UPDATE")
+    return bool(row[0])
 
 
 @pytest.mark.contract("registrar R-13")
