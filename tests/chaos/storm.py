@@ -25,7 +25,7 @@ REST: Final = 60.0
 """Seconds within which everything comes to rest."""
 EVENT_PAUSE: Final = 8.0
 """Seconds that an event waits which was tried once more; whoever holds one that waits longer is killed."""
-EVERY: Final = 5
+EVERY: Final = 10
 """Kills between two looks at everything."""
 SAMPLE: Final = 60
 """Numbers that are tried in the end."""
@@ -237,6 +237,7 @@ async def _raged(installation: Installation, seed: str, kills: int) -> Storm:
         await installation.all_ready()
         installation.say("all are ready")
         async with Platform.at(installation.broker.url(), installation.broker_is_up) as platform:
+            await asyncio.to_thread(installation.broker.settle)
             load = Load(platform, installation, seed)
             storm = Storm(installation, platform, load, seed, kills)
             tasks.append(group.create_task(load.run()))

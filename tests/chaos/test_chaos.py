@@ -19,6 +19,7 @@ SHARES = {"mariadb": 0.4, "postgresql": 0.4, "two servers": 0.2}
 pytestmark = pytest.mark.process
 
 
+@pytest.mark.contract("registrar R-5, R-6, R-63, R-69")
 @pytest.mark.parametrize("layout", SHARES)
 async def test_nothing_is_lost_whatever_is_killed(layout: str, tmp_path: Path) -> None:
     kills = round(KILLS * SHARES[layout])
