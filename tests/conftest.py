@@ -22,14 +22,14 @@ from tests.world import World
 pytest_plugins = ["tests.servers.fixtures"]
 
 CASE: Final = pytest.StashKey[int]()
-CASES: Final = 2
+CASES: Final = 1
 """Of each test on servers, unless all are asked for."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     about = "run the tests of worlds over RabbitMQ, this engine and Redis, and no others"
     parser.addoption("--on", choices=ENGINES, help=about)
-    parser.addoption("--every", action="store_true", help="with --on: all cases of each test, not the first two")
+    parser.addoption("--every", action="store_true", help="with --on: all cases of each test, not the first alone")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
