@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/ready
 
+# Compiled modules are kept whatever the caller has set: each process of a test would compile Ringback anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run demo test test-fast test-live parity chaos check services lock clean again
