@@ -28,7 +28,7 @@ test: $(READY) ## run every test: the fast ones, then the others
 	exit $$failed
 
 test-fast: $(READY) ## run the tests that need no server and no network
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal --ignore tests/live --ignore tests/chaos
 
 test-live: services ## run the tests of real processes, of a real Asterisk and Kamailio, and those that take seconds
 	@failed=0; \

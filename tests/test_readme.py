@@ -14,7 +14,7 @@ from tests.house import ROOT
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-MAKE = "make -o .venv/ready "
+MAKE = "make --no-print-directory -o .venv/ready "
 """The environment of the tests is the one that make would have made."""
 
 

@@ -77,7 +77,8 @@ class Asterisk(Child):
         self = cls(program, options, folders)
         try:
             await self._start()
-            await asyncio.wait_for(self._booted(), BOOT_SECONDS)
+            async with asyncio.timeout(BOOT_SECONDS):
+                await self._booted()
         except TimeoutError:
             lines = self.problems()
             await self.stop()

@@ -47,7 +47,8 @@ async def end(process: asyncio.subprocess.Process, within: float) -> None:
     if process.returncode is None:
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), within)
+        async with asyncio.timeout(within):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -43,7 +43,8 @@ class Kamailio(Child):
         self = cls(program, replace(options, modules=program.modules), folder)
         replace_file(folder / "kamailio.cfg", kamailio_config(self.options).encode(), 0o600)
         try:
-            await asyncio.wait_for(self._start(), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                await self._start()
         except TimeoutError:
             lines = self.problems()
             await self.stop()

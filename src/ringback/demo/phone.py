@@ -148,7 +148,8 @@ class Phone:
             with contextlib.suppress(PhoneFailed):
                 await self._tell({"do": "close"})
             try:
-                await asyncio.wait_for(self._process.wait(), 5)
+                async with asyncio.timeout(5):
+                    await self._process.wait()
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()

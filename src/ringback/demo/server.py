@@ -58,7 +58,8 @@ class Server(Child):
         home.parent.mkdir(parents=True, exist_ok=True)
         self = cls(home.absolute(), settings)
         try:
-            await asyncio.wait_for(self._start(), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                await self._start()
         except TimeoutError:
             await self.stop()
             raise ServerFailed(f"not ready after {START_SECONDS:g} s; its log is {self.log}") from None
