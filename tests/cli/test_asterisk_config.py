@@ -1,4 +1,4 @@
-"""`ringback sip asterisk-config` on MariaDB and PostgreSQL: what it writes, for whose eyes, and what it refuses."""
+"""`ringback sip asterisk-config`: what it writes on MariaDB and PostgreSQL, for whose eyes, and what it refuses."""
 
 from configparser import ConfigParser
 from pathlib import Path
@@ -23,6 +23,16 @@ def command(shell: Shell, out: Path, own: str, theirs: str, *more: str) -> Ran:
     ran = shell.ringback("sip", "asterisk-config", f"--out={out}", *dsns, *more)
     assert PASSWORD not in ran.out + ran.err
     return ran
+
+
+def on_a_file(shell: Shell, out: Path | None, *more: str) -> tuple[int, str]:
+    """The same for the SQLite file of a home: its exit code, and all that it said."""
+    ran = shell.ringback("sip", "asterisk-config", *([f"--out={out}"] if out else []), *more)
+    return ran.code, ran.out + ran.err
+
+
+def written(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
 
 
 def odbc_ini(folder: Path) -> ConfigParser:
@@ -151,3 +161,49 @@ def test_a_file_beside_a_server_is_refused_in_one_line(shell: Shell, tmp_path: P
 
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
     assert "database_dsn_bin: must be a SQLite file for this" in ran.err
+
+
+# ---- whatever the engine
+
+
+def test_files_that_differ_are_named_and_left_alone_unless_forced(shell: Shell, tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    (etc / "pjsip.conf").write_text("; mine\n")
+    (etc / "other.conf").write_text("; mine, too\n")
+
+    refused = on_a_file(shell, etc)
+    assert refused == (2, f"ringback: {etc} has files that differ: pjsip.conf; --force replaces them\n")
+    assert written(etc) == {"pjsip.conf": "; mine\n", "other.conf": "; mine, too\n"}
+
+    assert on_a_file(shell, etc, "--force")[0] == 0
+    after = written(etc)
+    assert after["other.conf"] == "; mine, too\n"
+    assert "type=transport" in after["pjsip.conf"]
+
+    code, text = on_a_file(shell, etc)
+    assert (code, text.splitlines()[0]) == (0, f"0 files written to {etc} ({len(after) - 1} were so already)")
+
+
+def test_a_folder_that_cannot_be_one_is_refused_in_one_line(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert on_a_file(shell, tmp_path / "file") == (
+        2,
+        f"ringback: {tmp_path / 'file'} cannot be used: not a directory\n",
+    )
+    assert on_a_file(shell, None) == (
+        2,
+        "ringback: One or more fields are invalid. --out is required\n",
+    )
+
+
+def test_every_faulty_flag_is_named_at_once_and_nothing_is_written(shell: Shell, tmp_path: Path) -> None:
+    faulty = ("--bind=::1", "--rtp_ports=9-8", "--system_name=a b", "--database=a;b", "--odbc_driver=a\nb")
+
+    code, text = on_a_file(shell, tmp_path / "etc", *faulty)
+
+    assert code == 2
+    assert [flag for flag in ("bind", "rtp_ports", "system_name", "database", "odbc_driver") if f"--{flag} " in text] \
+        == ["bind", "rtp_ports", "system_name", "database", "odbc_driver"]  # fmt: skip
+    assert not (tmp_path / "etc").exists()
