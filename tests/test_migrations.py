@@ -4,9 +4,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, MetaData, create_engine, inspect, pool
 
 from ringback.kit.columns import Id
+from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 
@@ -34,6 +36,28 @@ def test_up_down_and_up_again_leaves_the_schema_as_it_was(tmp_path: Path) -> Non
         commands.upgrade(name, at)
         assert commands.is_current(name, at)
     assert everything() == first
+
+
+def test_a_revision_has_the_name_of_its_file_and_the_last_file_is_the_head() -> None:
+    for name in commands.DATABASES:
+        scripts = ScriptDirectory(str(commands.HERE / name))
+        files = [Path(script.path).stem for script in scripts.walk_revisions()]
+
+        assert [
+            f"{len(files) - number:03}_{one.revision}" for number, one in enumerate(scripts.walk_revisions())
+        ] == files
+        assert commands.head(name) == scripts.get_current_head()
+
+
+def test_a_table_of_versions_that_names_two_is_refused_in_one_line(tmp_path: Path) -> None:
+    at = url(tmp_path / "ringback.db")
+    commands.upgrade("asterisk", at)
+    with sqlite3.connect(tmp_path / "ringback.db") as file:
+        file.execute("INSERT INTO alembic_version_asterisk VALUES ('another')")
+    file.close()
+
+    with pytest.raises(CannotStart, match="alembic_version_asterisk names more than one revision"):
+        commands.current("asterisk", at)
 
 
 def shape_of(path: Path) -> dict[str, list[tuple[object, ...]]]:

@@ -1,23 +1,26 @@
-"""Upgrade, downgrade and show a schema: Alembic, pointed at our own databases."""
+"""Upgrade, downgrade and show a schema: Alembic, pointed at our own databases.
+
+Only what changes or lists a schema imports Alembic, which would be a quarter of the start of every command.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from ringback.kit.errors import CannotStart
 from ringback.migrations.complaints import Unusable, told
 from ringback.migrations.engine import connected
-from ringback.migrations.version_table import name_of
+from ringback.migrations.version_table import name_of, read
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 Name = Literal["bin", "asterisk"]
 
@@ -27,6 +30,8 @@ HERE: Final = Path(__file__).parent
 
 
 def config(database: Name, url: URL) -> Config:
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", str(HERE / database).replace("%", "%%"))
     made.set_main_option("path_separator", "os")
@@ -36,23 +41,32 @@ def config(database: Name, url: URL) -> Config:
 
 def upgrade(database: Name, url: URL, revision: str = "head", *, sql: bool = False) -> None:
     """Bring the schema up; two at a time take turns. `CannotStart` says in one line why it cannot be."""
+    from alembic import command
+
     _do(database, url, lambda made: command.upgrade(made, revision, sql=sql), sql=sql)
 
 
 def downgrade(database: Name, url: URL, revision: str, *, sql: bool = False) -> None:
     """Take it down, with the rows that are in it."""
+    from alembic import command
+
     _do(database, url, lambda made: command.downgrade(made, revision, sql=sql), sql=sql)
 
 
 def _do(database: Name, url: URL, do: Callable[[Config], None], *, sql: bool) -> None:
+    from alembic.util.exc import CommandError
+
     made = config(database, url)
     with _saying_why(database, url):
-        if sql:
-            do(made)
-        else:
-            with connected(url) as connection:
-                made.attributes["connection"] = connection
+        try:
+            if sql:
                 do(made)
+            else:
+                with connected(url) as connection:
+                    made.attributes["connection"] = connection
+                    do(made)
+        except CommandError as error:
+            raise CannotStart(f"{database}: {error}") from None
 
 
 @contextmanager
@@ -63,8 +77,6 @@ def _saying_why(database: Name, url: URL) -> Iterator[None]:
         place = f"database_dsn_{database}: {place}"
     try:
         yield
-    except CommandError as error:
-        raise CannotStart(f"{database}: {error}") from None
     except Unusable as error:
         raise CannotStart(f"{place} cannot be used: {error}") from None
     except DBAPIError as error:
@@ -73,6 +85,8 @@ def _saying_why(database: Name, url: URL) -> Iterator[None]:
 
 def history(database: Name, url: URL) -> list[tuple[str, str]]:
     """(revision, what it is) from the oldest on."""
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(config(database, url)).walk_revisions()
     return [(script.revision, script.doc) for script in reversed(list(scripts))]
 
@@ -82,8 +96,7 @@ def current(database: Name, url: URL) -> str | None:
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         return None
     with _saying_why(database, url), connected(url, writes=False) as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": name_of(database)})
-        return context.get_current_revision()
+        return read(connection, name_of(database))
 
 
 def is_current(database: Name, url: URL) -> bool:
@@ -91,6 +104,7 @@ def is_current(database: Name, url: URL) -> bool:
 
 
 @cache
-def head(database: Name) -> str | None:
-    """The newest revision, which every start asks for and nothing changes meanwhile."""
-    return ScriptDirectory(str(HERE / database)).get_current_head()
+def head(database: Name) -> str:
+    """The newest revision, which every start asks for and nothing changes meanwhile: its file has its name."""
+    newest = max(file.stem for file in (HERE / database / "versions").glob("[0-9]*.py"))
+    return newest.partition("_")[2]

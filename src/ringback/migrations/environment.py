@@ -4,15 +4,36 @@ from contextlib import nullcontext
 from typing import Any
 
 from alembic import context
+from alembic.ddl.mysql import MySQLImpl
+from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection, String, Table, make_url
 
 from ringback.migrations.complaints import Unusable
 from ringback.migrations.engine import connected, driven, take_turn
-from ringback.migrations.version_table import name_of, widen
+from ringback.migrations.version_table import WIDTH, name_of, widen
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 
 TABLES = {"bin": OWN_TABLES, "asterisk": ASTERISK_TABLES}
+
+
+class OnMySql(MySQLImpl):
+    __dialect__ = "mysql"
+
+    def version_table_impl(self, **more: Any) -> Table:
+        return _wide(super().version_table_impl(**more))
+
+
+class OnPostgresql(PostgresqlImpl):
+    __dialect__ = "postgresql"
+
+    def version_table_impl(self, **more: Any) -> Table:
+        return _wide(super().version_table_impl(**more))
+
+
+def _wide(table: Table) -> Table:
+    table.c.version_num.type = String(WIDTH)
+    return table
 
 
 def run(database: str) -> None:

@@ -1,10 +1,9 @@
 """The table that says which revision a schema is at, wide enough for our names of revisions."""
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from alembic.ddl.mysql import MySQLImpl
-from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import Connection, String, Table, inspect, text
+from sqlalchemy import Connection, column, inspect, select, table, text
 
 from ringback.migrations.complaints import Unusable
 
@@ -18,23 +17,14 @@ def name_of(database: str) -> str:
     return f"alembic_version_{database}"
 
 
-class OnMySql(MySQLImpl):
-    __dialect__ = "mysql"
-
-    def version_table_impl(self, **more: Any) -> Table:
-        return _wide(super().version_table_impl(**more))
-
-
-class OnPostgresql(PostgresqlImpl):
-    __dialect__ = "postgresql"
-
-    def version_table_impl(self, **more: Any) -> Table:
-        return _wide(super().version_table_impl(**more))
-
-
-def _wide(table: Table) -> Table:
-    table.c.version_num.type = String(WIDTH)
-    return table
+def read(connection: Connection, name: str) -> str | None:
+    """The revision in it; `None` where there is no such table, or nothing in it. `Unusable` if there are several."""
+    if not inspect(connection).has_table(name):
+        return None
+    found: Sequence[str] = connection.execute(select(column("version_num")).select_from(table(name))).scalars().all()
+    if len(found) > 1:
+        raise Unusable(f"its table {name} names more than one revision")
+    return found[0] if found else None
 
 
 def widen(connection: Connection, name: str) -> None:
