@@ -93,7 +93,8 @@ def with_settings(command: Callable[..., T], kind: type[Settings] = Settings) ->
     return wrapped
 
 
-def _setting_parameters(kind: type[Settings]) -> list[inspect.Parameter]:
+@cache
+def _setting_parameters(kind: type[Settings]) -> tuple[inspect.Parameter, ...]:
     panel = "Settings: flag, then environment variable, then file, then default"
     config = typer.Option("--config", help="TOML file of settings", rich_help_panel=panel)
     found = [_parameter("config", Annotated[Path | None, config])]
@@ -101,7 +102,7 @@ def _setting_parameters(kind: type[Settings]) -> list[inspect.Parameter]:
         text = f"{knob.meaning} ({knob.variable}; default: {knob.default or 'none'})"
         option = typer.Option(knob.flag, help=text, rich_help_panel=panel, metavar="TEXT")
         found.append(_parameter(knob.name, Annotated[str | None, option]))
-    return found
+    return tuple(found)
 
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
