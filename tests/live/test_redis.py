@@ -23,6 +23,7 @@ from ringback.registrar.work import Seen, registrar_work
 from ringback.sip import asterisk
 from ringback.transports.redis.address import Address
 from ringback.transports.redis.keys import OthersKeys
+from ringback.transports.redis.server import PATIENCE
 from ringback.transports.redis.store import RedisStore
 from tests.changes import remembered, story
 from tests.servers.redis import Redis
@@ -219,6 +220,7 @@ async def test_while_redis_is_away_every_change_and_every_read_is_answered(make_
         sharing(world)
         steps = await story(world, lambda: None)
         await asyncio.to_thread(getattr(server, how))
+        cast(OthersKeys, world.ringback.memory.keys).redis.patience = PATIENCE  # from now on there is no answer
         of = {"customer_id": str(world.customer), "extension": "1001"}
         for name, step in steps:
             reply = await step()
