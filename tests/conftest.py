@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("--on"):
         return
     worlds = [item for item in items if "make_world" in getattr(item, "fixturenames", ())]
-    chosen = [item for item in worlds if not any(map(item.get_closest_marker, ("sqlite", "process", "sip", "long")))]
+    chosen = [item for item in worlds if not any(map(item.get_closest_marker, ("sqlite", "process", "sip")))]
     if not config.getoption("--every"):
         seen: Counter[str] = Counter()
         for item in chosen:

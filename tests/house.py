@@ -7,6 +7,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -71,6 +72,7 @@ class Module:
                 yield node.id
 
 
+@cache
 def modules(under: Path = SOURCE) -> list[Module]:
     found = sorted(under.rglob("*.py"), key=lambda path: (path.parent, path.name != "__init__.py", path.name))
     return [Module(path, text, ast.parse(text)) for path in found for text in [path.read_text()]]

@@ -2,20 +2,18 @@
 
 import re
 import subprocess
-from functools import cache
 from itertools import pairwise
 
 from ringback.knobs import knobs
 from tests.house import MAP, ROOT, Module, modules, the_map
 
-MODULES = cache(modules)
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 FORBIDDEN_NAMES = re.compile(r"(^|_)(manager|handler|helper|util|utils|base)(_|$)", re.IGNORECASE)
 GLOSSARY = re.compile(r"extension|trunk|contact|(?<!in)direct(?!ory|ories)|customer|pipeline|endpoint", re.IGNORECASE)
 
 
 def rooms(but: str = r"^$") -> list[Module]:
-    return [module for module in MODULES() if not re.search(but, module.name)]
+    return [module for module in modules() if not re.search(but, module.name)]
 
 
 def test_a_module_opens_with_one_sentence() -> None:
@@ -44,7 +42,7 @@ def test_no_module_or_class_has_an_empty_name() -> None:
 
 def test_the_floor_knows_no_noun_of_the_glossary() -> None:
     named = {
-        (module.name, name) for module in MODULES() if module.name.startswith("kit/") for name in module.names()
+        (module.name, name) for module in modules() if module.name.startswith("kit/") for name in module.names()
         if GLOSSARY.search(name)
     }  # fmt: skip
 
@@ -59,7 +57,7 @@ def test_only_the_sip_room_says_ps() -> None:
 
 
 def test_one_place_commits() -> None:
-    commits = [module.name for module in MODULES() if re.search(r"\.commit\(\)", module.text)]
+    commits = [module.name for module in modules() if re.search(r"\.commit\(\)", module.text)]
 
     assert commits == ["kit/pair.py", "kit/uow.py"]  # the pair passes it on to both of its databases
 

@@ -112,9 +112,7 @@ def _parameter(name: str, annotation: Any) -> inspect.Parameter:
 def settings_last(arguments: Sequence[str]) -> list[str]:
     """The same command line with the settings (and `--format`) behind the command, where they are read."""
     flags = {knob.flag for knob in knobs()} | {"--config", "--format"}
-    front: list[str] = []
-    back: list[str] = []
-    rest = list(arguments)
+    front, back, rest = list[str](), list[str](), list(arguments)
     while rest:
         word = rest.pop(0)
         name, equals, _ = word.partition("=")

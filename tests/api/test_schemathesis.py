@@ -53,6 +53,7 @@ def run(world: World) -> Iterator[events.EngineEvent]:
 
 
 @pytest.mark.long
+@pytest.mark.sqlite
 def test_schemathesis_finds_nothing(make_world: Any) -> None:
     found: list[str] = []
     cases = 0

@@ -101,6 +101,7 @@ def digests(username: str, realm: str) -> dict[str, str | None]:
 
 
 @pytest.mark.contract("registrar R-60, R-57")
+@pytest.mark.long
 def test_migrate_turns_every_clear_password_into_its_digests_and_leaves_it_in_no_file(shell: Shell) -> None:
     phone, trunk = furnish(shell, *PLAIN)
     gone = shell.create("1002", "--password", MARKER, *PLAIN)

@@ -46,6 +46,7 @@ async def prepared(world: World, what: str) -> tuple[str, str, dict[str, Any]]:
 
 @pytest.mark.contract("registrar R-19, R-61")
 @pytest.mark.parametrize("what", WRITES)
+@pytest.mark.long
 async def test_a_failure_before_any_statement_leaves_all_tables_as_before(world: World, what: str) -> None:
     request, before = await prepared(world, what), world.everything()
     for number in count():

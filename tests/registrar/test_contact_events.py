@@ -290,6 +290,7 @@ async def test_a_realm_of_another_name_takes_the_contacts_of_the_old_one_away(ma
 
 
 @pytest.mark.contract("registrar R-51")
+@pytest.mark.long
 async def test_more_contacts_than_one_read_gives_are_all_told(world: World) -> None:
     world.frozen = True
     with world.bulk():
@@ -306,6 +307,7 @@ async def test_more_contacts_than_one_read_gives_are_all_told(world: World) -> N
 
 @pytest.mark.sqlite
 @pytest.mark.contract("registrar R-51")
+@pytest.mark.long
 async def test_two_thousand_refreshes_cost_forty_short_transactions(world: World) -> None:
     world.frozen = True
     with world.bulk():
@@ -331,6 +333,7 @@ async def test_two_thousand_refreshes_cost_forty_short_transactions(world: World
 
 
 @pytest.mark.contract("registrar R-51")
+@pytest.mark.long
 async def test_contacts_of_nobody_are_no_news_and_no_endless_work(world: World) -> None:
     made = await world.create()
     deleted = await world.create("1002")
@@ -407,6 +410,7 @@ async def test_a_failure_before_any_statement_leaves_nothing_half_told(world: Wo
 
 
 @pytest.mark.contract("registrar R-51")
+@pytest.mark.long
 async def test_a_failure_before_any_statement_of_a_look_delays_news_and_loses_or_doubles_none(world: World) -> None:
     mover, renewer = [(await world.create(number))["endpoint_id"] for number in ("1001", "1002")]
     kept = world.register(renewer)

@@ -327,6 +327,7 @@ async def test_a_row_that_cannot_be_read_keeps_no_other(world: World) -> None:
 
 
 @pytest.mark.contract("registrar R-67")
+@pytest.mark.long
 async def test_more_failures_than_one_read_holds_keep_none_of_the_next_read(world: World) -> None:
     ids = await fill(world, CHUNK + 20, 0)
     last = sorted(ids)[CHUNK + 5 :]
@@ -364,6 +365,7 @@ async def test_what_cannot_be_ended_is_kept_and_gone_on_with_when_it_can(world: 
 
 @pytest.mark.contract("registrar R-67")
 @pytest.mark.parametrize("error", [DatabaseUnavailable(), Conflict()], ids=repr)
+@pytest.mark.long
 async def test_a_failure_before_any_statement_delays_the_end_and_does_nothing_twice(
     world: World, error: Exception
 ) -> None:

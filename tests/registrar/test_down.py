@@ -14,6 +14,7 @@ pytestmark = pytest.mark.sqlite
 
 
 @pytest.mark.contract("registrar R-13")
+@pytest.mark.long
 async def test_a_locked_database_is_a_503_within_3_s_for_all_that_writes(world: World) -> None:
     requests = await good(world)
     before = world.everything()

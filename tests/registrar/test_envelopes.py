@@ -324,6 +324,7 @@ QUERY = st.sampled_from(["", "?page_size=", "?page_token=", "?hash=", "?source="
     value=st.text(),
     data=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON),
 )
+@pytest.mark.long
 async def test_no_request_is_a_500(world: World, method: str, uri: str, query: str, value: str, data: Any) -> None:
     reply = await world.rpc(method, f"{uri}{query}{value if query else ''}", data)
 

@@ -175,6 +175,7 @@ async def test_another_spelling_of_a_source_is_no_fresh_budget(world: World, nam
 
 
 @pytest.mark.contract("registrar R-40")
+@pytest.mark.long
 async def test_a_thousand_sources_have_a_thousand_budgets(world: World) -> None:
     made = await world.create(direct=True)
     sources = [f"198.51.{number // 256}.{number % 256}" for number in range(1000)]

@@ -242,6 +242,7 @@ def recorded(world: World) -> str:
 
 
 @pytest.mark.contract("registrar R-60, R-61")
+@pytest.mark.long
 async def test_a_migration_that_stopped_anywhere_works_in_plaintext_and_goes_on_where_it_was(plain: World) -> None:
     await plain.ringback.work.write(meta.require_recorded)
     made = [await plain.create(number) for number in ("1001", "1002")]

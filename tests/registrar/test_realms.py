@@ -512,6 +512,7 @@ async def test_rows_that_were_missing_are_there_after_a_move(world: World) -> No
 
 @pytest.mark.contract("registrar R-55, R-19")
 @pytest.mark.parametrize("mode", ["digest", "plaintext"])
+@pytest.mark.long
 async def test_a_failure_before_any_statement_of_a_move_leaves_everything_as_before(
     make_world: MakeWorld, mode: str
 ) -> None:
@@ -532,6 +533,7 @@ async def test_a_failure_before_any_statement_of_a_move_leaves_everything_as_bef
 
 @pytest.mark.sqlite  # elsewhere 22 round trips a phone take longer, for which the command waits
 @pytest.mark.contract("registrar R-55")
+@pytest.mark.long
 async def test_500_phones_move_within_the_time_of_a_request(world: World) -> None:
     await fill(world, 500, 0)
     started = time.monotonic()

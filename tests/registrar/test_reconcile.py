@@ -199,6 +199,7 @@ async def test_a_row_that_was_gone_in_between_gets_a_new_grace(world: World) -> 
 
 
 @pytest.mark.contract("registrar R-64")
+@pytest.mark.long
 async def test_a_pass_sees_every_row_however_many_there_are(world: World) -> None:
     world.frozen = True
     with world.bulk():

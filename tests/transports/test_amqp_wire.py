@@ -38,6 +38,7 @@ def content_header(table: bytes, kind: int = FRAME_HEADER) -> bytes:
 
 
 @given(PROPERTIES, st.dictionaries(st.text(max_size=20), st.integers(0, 9) | st.text()))
+@pytest.mark.long
 def test_all_but_the_headers_stays(given: dict[str, object], headers: dict[str, object]) -> None:
     encoded = b"".join(BasicProperties(**given, headers=headers).encode())
 
