@@ -153,7 +153,7 @@ class Relay:
         observe: Callable[[str, bool], None],
         *,
         poll: float = 0.2,
-        longest_pause: float = 5.0,
+        longest_pause: float = 2.0,
     ) -> None:
         """`news` is set after a commit with events; `observe` gets each event's type and whether the bus took it."""
         self._work = work
