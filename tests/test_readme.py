@@ -24,11 +24,11 @@ def commands_with(word: str) -> str:
     return str(block)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """`make run` in a home of its own; what it said and where it listens."""
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """`make run` in a home of its own, one for all tests; what it said and where it listens."""
     free = {"REST_LISTEN_ADDRESS": "127.0.0.1:0", "PROMETHEUS_LISTEN_ADDRESS": "127.0.0.1:0"}
-    environment = {**os.environ, **free, "RINGBACK_HOME": str(tmp_path / "var")}
+    environment = {**os.environ, **free, "RINGBACK_HOME": str(tmp_path_factory.mktemp("readme") / "var")}
     assert "make run\n" in commands_with("git clone")
     words = shlex.split(f"{MAKE}run")
     with subprocess.Popen(
@@ -67,7 +67,7 @@ def test_the_readme_shows_what_a_first_start_prints(server: dict[str, str]) -> N
 
 
 @pytest.mark.process
-def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, str], tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, str]) -> None:
     block = commands_with("curl")
     block = block.replace("127.0.0.1:8080", server["address"]).replace("var/", f"{server['home']}/")
     done = subprocess.run(

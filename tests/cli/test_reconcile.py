@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -199,15 +197,11 @@ def test_it_works_beside_a_running_server(shell: Shell, monkeypatch: pytest.Monk
     phone, trunk = furnish(shell)
     with up(shell.home) as (process, _):
         wrong = spoil(shell, phone, trunk)
-        control = "from ringback.cli import registrar_control; registrar_control()"
-        words = ["reconcile", "--force", "--format", "json", "--ringback_home", str(shell.home)]
 
-        runs = [
-            subprocess.run([sys.executable, "-c", control, *words], check=True, capture_output=True, text=True)
-            for _ in range(2)
-        ]
+        runs = [shell.control("reconcile", "--force", "--format", "json") for _ in range(2)]
 
-        first, second = [json.loads(run.stdout) for run in runs]
+        assert [run.code for run in runs] == [0, 0], runs
+        first, second = [run.json for run in runs]
         assert {(row["table"], row["id"], row["action"]) for row in first} <= wrong  # the server may have been faster
         assert second == []
         assert {row["id"] for row in rows(shell)["ps_auths"]} == {

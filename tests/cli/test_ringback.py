@@ -90,12 +90,14 @@ def test_db_shows_its_history_and_its_sql(shell: Shell) -> None:
     assert shell.ringback("db", "upgrade", "nonsense").code == 2
 
 
-@pytest.mark.process
-def test_help_lists_every_setting_with_flag_variable_default_and_meaning(shell: Shell) -> None:
+def test_help_lists_every_setting_with_flag_variable_default_and_meaning(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
     for command in (("up",), ("registrar-control", "extension", "list")):
-        words = [*RINGBACK, *command, "--help"]
-        environment = {**os.environ, "COLUMNS": "400", "NO_COLOR": "1"}
-        shown = subprocess.run(words, capture_output=True, text=True, env=environment, check=True).stdout
+        ran = shell.ringback(*command, "--help")
+        assert ran.code == 0
+        shown = ran.out
         for knob in knobs():
             assert f"{knob.flag} " in shown
             assert f"{knob.meaning} ({knob.variable}; default: {knob.default or 'none'})" in shown

@@ -31,6 +31,7 @@ from ringback.registrar.realms.model import LimitExceeded
 from ringback.registrar.trunks.wire import NewTrunkOfCustomer, TrunkOverRpc
 from ringback.transports import amqp
 from tests.billing import BillingManager, said
+from tests.cli.conftest import Ran, Shell
 from tests.live.amqp import Peer
 from tests.servers.fixtures import MakeDatabase, MakeVhost
 from tests.servers.rabbitmq import RabbitMq
@@ -256,15 +257,18 @@ async def test_a_gateway_alone_asks_as_well(url: str, template: Path, tmp_path: 
 
 
 @pytest.mark.contract("registrar R-71")
-async def test_the_command_says_who_does_not_answer(url: str, template: Path, tmp_path: Path) -> None:
+def test_the_command_says_who_does_not_answer(
+    url: str, template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copy(template, tmp_path / "ringback.db")
-    create = ("extension", "create", "--extension_number", "1001", "--customer_id", str(uuid4()), "--rabbitmq_address")
+    shell = Shell(tmp_path, str(uuid4()), capsys)
+    create = ("extension", "create", "--extension_number", "1001", "--customer_id", shell.customer, "--limits=billing")
 
-    no_peer, no_host = await asyncio.gather(*(control(tmp_path, *create, address) for address in (url, f"{url}x")))
+    no_peer, no_host = (shell.control(*create, "--rabbitmq_address", address) for address in (url, f"{url}x"))
 
-    assert no_peer == (1, "", "registrar-control: Another service that is needed does not answer.\n")
+    assert no_peer == Ran(1, "", "registrar-control: Another service that is needed does not answer.\n")
     line = "registrar-control: rabbitmq_address: the broker has no such virtual host, or the user may not use it\n"
-    assert no_host == (2, "", line)
+    assert no_host == Ran(2, "", line)
 
 
 async def control(home: Path, *words: str) -> tuple[int | None, str, str]:

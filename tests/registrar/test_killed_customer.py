@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ringback.registrar import cascade
+from tests.cli.conftest import Shell
 from tests.registrar.test_customers import SIP, ended, fill, left, once, realm, status
 from tests.registrar.test_killed import killed, restarted, whole
 from tests.test_server import up
@@ -80,12 +81,13 @@ async def test_killed_at_any_step_the_end_of_a_customer_is_completed_by_the_next
 @pytest.mark.process
 @pytest.mark.contract("registrar R-67")
 def test_a_server_killed_half_way_through_2500_phones_completes_them_after_its_restart(
-    make_world: MakeWorld,
+    make_world: MakeWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = make_world()
     ids, home = asyncio.run(fill(world, 2500, 50)), world.home
     words = ("tell", "customer_deleted", "--data", json.dumps({"id": str(world.customer)}))
     told = [sys.executable, "-c", "from ringback.cli import main; main()", *words, "--ringback_home", str(home)]
+    shell = Shell(home, str(world.customer), capsys)
 
     with up(home) as (process, _), subprocess.Popen(told, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as telling:
         until(lambda: begun(world, 2550))
@@ -96,19 +98,21 @@ def test_a_server_killed_half_way_through_2500_phones_completes_them_after_its_r
     with up(home) as (process, _):
         until(lambda: left(world) == 0 and realm(world) is None)
         all_is_gone(world, ids)
-        again = subprocess.run(told, capture_output=True, text=True, check=False)
+        again = shell.ringback(*words)
         all_is_gone(world, ids)
 
     assert 100 < rest < 2450
     assert telling.returncode == 1
     assert b"gave no reply" in said
-    assert (again.returncode, json.loads(again.stdout)) == (0, {"done": True})
+    assert (again.code, again.json) == (0, {"done": True})
 
 
 @pytest.mark.process
 @pytest.mark.contract("registrar R-67")
 @pytest.mark.parametrize("second", [("customer", "delete", "--force"), ("reconcile",)], ids=lambda words: words[0])
-def test_a_command_killed_half_way_is_completed_by_the_next_one(make_world: MakeWorld, second: tuple[str, ...]) -> None:
+def test_a_command_killed_half_way_is_completed_by_the_next_one(
+    make_world: MakeWorld, capsys: pytest.CaptureFixture[str], second: tuple[str, ...]
+) -> None:
     world = make_world()
     ids = asyncio.run(fill(world, 800, 20))
     whose = ("--customer_id", str(world.customer))
@@ -121,8 +125,8 @@ def test_a_command_killed_half_way_is_completed_by_the_next_one(make_world: Make
         process.wait()
     rest = left(world)
     words = (*second, *whose) if second[0] == "customer" else second
-    done = subprocess.run([*command, *words, *home], capture_output=True, text=True, check=False)
+    done = Shell(world.home, str(world.customer), capsys).control(*words)
 
     assert 100 < rest < 720
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done
     all_is_gone(world, ids)
