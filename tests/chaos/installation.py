@@ -43,6 +43,8 @@ CANNOT_START: Final = 2
 """The exit code of a daemon whose database is away."""
 RECOVERY: Final = 5.0
 """Seconds after which nobody may be refused any more because of a database that was away."""
+PACE: Final = 0.05
+"""Seconds between two looks while no daemon says anything."""
 LAST_LINES: Final = 12
 LONGEST_LINE: Final = 1 << 20
 
@@ -70,7 +72,7 @@ class Place:
 class Daemon:
     """A registrar-manager that is started again whenever it ends."""
 
-    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], said: asyncio.Event) -> None:
         self.name = name
         self.lines: deque[str] = deque(maxlen=LAST_LINES)
         self.starts = 0
@@ -81,6 +83,7 @@ class Daemon:
         self._environment = {**environment, "PROMETHEUS_LISTEN_ADDRESS": f"127.0.0.1:{self._port}"}
         self._process: asyncio.subprocess.Process | None = None
         self._is_started = asyncio.Event()
+        self._said = said
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -140,6 +143,7 @@ class Daemon:
 
     def _note(self, line: str) -> None:
         self.lines.append(line)
+        self._said.set()
         try:
             said = json.loads(line)
         except ValueError:
@@ -161,7 +165,8 @@ class Installation:
         self.own = own
         self.asterisk = asterisk
         self.environment = environment
-        self.daemons = [Daemon(f"daemon {number}", environment) for number in (1, 2)]
+        self._said = asyncio.Event()
+        self.daemons = [Daemon(f"daemon {number}", environment, self._said) for number in (1, 2)]
         self.broker_is_up = asyncio.Event()
         self.databases_are_up = asyncio.Event()
         self.broker_is_up.set()
@@ -261,7 +266,7 @@ class Installation:
         async with httpx.AsyncClient() as client:
             for daemon in self.daemons:
                 while not await daemon.is_ready(client):
-                    pass
+                    await self.pace()
 
     def states(self) -> str:
         """How the daemons are, and what they said last."""
@@ -272,7 +277,15 @@ class Installation:
         """Return when a pass of the reconciler that ended after that moment went well."""
         async with httpx.AsyncClient() as client:
             while max([await daemon.last_pass(client) for daemon in self.daemons]) < after:
-                pass
+                await self.pace()
+
+    async def pace(self) -> None:
+        """Return when a daemon says something, or a little later: who looks without end takes the processor from those
+        that they look at."""
+        self._said.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PACE):
+                await self._said.wait()
 
     def reconcile_now(self) -> None:
         """As an operator does who does not wait: rows of nobody go at once."""

@@ -208,7 +208,7 @@ class Storm:
 
     async def _until(self, seen: Callable[[], bool]) -> None:
         while not await asyncio.to_thread(seen):
-            pass
+            await self._installation.pace()
 
     def _count(self, statement: str) -> int:
         own = self._installation.own

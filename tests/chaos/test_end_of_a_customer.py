@@ -54,20 +54,20 @@ async def test_a_customer_with_many_extensions_ends_whatever_is_killed_half_way(
             installation.say("the customer ends")
             await platform.tell("customer_deleted", customer)
             for left, victim in KILLS.items():
-                await until(partial(is_down_to, left * MANY, installation.own))
+                await until(installation, partial(is_down_to, left * MANY, installation.own))
                 assert messages(installation) > 0
                 await installation.kill(victim, 0)
                 await installation.revive(victim)
 
-            await until(lambda: messages(installation) == 0)
+            await until(installation, lambda: messages(installation) == 0)
 
             installation.say("the event is acknowledged")
             assert rows_left(installation) == 0
             told = Counter(deleted(installation.own))
             assert (len(told), {*told.values()}) == (MANY, {1})
-            await until(lambda: told.keys() <= heard(platform))
+            await until(installation, lambda: told.keys() <= heard(platform))
             await platform.tell("customer_deleted", customer)
-            await until(lambda: messages(installation) == 0)
+            await until(installation, lambda: messages(installation) == 0)
             assert Counter(deleted(installation.own)) == told
         running.cancel()
 
@@ -126,8 +126,8 @@ def messages(installation: Installation) -> int:
     return sum(queue["messages"] for queue in installation.broker.listed("queues") if queue["name"] in QUEUES)
 
 
-async def until(seen: Callable[[], bool]) -> None:
+async def until(installation: Installation, seen: Callable[[], bool]) -> None:
     """Wait for it, a minute at most."""
     async with asyncio.timeout(60):
         while not await asyncio.to_thread(seen):
-            pass
+            await installation.pace()
