@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,16 +19,20 @@ from tests.registrar.test_killed import killed, restarted, whole
 from tests.test_server import up
 from tests.world import MakeWorld, World
 
+PACE = 0.01
+"""Seconds between two looks."""
 LONGEST = 60.0
 """Seconds that anything here may take."""
 CONTROL = "import sys; from ringback.cli import registrar_control; registrar_control(sys.argv[1:])"
 
 
-def until(holds: Callable[[], Any]) -> None:
-    """Look again and again."""
+def until(process: subprocess.Popen[Any], holds: Callable[[], Any]) -> None:
+    """Look now and then while the process runs, which would be slower if we looked all the time."""
     last = time.monotonic() + LONGEST
     while not holds():
         assert time.monotonic() < last, "it takes too long"
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(PACE)
 
 
 def begun(world: World, of: int) -> bool:
@@ -90,13 +95,13 @@ def test_a_server_killed_half_way_through_2500_phones_completes_them_after_its_r
     shell = Shell(home, str(world.customer), capsys)
 
     with up(home) as (process, _), subprocess.Popen(told, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as telling:
-        until(lambda: begun(world, 2550))
+        until(process, lambda: begun(world, 2550))
         process.send_signal(signal.SIGKILL)
         process.wait()
         _, said = telling.communicate(timeout=LONGEST)
     rest = left(world)
     with up(home) as (process, _):
-        until(lambda: left(world) == 0 and realm(world) is None)
+        until(process, lambda: left(world) == 0 and realm(world) is None)
         all_is_gone(world, ids)
         again = shell.ringback(*words)
         all_is_gone(world, ids)
@@ -120,7 +125,7 @@ def test_a_command_killed_half_way_is_completed_by_the_next_one(
     home = ("--ringback_home", str(world.home))
 
     with subprocess.Popen([*command, "customer", "delete", "--force", *whose, *home]) as process:
-        until(lambda: begun(world, 820))
+        until(process, lambda: begun(world, 820))
         process.send_signal(signal.SIGKILL)
         process.wait()
     rest = left(world)
