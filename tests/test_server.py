@@ -24,6 +24,7 @@ from ringback.kit.errors import CannotStart
 from ringback.knobs import load
 from ringback.settings import Settings
 from ringback.transports import local
+from tests.cli.conftest import Shell
 
 pytestmark = pytest.mark.process
 
@@ -172,14 +173,15 @@ def test_a_process_prints_its_keys_once_and_ends_cleanly(tmp_path: Path) -> None
             assert "rb_" not in logged
 
 
-def test_the_server_sees_what_the_command_line_wrote_and_the_other_way_round(tmp_path: Path) -> None:
+def test_the_server_sees_what_the_command_line_wrote_and_the_other_way_round(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with up(tmp_path):
         kept = first_start.read(tmp_path)
         assert kept is not None
         made = asyncio.run(create(kept, "1001"))
-        control = "from ringback.cli import registrar_control; registrar_control()"
-        words = ["extension", "delete", "--id", made.json()["id"], "--force", "--ringback_home", str(tmp_path)]
-        subprocess.run([sys.executable, "-c", control, *words], check=True, capture_output=True)
+        shell = Shell(tmp_path, str(kept.customer_id), capsys)
+        assert shell.control("extension", "delete", "--id", made.json()["id"], "--force").code == 0
         gone = httpx.get(
             f"{kept.url}/v1.0/extensions/{made.json()['id']}", headers={"authorization": f"Bearer {kept.customer_key}"}
         )
