@@ -146,7 +146,7 @@ class Servers(Ground):
             for schema in self.schemas:
                 own.execute(f"CREATE SCHEMA {schema}")
             self.dsns = [f"{own.url}?search_path={schema}" for schema in self.schemas]
-        for database, dsn in zip(commands.DATABASES, self.dsns, strict=True):
+        for database, dsn in zip(commands.DATABASES[:2], self.dsns, strict=True):
             commands.upgrade(database, parse_dsn(dsn))
         self._other: Any = None
         self._ways = 0

@@ -4,6 +4,8 @@ import re
 import subprocess
 from itertools import pairwise
 
+import pytest
+
 from ringback.knobs import knobs
 from tests.house import MAP, ROOT, Module, modules, the_map
 
@@ -85,14 +87,13 @@ def test_tests_patch_nothing_and_sleep_nowhere() -> None:
     assert found == []
 
 
-def test_each_contract_that_a_test_names_is_in_our_contracts() -> None:
-    known = set(re.findall(r"^\| (R-\d+) \|", (ROOT / "docs/contracts/registrar.md").read_text(), re.MULTILINE))
-    named = {
-        number
-        for path in TESTS
-        for marker in re.findall(r"contract\(\s*((?:\"[^\"]*\",?\s*)+)\)", path.read_text())
-        for number in re.findall(r"R-\d+", marker)
-    }
+@pytest.mark.parametrize("contract", ["registrar", "router"])
+def test_each_requirement_has_a_test_and_each_test_names_known_ones(contract: str) -> None:
+    text = (ROOT / f"docs/contracts/{contract}.md").read_text()
+    known = set(re.findall(r"^\| ([A-Z]-\d+[a-z]?) \|", text, re.MULTILINE))
+    marked = [text for path in TESTS for text in re.findall(r"contract\(\s*((?:\"[^\"]*\",?\s*)+)\)", path.read_text())]
+    lists = [found for text in marked for found in re.findall(rf"\b{contract} ([^\"]+)", text)]
+    named = {number for found in lists for number in re.findall(r"\b[A-Z]-\d+[a-z]?\b", found)}
 
     assert named - known == set()
     assert known - named == set(), "requirements that no test names"

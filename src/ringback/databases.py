@@ -17,7 +17,7 @@ from ringback.kit.pair import Pair
 from ringback.kit.remote import RemoteDatabase
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.migrations import commands
-from ringback.schema import ASTERISK_TABLES, OWN_TABLES
+from ringback.schema import ASTERISK_TABLES, OWN_TABLES, ROUTER_TABLES
 from ringback.settings import Settings
 from ringback.sip import asterisk
 
@@ -51,18 +51,20 @@ async def connect(settings: Settings, watch: Watch | None = None) -> Opened:
     Where one server has both and lets us write both, they are one database, with one transaction for both.
     """
     if settings.is_embedded:
-        return Opened(SqliteDatabase(settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, watch=watch))
+        return Opened(
+            SqliteDatabase(settings.database_file, *OWN_TABLES, *ASTERISK_TABLES, *ROUTER_TABLES, watch=watch)
+        )
     own, theirs = settings.databases
     schemas = Schemas(await _schema(own, settings), await _schema(theirs, settings))
     if is_one_server(own, theirs):
-        both = remote(settings, own, schemas, OWN_TABLES + ASTERISK_TABLES, watch)
+        both = remote(settings, own, schemas, OWN_TABLES + ASTERISK_TABLES + ROUTER_TABLES, watch)
         if await _may_write(both, settings):
             log.info("one transaction for both databases", action="start")
             return Opened(both)
         both.close()
     log.info("the database of Asterisk follows ours", action="start")
     behind = asyncio.Event()
-    first = remote(settings, own, Schemas(schemas.own, schemas.own), OWN_TABLES, watch)
+    first = remote(settings, own, Schemas(schemas.own, schemas.own), OWN_TABLES + ROUTER_TABLES, watch)
     second = remote(settings, theirs, Schemas(schemas.asterisk, schemas.asterisk), ASTERISK_TABLES, watch)
     return Opened(Pair(first, second, behind.set), behind)
 
@@ -131,7 +133,7 @@ async def _link(url: URL, settings: Settings) -> AsyncIterator[Link]:
 def places(settings: Settings) -> Mapping[commands.Name, URL]:
     """Where each of the databases is that have migrations."""
     own, asterisk = settings.databases
-    return {"bin": own, "asterisk": asterisk}
+    return {"bin": own, "asterisk": asterisk, "router": own}
 
 
 def lock_of(file: Path) -> Path:
@@ -145,7 +147,8 @@ def require_schema(settings: Settings) -> None:
         file = settings.database_file
         raise CannotStart(f"there is no database at {file} yet: 'ringback up' or 'ringback db upgrade' makes it")
     for database, url in places(settings).items():
-        if not commands.is_current(database, url):
+        is_needed = database != "router" or settings.runs("router-manager")
+        if is_needed and not commands.is_current(database, url):
             where = url.database if settings.is_embedded else f"{url.database} (database_dsn_{database})"
             raise CannotStart(f"the schema of {where} is not this version's: run 'ringback db upgrade'")
 

@@ -7,6 +7,7 @@ from sqlalchemy import MetaData
 from ringback.customers.keys import store as keys
 from ringback.kit import inbox, outbox, stale
 from ringback.registrar import tables as registrar
+from ringback.router import tables as router
 from ringback.sip import edge
 from ringback.sip import tables as asterisk
 
@@ -19,3 +20,4 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     keys.metadata,
 )
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)
+ROUTER_TABLES: Final[tuple[MetaData, ...]] = (router.metadata,)

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         "", description="host of direct addresses; none: sip. + domain_name_extension without its first label"
     )
     services: Services = Field(
-        "all", description="what this process runs: all, or some of registrar-manager, api-manager"
+        "all", description="what this process runs: all, or some of registrar-manager, router-manager, api-manager"
     )
     rabbitmq_address: Amqp | None = Field(
         None, description="the broker that carries requests and events, amqp://…; none: a socket in ringback_home"

@@ -88,5 +88,5 @@ Services = Annotated[str, AfterValidator(_services)]
 AmqpName = Annotated[str, Field(min_length=1, max_length=255)]
 Count = Annotated[int, Field(ge=0)]
 
-SERVICES: Final = ("registrar-manager", "api-manager")
+SERVICES: Final = ("registrar-manager", "router-manager", "api-manager")
 """What one process may run."""

@@ -75,8 +75,12 @@ def test_db_makes_shows_and_takes_back_a_schema(tmp_path: Path, shell: Shell) ->
 
     assert none_yet.code == 2
     assert "ringback db upgrade" in none_yet.err
-    assert made.out.splitlines() == [f"bin: {REVISIONS[-1]}", "asterisk: ps_tables_create_table"]
-    assert now.out.count("up to date") == 2
+    assert made.out.splitlines() == [
+        f"bin: {REVISIONS[-1]}",
+        "asterisk: ps_tables_create_table",
+        "router: extensions_insert_initial_rows",
+    ]
+    assert now.out.count("up to date") == 3
     assert back.out.splitlines() == ["bin: empty"]
     assert (old.code, "ringback db upgrade" in old.err) == (2, True)
 

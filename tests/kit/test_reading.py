@@ -30,6 +30,11 @@ class Order(Asked, frozen=True, kw_only=True):
             yield Fault("count", "must not be 7 with a word")
 
 
+def told(failure: ValidationFailed) -> tuple[tuple[str, str], ...]:
+    """Each wrong field and what it must be."""
+    return tuple((fault.field, fault.description) for fault in failure.faults)
+
+
 ID = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
 
 
@@ -43,7 +48,7 @@ def test_every_fault_is_named_in_words() -> None:
     with pytest.raises(ValidationFailed) as caught:
         read(Order, {"word": "longer", "count": 1.5, "key": 1, "more": 1}, refuse_unknown=True)
 
-    assert caught.value.faults == (
+    assert told(caught.value) == (
         ("id", "is required"),
         ("word", "must be a short word"),
         ("count", "must be a whole number"),
@@ -69,7 +74,7 @@ def test_items_that_are_wrong_are_named_by_their_numbers() -> None:
     with pytest.raises(ValidationFailed) as caught:
         read(Order, {"id": ID, "words": ["a", "longer", 7, "b", None, ["c"]], "numbers": [1, "2", 3.5, True]})
 
-    assert caught.value.faults == (
+    assert told(caught.value) == (
         ("words[1]", "must be a short word"),
         ("words[2]", "must be a string"),
         ("words[4]", "must be a string"),
@@ -85,14 +90,14 @@ def test_what_is_no_list_is_told_so(raw: Any) -> None:
     with pytest.raises(ValidationFailed) as caught:
         read(Order, {"id": ID, "words": raw})
 
-    assert caught.value.faults == (("words", "must be a list"),)
+    assert told(caught.value) == (("words", "must be a list"),)
 
 
 def test_a_list_against_its_own_rule_is_one_fault_and_a_long_row_of_faults_ends() -> None:
     with pytest.raises(ValidationFailed) as caught:
         read(Order, {"id": ID, "words": ["longer"] * 151, "numbers": ["x"] * 500})
 
-    assert caught.value.faults[0] == ("words", "must be at most 150 words")
+    assert caught.value.faults[0][:2] == ("words", "must be at most 150 words")
     assert [fault.field for fault in caught.value.faults[1:]] == [f"numbers[{number}]" for number in range(100)]
 
 

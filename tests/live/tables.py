@@ -61,7 +61,7 @@ class Tables:
                 own.execute(f"CREATE SCHEMA {name}")
             if stock:
                 self._make_stock()
-            for database, dsn in zip(commands.DATABASES, self.dsns(), strict=True):
+            for database, dsn in zip(commands.DATABASES[:2], self.dsns(), strict=True):
                 commands.upgrade(database, parse_dsn(dsn))
             yield self
 

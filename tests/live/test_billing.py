@@ -126,9 +126,10 @@ async def start(url: str, template: Path, tmp_path: Path) -> AsyncIterator[Start
 
 def on_server(engine: str, make_database: MakeDatabase) -> dict[str, str]:
     """The settings of two new databases of one server, with the schema of today."""
-    made = {name: make_database(engine) for name in commands.DATABASES}
+    made = {name: make_database(engine) for name in commands.DATABASES[:2]}
     for name, database in made.items():
         commands.upgrade(name, parse_dsn(database.dsn))
+    commands.upgrade("router", parse_dsn(made["bin"].dsn))
     return {f"database_dsn_{name}": database.dsn for name, database in made.items()}
 
 

@@ -13,15 +13,28 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import CHAR, URL, Column, Engine, Integer, MetaData, event, insert, select
+from sqlalchemy import (
+    CHAR,
+    URL,
+    Column,
+    DefaultClause,
+    Engine,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    event,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ringback import cli
-from ringback.kit.columns import Id, Json, Time
+from ringback.kit.columns import Id, Json, Moment, Time
 from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
 from ringback.migrations.ddl import OPTIONS, RULES
-from ringback.schema import ASTERISK_TABLES, OWN_TABLES
+from ringback.schema import ASTERISK_TABLES, OWN_TABLES, ROUTER_TABLES
 from tests.live.schemas import ENGINES, engine_at, rows_of, run_all, shape_of, url_of
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
@@ -106,7 +119,7 @@ def test_up_down_and_up_again_whole_and_step_by_step(url: URL) -> None:
 def believed(engine: str) -> MetaData:
     """The code's tables, without what only SQLite needs of Asterisk, and without rules that MySQL spells otherwise."""
     made = MetaData()
-    for metadata in (*OWN_TABLES, *ASTERISK_TABLES):
+    for metadata in (*OWN_TABLES, *ASTERISK_TABLES, *ROUTER_TABLES):
         for table in metadata.tables.values():
             copy = table.to_metadata(made, schema=None)  # type: ignore[arg-type]
             copy.dialect_options["mysql"]._non_defaults.update(
@@ -118,6 +131,11 @@ def believed(engine: str) -> MetaData:
             for index in [*copy.indexes] if engine == "mariadb" else ():
                 if index.dialect_options["sqlite"]["where"] is not None:
                     copy.indexes.discard(index)
+            for column in copy.columns if engine == "mariadb" else ():
+                if isinstance(column.type, Moment) and column.server_default is not None:
+                    column.server_default = DefaultClause(text("CURRENT_TIMESTAMP(6)"))
+            if copy.name == "extension_health":
+                copy.append_constraint(ForeignKeyConstraint(["extension_id"], ["extensions.id"], ondelete="CASCADE"))
     return made
 
 
@@ -127,7 +145,8 @@ def test_the_migrations_make_what_the_code_believes(make_database: MakeDatabase,
     other = url_of(make_database(engine))
     believed(engine).create_all(engine_at(other))
 
-    made = [line for line in shape_of(url) if "ringback_directs" not in line]
+    beside = ("ringback_directs", "append-only", "_refuse()")  # a view and triggers, which Core has no words for
+    made = [line for line in shape_of(url) if not any(word in line for word in beside)]
     further = sorted(set(made) - set(shape_of(other)))
     assert set(shape_of(other)) <= set(made)
     if engine == "postgresql":

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import CHAR, URL, Float, Insert, Integer, bindparam, insert, select
+from sqlalchemy import CHAR, URL, Boolean, Float, Insert, Integer, bindparam, insert, select
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 
 from ringback.databases import connect
-from ringback.kit.columns import Id, Json, Time
+from ringback.kit.columns import Id, Json, Moment, Time
 from ringback.kit.db import Database, Refused, Statement
 from ringback.knobs import load
 from ringback.migrations import commands
@@ -48,8 +48,9 @@ def urls(request: pytest.FixtureRequest, make_database: MakeDatabase) -> tuple[U
         for schema in ("bin", "asterisk"):
             database.execute(f"CREATE SCHEMA {schema}")
         found = url_of(database, "bin"), url_of(database, "asterisk")
-    for name, url in zip(commands.DATABASES, found, strict=True):
+    for name, url in zip(commands.DATABASES[:2], found, strict=True):
         commands.upgrade(name, url)
+    commands.upgrade("router", found[0])
     return found
 
 
@@ -62,14 +63,22 @@ async def database(urls: tuple[URL, URL], tmp_path: Path) -> AsyncIterator[Datab
     await asyncio.sleep(0)
 
 
+FITTING: Final = {"type": "pre", "timeout_ms": 50, "breaker_override": "open"}
+"""Values of columns that take only some."""
+
+
 def plausible(column: Any) -> Any:
     """A value of its type, that fits."""
+    if column.key in FITTING:
+        return FITTING[column.key]
     if isinstance(column.type, Id):
         return uuid4()
-    if isinstance(column.type, Time):
+    if isinstance(column.type, Time | Moment):
         return NOW
     if isinstance(column.type, Json):
         return ["x"]
+    if isinstance(column.type, Boolean):
+        return True
     if isinstance(column.type, Integer | Float):
         return column.type.python_type(1)
     return "x" * ((column.type.length if isinstance(column.type, CHAR) else None) or 5)

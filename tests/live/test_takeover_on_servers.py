@@ -344,7 +344,7 @@ def test_a_server_that_forbids_triggers_is_told_in_one_line(make_database: MakeD
     assert "\n" not in str(refused.value)
 
     upgrade(foreign)
-    assert len(foreign.sql("SHOW TRIGGERS")) == 3
+    assert len([row for row in foreign.sql("SHOW TRIGGERS") if row["Table"].startswith("registrar_")]) == 3
 
 
 def test_no_value_of_a_row_is_in_what_is_said_of_a_failure(on_mariadb: ForeignOnServer) -> None:

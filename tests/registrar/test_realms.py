@@ -177,7 +177,7 @@ async def test_a_label_of_somebody_else_is_refused(world: World, known: bool) ->
     with pytest.raises(LabelTaken) as refused:
         await set_label(world, "acme")
 
-    assert [*refused.value.faults] == [("domain_label", "is taken")]
+    assert [fault[:2] for fault in refused.value.faults] == [("domain_label", "is taken")]
     assert world.everything() == before
 
 

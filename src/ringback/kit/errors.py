@@ -5,10 +5,11 @@ from typing import ClassVar, NamedTuple, Self
 
 
 class Fault(NamedTuple):
-    """One field of a request that is wrong, and what it must be."""
+    """One field of a request that is wrong, and what it must be; `rule` names the rule where a contract does."""
 
     field: str
     description: str
+    rule: str = ""
 
 
 class Failure(Exception):
@@ -41,7 +42,9 @@ class Failure(Exception):
         return self.told or (type(self).__doc__ or "").strip().splitlines()[0]
 
     def detail_objects(self) -> list[dict[str, str]]:
-        return [fault._asdict() for fault in self.faults]
+        return [
+            {name: text for name, text in fault._asdict().items() if text or name != "rule"} for fault in self.faults
+        ]
 
     def __str__(self) -> str:
         return "; ".join([self.sentence, *(f"{fault.field} {fault.description}" for fault in self.faults)])

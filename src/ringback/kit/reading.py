@@ -25,6 +25,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """Faults between fields; `values` holds those that were given, as `None` where they are wrong by themselves."""
         return ()
 
+    @staticmethod
+    def ruled(fault: Fault) -> Fault:
+        """The same fault with the name of its rule, for requests whose contract has names for them."""
+        return fault
+
     def given(self) -> dict[str, Any]:
         """The fields that are not `None`."""
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
@@ -83,7 +88,7 @@ class Field(msgspec.Struct, frozen=True):
             try:
                 values.append(items.read(item))
             except ValidationFailed as failure:
-                faults += (Fault(f"{self.name}[{number}]{field}", text) for field, text in failure.faults)
+                faults += (Fault(f"{self.name}[{number}]{field}", *more) for field, *more in failure.faults)
             if len(faults) >= MOST:
                 break
         if faults:
@@ -182,5 +187,5 @@ def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = Fa
         faults += [Fault(name, "is not a field of this request") for name in raw if name not in known]
     faults += shape.faults_together(values)
     if faults:
-        raise ValidationFailed(*faults)
+        raise ValidationFailed(*map(shape.ruled, faults))
     return shape(**values)

@@ -22,9 +22,9 @@ from ringback.migrations.version_table import name_of, read
 if TYPE_CHECKING:
     from alembic.config import Config
 
-Name = Literal["bin", "asterisk"]
+Name = Literal["bin", "asterisk", "router"]
 
-DATABASES: Final[tuple[Name, ...]] = ("bin", "asterisk")
+DATABASES: Final[tuple[Name, ...]] = ("bin", "asterisk", "router")
 """`bin` goes first, up and down: if it refuses, nothing has happened to the other."""
 HERE: Final = Path(__file__).parent
 

@@ -3,6 +3,7 @@
 Each may be said again: where DDL commits by itself, an upgrade that was killed is completed by the next one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Column,
     ColumnClause,
     Computed,
+    Constraint,
     Inspector,
     TableClause,
     UniqueConstraint,
@@ -138,11 +140,11 @@ def indexes_of(table: str) -> dict[str, Index]:
     }
 
 
-def make_table(name: str, *columns: Column[Any], **options: Any) -> None:
+def make_table(name: str, *columns: Column[Any], rules: Sequence[Constraint] = (), **options: Any) -> None:
     """Make a table that is ours alone."""
     found = columns_of(name)
     if not found:
-        op.create_table(name, *columns, **OPTIONS, **options)
+        op.create_table(name, *columns, *rules, **OPTIONS, **options)
     elif lacks := [column.name for column in columns if column.name not in found]:
         raise CannotStart(_strange(name, f"it has no column {', '.join(lacks)}"))
 

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, String, Table, make_url
 from ringback.migrations.complaints import Unusable
 from ringback.migrations.engine import connected, driven, take_turn
 from ringback.migrations.version_table import WIDTH, name_of, widen
-from ringback.schema import ASTERISK_TABLES, OWN_TABLES
+from ringback.schema import ASTERISK_TABLES, OWN_TABLES, ROUTER_TABLES
 
-TABLES = {"bin": OWN_TABLES, "asterisk": ASTERISK_TABLES}
+TABLES = {"bin": OWN_TABLES, "asterisk": ASTERISK_TABLES, "router": ROUTER_TABLES}
 
 
 class OnMySql(MySQLImpl):

@@ -1,0 +1,41 @@
+"""SQL of the audit log."""
+
+from typing import Any, Final
+
+from sqlalchemy import bindparam, insert, select
+
+from ringback.kit.db import Row, Session, Statement
+from ringback.router.audit.model import Entry
+from ringback.router.tables import audit_log
+
+PAGE: Final = 500
+COLUMNS: Final = tuple(column.name for column in audit_log.columns)
+WHOLE: Final = select(audit_log)
+
+ADD = Statement(insert(audit_log), *COLUMNS)
+BEHIND = Statement(WHOLE.where(audit_log.c.id > bindparam("after")).order_by(audit_log.c.id).limit(PAGE))
+NEWEST: Final = (
+    WHOLE.where(audit_log.c.id < bindparam("before")).order_by(audit_log.c.id.desc()).limit(bindparam("size"))
+)
+LATEST = Statement(NEWEST)
+LATEST_OF = Statement(NEWEST.where(audit_log.c.extension_id == bindparam("of")))
+
+
+def from_row(row: Row) -> Entry:
+    return Entry(**{name: row[name] for name in COLUMNS})
+
+
+async def add(session: Session, entry: Entry) -> None:
+    await session.run(ADD, **{name: getattr(entry, name) for name in COLUMNS})
+
+
+async def behind(session: Session, id: int) -> list[Entry]:
+    """Some entries behind `id`, in order; none at the end."""
+    return [from_row(row) for row in await session.all(BEHIND, after=id)]
+
+
+async def latest(session: Session, of: str | None, before: int, size: int) -> list[Entry]:
+    """Up to `size` entries before that id, newest first; with `of`, only those of that extension."""
+    narrow: dict[str, Any] = {"of": of} if of is not None else {}
+    found = await session.all(LATEST_OF if narrow else LATEST, before=before, size=size, **narrow)
+    return [from_row(row) for row in found]

@@ -1,0 +1,100 @@
+"""The registry in memory: one immutable snapshot, always whole, swapped in one step (R-1a)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from ringback.router.canonical import moved_checksum, whole_checksum
+from ringback.router.extensions.model import TYPES, ExtensionDisabled, ExtensionNotFound, RouterExtension, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every record that is not deleted, at one registry revision; readers keep what they got, whatever follows."""
+
+    revision: int
+    checksum: str
+    by_id: Mapping[str, RouterExtension]
+    by_type: Mapping[Type, tuple[RouterExtension, ...]]
+    """The enabled ones, by id."""
+
+    @classmethod
+    def of(cls, revision: int, records: Iterable[RouterExtension]) -> "Snapshot":
+        """Of all records there are; that takes its time, so it belongs off the loop's thread."""
+        live = {record.id: record for record in records if record.is_live}
+        checksum = whole_checksum(one.part for one in live.values())
+        return cls(revision, checksum, MappingProxyType(live), _by_type(live, TYPES, {}))
+
+    def with_changes(self, revision: int, changed: Iterable[RouterExtension]) -> "Snapshot":
+        """The next one: deleted records go, all others come or are replaced, in the order in which they are given."""
+        live = dict(self.by_id)
+        parts: list[int] = []
+        types: set[Type] = set()
+        for record in changed:
+            before = live.pop(record.id, None)
+            if before:
+                types.add(before.type)
+                parts.append(before.part)
+            if record.is_live:
+                types.add(record.type)
+                parts.append(record.part)
+                live[record.id] = record
+        checksum = moved_checksum(self.checksum, parts)
+        return Snapshot(revision, checksum, MappingProxyType(live), _by_type(live, types, self.by_type))
+
+
+def _by_type(
+    live: Mapping[str, RouterExtension],
+    types: Iterable[Type],
+    others: Mapping[Type, tuple[RouterExtension, ...]],
+) -> Mapping[Type, tuple[RouterExtension, ...]]:
+    """The enabled records of these types, by id; those of other types are as before."""
+    found: dict[Type, list[RouterExtension]] = {type: [] for type in types}
+    for one in live.values():
+        if one.enabled and one.type in found:
+            found[one.type].append(one)
+    ordered = {type: tuple(sorted(some, key=lambda one: one.id)) for type, some in found.items()}
+    return MappingProxyType({**others, **ordered})
+
+
+EMPTY: Final = Snapshot.of(0, ())
+
+
+class Registry:
+    """What a process knows of the router extensions. Reading is one mapping access: no lock, no await, no log."""
+
+    def __init__(self, node: str = "") -> None:
+        self.node = node
+        self.snapshot = EMPTY
+        self.hits = 0
+        self.misses = 0
+
+    def lookup(self, id: str) -> RouterExtension:
+        """The enabled record, or `ExtensionNotFound`; of a disabled one `ExtensionDisabled`, which is one too."""
+        record = self.snapshot.by_id.get(id)
+        if record is None:
+            self.misses += 1
+            raise ExtensionNotFound
+        self.hits += 1
+        if not record.enabled:
+            raise ExtensionDisabled
+        return record
+
+    def lookup_by_type(self, type: Type) -> tuple[RouterExtension, ...]:
+        """The enabled records of a type, by id."""
+        return self.snapshot.by_type[type]
+
+    def get_cached(self, id: str) -> RouterExtension | None:
+        """Any record that is not deleted."""
+        return self.snapshot.by_id.get(id)
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """From now on this is what readers find; an older one than theirs is not taken."""
+        if snapshot.revision >= self.snapshot.revision:
+            self.snapshot = snapshot
+
+    def follow(self, revision: int, changed: Iterable[RouterExtension]) -> None:
+        """Take over what a transaction of ours has changed, if nothing is missing in between."""
+        if revision == self.snapshot.revision + 1:
+            self.swap(self.snapshot.with_changes(revision, changed))

@@ -1,0 +1,189 @@
+"""The rules of router extensions: make, change, end and find them; every change by the one write protocol."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.merging import merged
+from ringback.router.extensions import rules, store
+from ringback.router.extensions.model import (
+    TYPES,
+    ExtensionExists,
+    ExtensionNotFound,
+    RevisionConflict,
+    RevisionNotFound,
+    RouterExtension,
+)
+from ringback.router.extensions.wire import ChangeExtension, NewExtension
+from ringback.router.extensions.writing import Change, Standing, begin, immutable, standing, write
+from ringback.router.secrets import restored
+from ringback.router.work import Uow
+
+TIMEOUT, RETRY = 5000, 1
+"""Of a new extension that names none."""
+EDITABLE = ("subject", "timeout_ms", "retry", "enabled", "share_subject", "config", "metadata")
+
+
+def list_all(uow: Uow) -> list[RouterExtension]:
+    """All that are not deleted, by type and id, from memory."""
+    return sorted(uow.registry.snapshot.by_id.values(), key=lambda one: (one.type, one.id))
+
+
+def list_by_type(uow: Uow, type: str) -> list[RouterExtension]:
+    """Those of a type, enabled or not; an unknown type is refused."""
+    if type not in TYPES:
+        raise ValidationFailed(Fault("type", f"must be one of {', '.join(TYPES)}", "invalid_type"))
+    return [one for one in list_all(uow) if one.type == type]
+
+
+def get(uow: Uow, id: str) -> RouterExtension:
+    """One that is not deleted, from memory."""
+    if record := uow.registry.get_cached(id):
+        return record
+    raise ExtensionNotFound
+
+
+async def create(uow: Uow, asked: NewExtension) -> RouterExtension:
+    """Make one; the id of a deleted one may be used again, and its revisions go on."""
+    head = await begin(uow)
+    before = await standing(uow, asked.id)
+    if before and before.record.is_live:
+        raise ExtensionExists(id="is taken")
+    given = {name: value for name, value in asked.given().items() if name != "comment"}
+    record = RouterExtension(
+        **{"timeout_ms": TIMEOUT, "retry": RETRY, **given},
+        created_at=uow.now,
+        created_by=uow.by.name,
+        updated_at=uow.now,
+        updated_by=uow.by.name,
+    )
+    (written,) = await write(uow, head, [Change("created", before, record, asked.comment)])
+    return written
+
+
+async def update(
+    uow: Uow, id: str, changes: ChangeExtension, *, merge: bool = False, expected: int | None = None
+) -> RouterExtension:
+    """Change any of its fields: `config` and `metadata` are replaced whole, or merged (RFC 7396).
+
+    `expected` is the revision that the caller has seen; `RevisionConflict` when it is another one by now.
+    """
+    head = await begin(uow)
+    before = await _live(uow, id, expected)
+    after = _changed(before.record, changes, merge=merge)
+    return await _write_unless_same(uow, head, before, after, "updated", changes.comment)
+
+
+async def enable(uow: Uow, id: str, *, expected: int | None = None) -> RouterExtension:
+    """Let it be found; nothing happens if it is."""
+    return await _switch(uow, id, expected, "enabled", enabled=True)
+
+
+async def disable(uow: Uow, id: str, *, expected: int | None = None) -> RouterExtension:
+    """Let it not be found; nothing happens if it is not."""
+    return await _switch(uow, id, expected, "disabled", enabled=False)
+
+
+async def delete(uow: Uow, id: str, *, expected: int | None = None) -> RouterExtension:
+    """End it; its row, its revisions and its audit stay."""
+    head = await begin(uow)
+    before = await _live(uow, id, expected)
+    after = _by(uow, replace(before.record, deleted_at=uow.now))
+    (written,) = await write(uow, head, [Change("deleted", before, after)])
+    return written
+
+
+async def restore(uow: Uow, id: str) -> RouterExtension:
+    """Bring a deleted one back as it was; nothing happens to one that is there."""
+    head = await begin(uow)
+    before = await standing(uow, id)
+    if before is None:
+        raise ExtensionNotFound
+    after = replace(before.record, deleted_at=None)
+    return await _write_unless_same(uow, head, before, after, "restored")
+
+
+async def rollback(
+    uow: Uow, id: str, to: int, *, comment: str | None = None, expected: int | None = None
+) -> RouterExtension:
+    """A new revision that says what an old one said, but for what the operator switches (R-4a)."""
+    head = await begin(uow)
+    before = await _live(uow, id, expected)
+    old = await revision(uow, id, to)
+    now = before.record
+    after = replace(
+        RouterExtension.of(msgspec.json.decode(old["document"])),
+        enabled=now.enabled,
+        breaker_override=now.breaker_override,
+        deleted_at=None,
+        created_at=now.created_at,
+        created_by=now.created_by,
+    )
+    if after.type != now.type:
+        raise ValidationFailed(immutable("type", now.type))
+    return await _write_unless_same(uow, head, before, after, "rolled_back", comment)
+
+
+async def revision(uow: Uow, id: str, number: int) -> Mapping[str, Any]:
+    """A revision as it was kept: its number, its document as text, who wrote it and when."""
+    if row := await uow.session.one(store.REVISION, of=id, number=number):
+        return row
+    raise RevisionNotFound
+
+
+async def revisions(uow: Uow, id: str, before: int, size: int) -> list[Mapping[str, Any]]:
+    """Up to `size` revisions older than `before`, newest first."""
+    found = await uow.session.all(store.REVISIONS, of=id, before=before, size=size)
+    if not found and not await store.last_revision(uow.session, id):
+        raise ExtensionNotFound
+    return list(found)
+
+
+async def _live(uow: Uow, id: str, expected: int | None) -> Standing:
+    found = await standing(uow, id)
+    if found is None or not found.record.is_live:
+        raise ExtensionNotFound
+    if expected not in (None, found.last):
+        raise RevisionConflict
+    return found
+
+
+async def _switch(uow: Uow, id: str, expected: int | None, action: str, *, enabled: bool) -> RouterExtension:
+    head = await begin(uow)
+    before = await _live(uow, id, expected)
+    return await _write_unless_same(uow, head, before, replace(before.record, enabled=enabled), action)
+
+
+async def _write_unless_same(
+    uow: Uow, head: Any, before: Standing, after: RouterExtension, action: str, comment: str | None = None
+) -> RouterExtension:
+    if after.is_as(before.record):
+        return before.record
+    (written,) = await write(uow, head, [Change(action, before, _by(uow, after), comment)])
+    return written
+
+
+def _by(uow: Uow, record: RouterExtension) -> RouterExtension:
+    return replace(record, updated_at=uow.now, updated_by=uow.by.name)
+
+
+def _changed(before: RouterExtension, changes: ChangeExtension, *, merge: bool) -> RouterExtension:
+    faults = [
+        immutable(name, getattr(before, name))
+        for name in ("id", "type")
+        if getattr(changes, name) not in (None, getattr(before, name))
+    ]
+    given = {name: value for name, value in changes.given().items() if name in EDITABLE}
+    if not given and not faults and not changes.given().keys() & {"id", "type"}:
+        faults.append(Fault("", "names nothing that could change", "empty_update"))
+    for name in ("config", "metadata"):
+        if name in given:
+            known = getattr(before, name)
+            given[name] = restored(merged(known, given[name]) if merge else given[name], known)
+    faults += rules.faults({**before.document(), **given})
+    if faults:
+        raise ValidationFailed(*faults)
+    return replace(before, **given)

@@ -1,0 +1,100 @@
+"""SQL of router extensions and their revisions."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from ringback.kit.db import Duplicate, Row, Session, Statement
+from ringback.router.extensions.model import ExtensionExists, RouterExtension, SubjectInUse
+from ringback.router.tables import extensions, revisions
+
+PAGE: Final = 200
+COLUMNS: Final = tuple(column.name for column in extensions.columns if column.name != "subject_key")
+WHOLE: Final = select(*(extensions.c[name] for name in COLUMNS))
+IS_ONE: Final = extensions.c.id == bindparam("extension_id")
+
+ADD = Statement(insert(extensions), *COLUMNS)
+CHANGE = Statement(update(extensions).where(IS_ONE), *(name for name in COLUMNS if name != "id"))
+ONE = Statement(WHOLE.where(IS_ONE))
+LOCKED = Statement(WHOLE.where(IS_ONE).with_for_update())
+BEHIND = Statement(WHOLE.where(extensions.c.id > bindparam("after")).order_by(extensions.c.id).limit(PAGE))
+
+ADD_REVISION = Statement(insert(revisions), *(column.name for column in revisions.columns))
+IS_REVISION_OF: Final = revisions.c.extension_id == bindparam("of")
+REVISION = Statement(select(revisions).where(IS_REVISION_OF, revisions.c.revision == bindparam("number")))
+REVISIONS = Statement(
+    select(revisions)
+    .where(IS_REVISION_OF, revisions.c.revision < bindparam("before"))
+    .order_by(revisions.c.revision.desc())
+    .limit(bindparam("size"))
+)
+SINCE = Statement(
+    select(revisions)
+    .where(revisions.c.registry_revision > bindparam("after"), revisions.c.registry_revision <= bindparam("upto"))
+    .order_by(revisions.c.registry_revision, revisions.c.extension_id)
+)
+LATEST: Final = (
+    select(revisions.c.extension_id, func.max(revisions.c.revision).label("revision"))
+    .group_by(revisions.c.extension_id)
+    .subquery()
+)
+NEWEST = Statement(
+    select(revisions)
+    .join(LATEST, (LATEST.c.extension_id == revisions.c.extension_id) & (LATEST.c.revision == revisions.c.revision))
+    .where(revisions.c.extension_id > bindparam("after"))
+    .order_by(revisions.c.extension_id)
+    .limit(PAGE)
+)
+
+
+def to_row(record: RouterExtension) -> dict[str, Any]:
+    row = {name: getattr(record, name) for name in COLUMNS}
+    return {**row, "config": dict(record.config), "metadata": dict(record.metadata)}
+
+
+def from_row(row: Row) -> RouterExtension:
+    return RouterExtension(**{name: row[name] for name in COLUMNS})
+
+
+async def put(session: Session, record: RouterExtension, *, new: bool) -> None:
+    """Write a record. `ExtensionExists` or `SubjectInUse` where another one has its id or its subject."""
+    row = to_row(record)
+    try:
+        if new:
+            await session.run(ADD, **row)
+        else:
+            await session.run(CHANGE, extension_id=record.id, **{name: row[name] for name in CHANGE.columns})
+    except Duplicate as clash:
+        if clash.rule == "id":
+            raise ExtensionExists(id="is taken") from None
+        raise SubjectInUse(subject="is that of another enabled extension") from None
+
+
+async def one(session: Session, id: str, *, lock: bool = False) -> Row | None:
+    """Its row as it stands, also that of a deleted one."""
+    return await session.one(LOCKED if lock else ONE, extension_id=id)
+
+
+async def rows(session: Session) -> AsyncIterator[Row]:
+    """All rows by id, deleted ones included, read a page at a time."""
+    after = ""
+    while page := await session.all(BEHIND, after=after):
+        for row in page:
+            yield row
+        after = page[-1]["id"]
+
+
+async def newest(session: Session) -> AsyncIterator[Row]:
+    """The last revision of every extension there ever was, by id."""
+    after = ""
+    while page := await session.all(NEWEST, after=after):
+        for row in page:
+            yield row
+        after = page[-1]["extension_id"]
+
+
+async def last_revision(session: Session, id: str) -> Row | None:
+    """The newest revision of an extension."""
+    found = await session.all(REVISIONS, of=id, before=1 << 62, size=1)
+    return found[0] if found else None

@@ -1,0 +1,46 @@
+"""What must not be seen in a document: credentials by their names, and references to them (router S-4, S-7, S-8)."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+CREDENTIALS: Final = frozenset(
+    (
+        "password", "api_key", "secret", "token", "access_token", "refresh_token", "authorization", "bearer",
+        "x-api-key", "x-auth-token", "x-authorization",
+    )
+)  # fmt: skip
+"""Whole names, in any letter case: `max_tokens` is none of them."""
+REDACTED: Final = "[REDACTED]"
+REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,254}|file:[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+
+
+def is_credential(name: str) -> bool:
+    return name.lower() in CREDENTIALS
+
+
+def is_reference(value: object) -> bool:
+    """Whether it names a secret of the worker's process instead of being one."""
+    return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
+
+
+def redacted(document: Any) -> Any:
+    """A copy in which every credential, at any depth, is `[REDACTED]`."""
+    if isinstance(document, Mapping):
+        return {name: REDACTED if is_credential(name) else redacted(value) for name, value in document.items()}
+    return [redacted(value) for value in document] if isinstance(document, list | tuple) else document
+
+
+def restored(asked: Any, before: Any) -> Any:
+    """What was asked for, with the value from before where somebody wrote back `[REDACTED]` (S-8)."""
+    if isinstance(asked, Mapping):
+        known = before if isinstance(before, Mapping) else {}
+        return {
+            name: known[name]
+            if is_credential(name) and value == REDACTED and name in known
+            else restored(value, known.get(name))
+            for name, value in asked.items()
+        }
+    if isinstance(asked, list) and isinstance(before, list):
+        return [restored(value, before[place] if place < len(before) else None) for place, value in enumerate(asked)]
+    return asked

@@ -1,0 +1,28 @@
+"""The router's unit of work: the session, who is at work, and the registry that follows a commit."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from ringback.kit.db import Database, Session
+from ringback.kit.uow import UnitOfWork, Work, utc_now
+from ringback.router.audit.model import SYSTEM, Actor
+from ringback.router.extensions.registry import Registry
+
+
+class Uow(UnitOfWork):
+    """`by` is set by the door that a request came through."""
+
+    def __init__(self, session: Session, now: datetime, registry: Registry) -> None:
+        super().__init__(session, now)
+        self.registry = registry
+        self.by: Actor = SYSTEM
+
+
+def router_work(
+    database: Database,
+    registry: Registry,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    published: Callable[[], None] = lambda: None,
+) -> Work[Uow]:
+    return Work(database, lambda session, now: Uow(session, now, registry), clock, published)

@@ -1,0 +1,217 @@
+"""The registry in memory: what is found in it, how it is loaded, and what it survives."""
+
+import inspect
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from ringback.kit.db import Statement
+from ringback.kit.errors import DatabaseUnavailable
+from ringback.router.extensions import service
+from ringback.router.extensions.model import ExtensionDisabled, ExtensionNotFound
+from ringback.router.extensions.registry import Registry, Snapshot
+from tests.router.conftest import Node
+
+INITIAL = ["anthropic_claude", "mask_sensitive_data", "mock_provider", "normalize_text", "openai_gpt4", "pii_guard"]
+
+
+@pytest.mark.contract("router X-3, X-7, X-13")
+async def test_the_initial_six_are_served_after_the_start(node: Node) -> None:
+    assert sorted(node.registry.snapshot.by_id) == INITIAL
+    assert node.registry.lookup("pii_guard").config["block_on_match"] is True
+    assert {one.created_by for one in node.registry.snapshot.by_id.values()} == {"system:initial"}
+    with pytest.raises(ExtensionNotFound):
+        node.registry.lookup("nobody")
+    assert node.registry.snapshot.checksum == node.sql("SELECT checksum FROM registry_revision")[0]["checksum"]
+
+
+@pytest.mark.contract("router X-8, X-15")
+async def test_what_is_disabled_is_found_by_nobody_until_it_is_enabled(node: Node) -> None:
+    await node.create("shout", "post")
+    await node.do(lambda uow: service.disable(uow, "shout"))
+
+    with pytest.raises(ExtensionDisabled):
+        node.registry.lookup("shout")
+    assert [one.id for one in node.registry.lookup_by_type("post")] == ["mask_sensitive_data"]
+    assert node.registry.get_cached("shout") is not None
+
+    await node.do(lambda uow: service.enable(uow, "shout"))
+    assert node.registry.lookup("shout").enabled
+    assert [one.id for one in node.registry.lookup_by_type("post")] == ["mask_sensitive_data", "shout"]
+
+
+@pytest.mark.contract("router X-6, T-1")
+def test_a_lookup_is_one_access_and_waits_for_nothing() -> None:
+    for verb in (Registry.lookup, Registry.lookup_by_type, Registry.get_cached):
+        source = inspect.getsource(verb)
+        assert not inspect.iscoroutinefunction(verb)
+        assert not {"await", "lock", "log.", "session"} & set(source.split('"""')[2].replace("(", " ").split())
+        assert source.count(".get(") + source.count("by_type[") == 1
+
+
+@pytest.mark.contract("router X-17")
+async def test_hits_and_misses_are_counted(node: Node) -> None:
+    for id in ("pii_guard", "pii_guard", "nobody"):
+        try:
+            node.registry.lookup(id)
+        except ExtensionNotFound:
+            continue
+
+    assert (node.loader.stats().hits, node.loader.stats().misses) == (2, 1)
+
+
+@pytest.mark.contract("router X-9, X-11, R-2b")
+async def test_rows_changed_by_sql_are_adopted_by_the_next_reload(node: Node) -> None:
+    node.sql(
+        "INSERT INTO extensions (id, type, subject, timeout_ms, retry, config) "
+        "VALUES ('by_hand', 'post', 'beamline.ext.post.by_hand.v1', 100, 0, '{}')"
+    )
+    node.sql("UPDATE extensions SET enabled = 0 WHERE id = 'pii_guard'")
+    node.sql("DELETE FROM extensions WHERE id = 'openai_gpt4'")
+
+    done = await node.loader.reload()
+
+    assert (done.ok, done.changed, done.rejected) == (True, 3, ())
+    assert node.registry.lookup("by_hand").revision == 1
+    assert node.registry.get_cached("openai_gpt4") is None
+    said = node.sql(
+        "SELECT extension_id, action, changed_by, source FROM extension_audit_log "
+        "WHERE source = 'sql' ORDER BY extension_id"
+    )
+    assert [(row["extension_id"], row["action"]) for row in said] == [
+        ("by_hand", "created"),
+        ("openai_gpt4", "deleted"),
+        ("pii_guard", "disabled"),
+    ]
+    assert {row["changed_by"] for row in said} == {"external:sql"}
+    stats = node.loader.stats()
+    assert (stats.load_count, stats.error_count, stats.total_extensions, stats.enabled_extensions) == (2, 0, 6, 5)
+    assert stats.last_reload == round(node.now.timestamp() * 1000)
+    assert (await node.loader.reload()).changed == 0
+    assert len(node.sql("SELECT id FROM extension_audit_log WHERE source = 'sql'")) == 3
+
+
+@pytest.mark.contract("router R-1c, F-1")
+async def test_a_broken_row_keeps_its_last_good_version_and_hinders_no_other(node: Node) -> None:
+    node.sql("UPDATE extensions SET subject = 'beamline.>' WHERE id = 'normalize_text'")
+    node.sql("UPDATE extensions SET timeout_ms = 300 WHERE id = 'pii_guard'")
+
+    done = await node.loader.reload()
+
+    assert [one.id for one in done.rejected] == ["normalize_text"]
+    assert "subject must be" in done.rejected[0].description
+    assert node.registry.lookup("normalize_text").subject == "beamline.ext.pre.normalize_text.v1"
+    assert node.registry.lookup("pii_guard").timeout_ms == 300
+
+    await node.update("normalize_text", timeout_ms=200)
+    assert (await node.loader.reload()).rejected == ()
+    assert node.registry.lookup("normalize_text").timeout_ms == 200
+
+
+@pytest.mark.contract("router X-10, R-1b, F-6")
+async def test_a_reload_that_fails_is_told_and_changes_nothing(node: Node) -> None:
+    before = node.registry.snapshot
+
+    def fail(statement: Statement) -> None:
+        raise DatabaseUnavailable
+
+    node.before_statement = fail
+    done = await node.loader.reload()
+
+    assert (done.ok, done.error, done.revision) == (False, "The database does not answer.", before.revision)
+    assert node.registry.snapshot is before
+    assert (node.loader.stats().load_count, node.loader.stats().error_count) == (1, 1)
+
+
+@pytest.mark.contract("router R-1b, T-2")
+async def test_a_load_that_ends_at_any_statement_leaves_the_registry_whole(node: Node) -> None:
+    node.sql("UPDATE extensions SET timeout_ms = 90 WHERE id = 'normalize_text'")
+    number = 0
+    while True:
+        left = number
+
+        def fail(statement: Statement) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise DatabaseUnavailable
+
+        node.before_statement = fail
+        done = await node.loader.reload()
+        if done.ok:
+            break
+        assert sorted(node.registry.snapshot.by_id) == INITIAL
+        assert node.registry.lookup("normalize_text").timeout_ms in (100, 90)
+        number += 1
+
+    assert number > 10
+    assert node.registry.lookup("normalize_text").timeout_ms == 90
+
+
+@pytest.mark.contract("router X-14, R-2a")
+async def test_another_node_takes_over_what_changed_without_reading_all(make_node: Callable[[], Node]) -> None:
+    one, other = make_node(), make_node()
+    await one.loader.reload()
+    await other.loader.reload()
+    asked: list[str] = []
+    other.before_statement = lambda statement: asked.append(repr(statement))
+
+    await one.create("upper")
+    await one.update("upper", timeout_ms=70)
+    await other.loader.catch_up()
+
+    assert other.registry.lookup("upper").timeout_ms == 70
+    assert other.registry.snapshot.checksum == one.registry.snapshot.checksum
+    assert len(asked) == 2
+    assert other.loader.stats().load_count == 1
+
+
+@pytest.mark.contract("router R-2a")
+async def test_a_sum_that_is_wrong_causes_a_whole_load(make_node: Callable[[], Node]) -> None:
+    one, other = make_node(), make_node()
+    await one.loader.reload()
+    await other.loader.reload()
+    other.registry.snapshot = Snapshot.of(other.registry.snapshot.revision, [other.registry.lookup("pii_guard")])
+
+    await one.create("upper")
+    await other.loader.catch_up()
+
+    assert sorted(other.registry.snapshot.by_id) == sorted([*INITIAL, "upper"])
+    assert other.loader.stats().load_count == 2
+
+
+@pytest.mark.contract("router T-2, X-18")
+@pytest.mark.long
+async def test_four_readers_miss_nothing_while_the_registry_is_swapped(node: Node) -> None:
+    for number in range(100):
+        await node.create(f"upper{number}")
+    ids = [f"upper{number}" for number in range(100)]
+    records = list(node.registry.snapshot.by_id.values())
+    missed: list[str] = []
+    looked = [0] * 4
+    swaps = 0
+
+    def read(place: int) -> None:
+        while looked[place] < 250_000 or swaps < 200:
+            for id in ids:
+                try:
+                    node.registry.lookup(id)
+                except ExtensionNotFound:
+                    missed.append(id)
+            looked[place] += len(ids)
+
+    readers = [threading.Thread(target=read, args=(place,)) for place in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for reader in readers:
+            reader.start()
+        while any(reader.is_alive() for reader in readers):
+            node.registry.swap(Snapshot.of(node.registry.snapshot.revision + 1, records))
+            swaps += 1
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert (missed, sum(looked) >= 1_000_000, swaps >= 200) == ([], True, True)
