@@ -5,7 +5,7 @@ import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from ringback.sip.odbc import sqlite_url
 from .digest import register
 
 ROOT = Path(__file__).parents[2]
+PACE = 0.02
+"""Seconds between two looks at what another process does."""
 Extension = Mapping[str, Any]
 
 
@@ -226,8 +228,12 @@ async def callee(world: World, phone: StartPhone) -> Callee:
 async def until(seen: Callable[[], Awaitable[Any]], within: float) -> Any:
     """What `seen` gives, as soon as it is something; TimeoutError when that takes longer than `within` seconds.
 
-    It is asked again as soon as it has answered: what another process does, nobody tells us."""
+    It is asked again soon after it has answered: what another process does, nobody tells us, and it needs the
+    processor more than we."""
+    nothing = asyncio.Event()
     async with asyncio.timeout(within):
         while not (found := await seen()):
-            pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PACE):
+                    await nothing.wait()
         return found
