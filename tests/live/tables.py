@@ -63,6 +63,7 @@ class Tables:
                 self._make_stock()
             for database, dsn in zip(commands.DATABASES[:2], self.dsns(), strict=True):
                 commands.upgrade(database, parse_dsn(dsn))
+            commands.upgrade("router", parse_dsn(self.dsns()[0]))
             yield self
 
     @property
