@@ -28,16 +28,16 @@ CASES: Final = 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    about = "run the tests of worlds over RabbitMQ, this engine and Redis, and no others"
+    about = "run the tests of worlds over RabbitMQ, this engine and Redis, those of the router's nodes, and no others"
     parser.addoption("--on", choices=ENGINES, help=about)
     parser.addoption("--every", action="store_true", help="with --on: all cases of each test, not the first alone")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--on`, only tests of worlds remain, without those that speak of SQLite itself or have their own servers."""
+    """With `--on`, only tests of worlds and of nodes remain, but for those of SQLite itself or of own servers."""
     if not config.getoption("--on"):
         return
-    worlds = [item for item in items if "make_world" in getattr(item, "fixturenames", ())]
+    worlds = [item for item in items if {"make_world", "make_node"}.intersection(getattr(item, "fixturenames", ()))]
     chosen = [item for item in worlds if not any(map(item.get_closest_marker, ("sqlite", "process", "sip")))]
     if not config.getoption("--every"):
         seen: Counter[str] = Counter()

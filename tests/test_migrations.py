@@ -73,6 +73,7 @@ def shape_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return {name: rows for name, rows in tables.items() if not name.startswith("alembic_version")}
 
 
+@pytest.mark.contract("router X-1")
 def test_the_migrations_make_what_the_code_believes(template: Path, tmp_path: Path) -> None:
     believed = MetaData()
     for metadata in (*OWN_TABLES, *ASTERISK_TABLES, *ROUTER_TABLES):

@@ -139,7 +139,7 @@ def believed(engine: str) -> MetaData:
     return made
 
 
-@pytest.mark.contract("registrar R-82", "registrar R-85")
+@pytest.mark.contract("registrar R-82", "registrar R-85", "router X-1")
 def test_the_migrations_make_what_the_code_believes(make_database: MakeDatabase, url: URL, engine: str) -> None:
     upgrade(url)
     other = url_of(make_database(engine))

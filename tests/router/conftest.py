@@ -1,9 +1,8 @@
 """A registry over a database of its own, as one node of the router has it."""
 
 import shutil
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,14 +10,13 @@ from typing import Any, TypeVar
 import pytest
 
 from ringback.kit.db import Statement
-from ringback.kit.sqlite import SqliteDatabase
 from ringback.router.audit.model import Actor
 from ringback.router.extensions import service, wire
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.registry import Registry
 from ringback.router.work import Uow, router_work
-from ringback.schema import OWN_TABLES, ROUTER_TABLES
+from tests.router.grounds import File, Ground, OnServer
 
 T = TypeVar("T")
 
@@ -26,13 +24,11 @@ T = TypeVar("T")
 class Node:
     """One process of the router, at a time of its own."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.path = path
+    def __init__(self, ground: Ground, name: str) -> None:
+        self.ground = ground
         self.now = datetime(2026, 1, 5, 10, tzinfo=UTC)
         self.before_statement: Callable[[Statement], None] = lambda statement: None
-        self.database = SqliteDatabase(
-            path, *OWN_TABLES, *ROUTER_TABLES, watch=lambda statement: self.before_statement(statement)
-        )
+        self.database = ground.open(lambda statement: self.before_statement(statement))
         self.registry = Registry(name)
         self.work = router_work(self.database, self.registry, clock=self.clock)
         self.loader = Loader(self.work, self.registry)
@@ -61,20 +57,38 @@ class Node:
 
     def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
         """What somebody with a SQL client sees, or does."""
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
-            other.row_factory = sqlite3.Row
-            return [dict(row) for row in other.execute(text, values)]
+        return self.ground.sql(text, *values)
+
+
+MakeGround = Callable[[Path], Ground]
+
+
+@pytest.fixture(scope="session")
+def make_ground(template: Path, request: pytest.FixtureRequest) -> Iterator[MakeGround]:
+    """Where the nodes of a test stand: on a file in the folder, or with `--on` on a server."""
+    engine = request.config.getoption("--on")
+    with ExitStack() as stack:
+        if not engine:
+            yield lambda folder: File(Path(shutil.copy(template, folder / "router.db")))
+            return
+        ground = OnServer(stack.enter_context(request.getfixturevalue(engine).database()))
+        stack.callback(ground.close)
+
+        def refreshed(folder: Path) -> Ground:
+            ground.refresh()
+            return ground
+
+        yield refreshed
 
 
 @pytest.fixture
-async def make_node(template: Path, tmp_path: Path) -> AsyncIterator[Callable[..., Node]]:
+async def make_node(make_ground: MakeGround, tmp_path: Path) -> AsyncIterator[Callable[..., Node]]:
     """Nodes on one database, which have not loaded anything yet."""
-    path = tmp_path / "router.db"
-    shutil.copy(template, path)
+    ground = make_ground(tmp_path)
     made: list[Node] = []
 
     def make() -> Node:
-        made.append(Node(path, f"node{len(made)}"))
+        made.append(Node(ground, f"node{len(made)}"))
         return made[-1]
 
     yield make

@@ -68,7 +68,7 @@ async def test_rows_changed_by_sql_are_adopted_by_the_next_reload(node: Node) ->
         "INSERT INTO extensions (id, type, subject, timeout_ms, retry, config) "
         "VALUES ('by_hand', 'post', 'beamline.ext.post.by_hand.v1', 100, 0, '{}')"
     )
-    node.sql("UPDATE extensions SET enabled = 0 WHERE id = 'pii_guard'")
+    node.sql("UPDATE extensions SET enabled = false WHERE id = 'pii_guard'")
     node.sql("DELETE FROM extensions WHERE id = 'openai_gpt4'")
 
     done = await node.loader.reload()

@@ -1,6 +1,6 @@
 """One spelling for everything that is hashed, compared or kept for ever: JSON, times, checksums."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import reduce
 from hashlib import sha256
@@ -15,6 +15,15 @@ ENCODER = msgspec.json.Encoder(order="deterministic")
 def text_of(document: Any) -> str:
     """JSON with sorted keys and no spaces (R-5b)."""
     return ENCODER.encode(document).decode()
+
+
+def plain(value: Any) -> Any:
+    """The same JSON with the numbers that every engine gives back as it got them: 1.0 and 1e22 as whole numbers."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def time_of(moment: datetime) -> str:

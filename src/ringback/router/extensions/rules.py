@@ -77,10 +77,13 @@ def _subject_faults(subject: str, type: str | None) -> Iterator[Fault]:
 
 
 def _document_faults(field: str, document: Mapping[str, Any]) -> Iterator[Fault]:
-    if len(msgspec.json.encode(document)) > LARGEST:
+    text = msgspec.json.encode(document)
+    if len(text) > LARGEST:
         yield Fault(field, f"must be at most {LARGEST} bytes", "too_large")
     if _depth(document) > DEEPEST:
         yield Fault(field, f"must be at most {DEEPEST} levels deep", "too_large")
+    if b"\\u0000" in text.replace(b"\\\\", b""):
+        yield Fault(field, "must not hold the character NUL", "wrong_type")
 
 
 def _depth(value: object) -> int:

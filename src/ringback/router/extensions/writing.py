@@ -11,7 +11,7 @@ from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.events import Event
 from ringback.router import store as heads
 from ringback.router.audit import service as audit
-from ringback.router.canonical import moved_checksum, text_of, time_of
+from ringback.router.canonical import moved_checksum, plain, text_of, time_of
 from ringback.router.extensions import rules, store, wire
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.store import Head
@@ -67,7 +67,8 @@ async def write(uow: Uow, head: Head, changes: Sequence[Change]) -> list[RouterE
     written: list[RouterExtension] = []
     for change in changes:
         before = change.before
-        record = replace(change.after, revision=(before.last if before else 0) + 1)
+        documents = {name: plain(getattr(change.after, name)) for name in ("config", "metadata")}
+        record = replace(change.after, **documents, revision=(before.last if before else 0) + 1)
         if faults := list(rules.faults(record.document())):
             raise ValidationFailed(*faults)
         await store.put(uow.session, record, new=await store.one(uow.session, record.id) is None)
