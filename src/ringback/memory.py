@@ -15,7 +15,7 @@ from ringback.kit.sqlite import SqliteDatabase
 from ringback.registrar.metrics import Metrics
 from ringback.registrar.work import Memory, Seen
 from ringback.settings import Settings
-from ringback.transports.redis.address import Address
+from ringback.transports.redis.address import SETTING, Address
 
 if TYPE_CHECKING:
     from ringback.transports.redis.store import RedisStore
@@ -46,7 +46,9 @@ def memory_of(
         keys=store.keys if store else None,
         new_hash=hashes,
         new_label=labels,
+        require=store.redis.require if store else _nothing,
         close=store.close if store else _nothing,
+        shared=store.redis.state if store else None,
     )
 
 
@@ -59,7 +61,7 @@ def _store(settings: Settings, metrics: Metrics) -> "RedisStore | None":
     try:
         address = Address.parse(text, settings.redis_password.get_secret_value(), settings.redis_database)
     except ValueError as fault:
-        raise CannotStart(f"redis_address: {fault}") from None
+        raise CannotStart(f"{SETTING}: {fault}") from None
     return RedisStore(address, metrics.observe_redis_failure, lambda state: metrics.observe_breaker("redis", state))
 
 

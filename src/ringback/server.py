@@ -84,6 +84,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         ringback = await stack.enter_async_context(
             contextlib.aclosing(assemble(settings, found, **_ways(settings, broker)))
         )
+        await ringback.memory.require()
         await ringback.work.write(require_recorded)
         ports = Ports.of(settings, stack)
         url = url_of(ports.rest, "https" if tls else "http") if ports.rest else ""

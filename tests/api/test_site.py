@@ -134,7 +134,7 @@ async def test_without_a_database_it_lives_and_is_not_ready(
         assert (await client.get("/live")).status_code == 200
         ready = await client.get("/ready")
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
-        assert set(ready.json()["checks"]) == {"database_bin", "database_asterisk"}
+        assert set(ready.json()["checks"]) - {"redis"} == {"database_bin", "database_asterisk"}
         assert (await metrics.get("/metrics")).status_code == 200
 
 

@@ -22,6 +22,7 @@ from tests.live.daemon import DOMAINS, HTTP, Daemon, Ended, databases, refused
 from tests.servers.fixtures import MakeDatabase, MakeVhost
 from tests.servers.mariadb import MariaDb
 from tests.servers.rabbitmq import RabbitMq
+from tests.servers.redis import Redis
 
 pytestmark = pytest.mark.process
 
@@ -254,15 +255,20 @@ def unused(mariadb: MariaDb) -> Iterator[dict[str, str]]:
         yield databases(own, asterisk)
 
 
+REDIS = ("redis", "redis password", "redis url", "redis open", "redis database")
+
+
 @pytest.mark.contract("registrar R-81")
 @pytest.mark.parametrize(
-    "case", ["dsn", "password", "absent", "schema", "rabbit", "vhost", "queue", "exchange", "redis", "domain"]
+    "case",
+    ["dsn", "password", "absent", "schema", "rabbit", "vhost", "queue", "exchange", "domain", *REDIS],
 )
 def test_what_cannot_work_ends_the_start_with_one_line(
     unused: dict[str, str],
     make_database: MakeDatabase,
     mariadb: MariaDb,
     rabbitmq: RabbitMq,
+    redis_server: Redis,
     url: str,
     capsys: pytest.CaptureFixture[str],
     case: str,
@@ -271,7 +277,7 @@ def test_what_cannot_work_ends_the_start_with_one_line(
     if case in ("queue", "exchange"):
         asyncio.run(declare_differently(url, case))
     secret = "Marker-Secret-77"
-    wrong, names = {
+    cases: dict[str, tuple[dict[str, object], str]] = {
         "dsn": ({"database_dsn_bin": f"user:{secret}@nowhere"}, "database_dsn_bin"),
         "password": ({"database_dsn_bin": f"{mariadb.USER}:{secret}@tcp({mariadb.address})/x"}, "database_dsn_bin"),
         "absent": ({"database_dsn_asterisk": mariadb.dsn("nowhere")}, "database_dsn_asterisk"),
@@ -281,10 +287,15 @@ def test_what_cannot_work_ends_the_start_with_one_line(
         "queue": ({}, "rabbit_queue_listen"),
         "exchange": ({}, "rabbit_queue_event"),
         "redis": ({"redis_address": f"redis://:{secret}@nowhere:x"}, "redis_address"),
+        "redis password": ({"redis_address": redis_server.address, "redis_password": secret}, "redis_password: "),
+        "redis url": ({"redis_address": f"redis://:{secret}@{redis_server.address}/1"}, "redis_address: "),
+        "redis open": ({"redis_address": redis_server.address}, "redis_password: "),
+        "redis database": ({"redis_address": redis_server.url()[:-2], "redis_database": 65535}, "redis_database: "),
         "domain": ({"domain_name_extension": "not a domain"}, "domain_name_extension"),
-    }[case]
+    }
+    wrong, names = cases[case]
 
-    given = {**unused, "rabbitmq_address": url, **wrong}
+    given: dict[str, object] = {**unused, "rabbitmq_address": url, **wrong}
     as_process = case == "exchange"  # the one that comes farthest
     ended = asyncio.run(refused("registrar-manager", **given)) if as_process else refused_here(capsys, **given)
 
@@ -293,6 +304,7 @@ def test_what_cannot_work_ends_the_start_with_one_line(
     assert secret not in ended.line
     assert mariadb.password not in ended.line
     assert rabbitmq.password not in ended.line
+    assert redis_server.password not in ended.line
 
 
 async def declare_differently(url: str, what: str) -> None:

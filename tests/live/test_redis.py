@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 import redis
 
@@ -210,6 +211,23 @@ async def test_changes_by_command_and_kills_leave_no_old_data_once_redis_is_back
 
 
 TRUNK = {"domain_name": "carrier-a", "auth_types": ["ip"], "allowed_ips": ["203.0.113.7"]}
+
+
+@pytest.mark.contract("registrar R-81")
+async def test_ready_shows_a_redis_that_is_away_and_stays_ready(make_world: MakeWorld) -> None:
+    with Redis.private() as server:
+        world = patient(make_world(redis_address=server.url()))
+        answers = []
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=world.ringback.metrics), base_url="http://metrics"
+        ) as http:
+            for change in (lambda: None, server.kill):
+                await asyncio.to_thread(change)
+                answer = await http.get("/ready")
+                answers.append((answer.status_code, answer.json()["ready"], answer.json()["checks"]["redis"]))
+        await world.ringback.aclose()
+
+    assert answers == [(200, True, "ok"), (200, True, "Redis does not answer.")]
 
 
 @pytest.mark.contract("registrar R-69")

@@ -5,14 +5,17 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ringback.kit.breaker import State
 from ringback.kit.budget import Allowance, LocalBudget
+from ringback.kit.errors import CannotStart
 from ringback.transports.redis.address import Address
-from ringback.transports.redis.server import PAUSE, Away, Redis
+from ringback.transports.redis.refusals import Away
+from ringback.transports.redis.server import PAUSE, Redis
 from ringback.transports.redis.store import RedisStore
 from tests.servers.redis import Redis as Server
 
@@ -99,19 +102,86 @@ async def test_another_run_has_another_name(server: Server) -> None:
         assert await store.keys.run() != first
 
 
-@pytest.mark.parametrize(
-    "address", ["redis://:wrong@{0}", "redis://{0}", "redis://:{1}@{0}/65535", "rediss://:{1}@{0}"]
-)
-async def test_one_that_does_not_let_us_in_is_away(server: Server, address: str, logged: Callable[[], str]) -> None:
-    heard = Heard()
-    async with store_of(address.format(server.address, server.password), heard) as store:
-        assert await store.cache("x", str).get("a") is None
-        assert not await store.keys.delete(["a"])
+NOBODY = "Redis does not know the user, or the password is another"
+REFUSES = "Redis refuses us; the log says why."
+REFUSED = {
+    ("redis://:wrong@{0}", ""): f"redis_address: {NOBODY}",
+    ("redis://nobody@{0}", "{1}"): f"redis_password: {NOBODY}",
+    ("{0}", "wrong"): f"redis_password: {NOBODY}",
+    ("{0}", ""): "redis_password: Redis wants a password, and there is none",
+    ("redis://:{1}@{0}/65535", ""): "redis_address: Redis has no database 65535",
+    ("{0}", "{1}"): "redis_database: Redis has no database 65535",
+    ("redis://few:secret@{0}/0", ""): "redis_address: the user may not do in Redis what we do there",
+}
+
+
+@pytest.mark.parametrize(("text", "password"), REFUSED)
+async def test_one_that_does_not_let_us_in_is_told_apart_from_one_that_is_away(
+    server: Server, text: str, password: str, logged: Callable[[], str]
+) -> None:
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "few", "on", ">secret", "+select")
+    heard, known = Heard(), (server.address, server.password)
+    address = Address.parse(text.format(*known), password.format(*known), 65535)
+    why = REFUSED[text, password]
+    store = RedisStore(address, heard.failures.append, heard.states.append)
+    assert await store.cache("x", str).get("a") is None
+    assert not await store.keys.delete(["a"])
+    assert await store.redis.state() == REFUSES
+    if "may not do" not in why:
+        with pytest.raises(CannotStart, match=f"^{why}$"):
+            await store.redis.require()
+    await store.close()
 
     assert heard.failures == ["cache"]
-    assert lines(logged) == ["Redis is away"]
+    (line,) = [line for line in map(json.loads, logged().splitlines()) if "Redis" in line["message"]]
+    assert (line["severity"], f"{line['setting']}: {line['error']}") == ("ERROR", why)
     assert "wrong" not in logged()
     assert server.password not in logged()
+
+
+async def test_one_that_speaks_no_tls_or_is_no_redis_is_named(server: Server, tmp_path: Path) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"AMQP\0\0\x09\x01\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        for text, why in {
+            f"127.0.0.1:{port}": "redis_address: whoever answers there is no Redis",
+            f"rediss://{server.address}?ssl_ca_certs={tmp_path}/ca.pem": "redis_address: a file of TLS cannot be read",
+        }.items():
+            redis = Redis(Address.parse(text))
+            with pytest.raises(CannotStart, match=why):
+                await redis.require()
+            await redis.close()
+
+
+async def test_one_that_comes_back_with_another_password_is_an_error_once(logged: Callable[[], str]) -> None:
+    def said() -> list[tuple[str, str]]:
+        found = [line for line in map(json.loads, logged().splitlines()) if "Redis" in line["message"]]
+        return [(line["severity"], line.get("setting", "")) for line in found]
+
+    now = 0.0
+    with Server.private() as server:
+        redis = Redis(Address.parse(server.address, server.password), patience=20.0, clock=lambda: now)
+        assert await redis.state() == "ok"
+        server.kill()
+        assert await redis.state() == "Redis does not answer."
+        await redis.require()
+        conf, right = server.folder / "redis.conf", server.password
+        for secret, states in (("another", [REFUSES] * 3), (right, ["ok"])):
+            conf.write_text(conf.read_text().replace(f"requirepass {server.password}\n", f"requirepass {secret}\n"))
+            server.kill()
+            server.password = secret
+            await asyncio.to_thread(server.start)
+            for state in states:
+                now += PAUSE
+                assert await redis.state() == state
+        await redis.close()
+
+    assert said() == [("WARNING", ""), ("ERROR", "redis_password"), ("INFO", "")]
 
 
 async def test_one_that_refuses_to_write_is_away_and_fails_nobody(server: Server) -> None:

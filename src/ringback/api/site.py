@@ -82,11 +82,13 @@ class Site:
         return description(self._routes)
 
     async def ready(self, request: Request) -> Response:
-        """503 unless both databases answer and requests come through the broker."""
+        """503 unless both databases answer and requests come through the broker; Redis is shown, and may be away."""
         checks = {name: await self._check(statement) for name, statement in self._probes().items()}
         if self._is_reached:
             checks["broker"] = "ok" if self._is_reached() else BrokerUnavailable().sentence
         fine = all(state == "ok" for state in checks.values())
+        if self._memory.shared:
+            checks["redis"] = await self._memory.shared()
         return json({"ready": fine, "checks": checks}, 200 if fine else 503)
 
     async def metrics(self, request: Request) -> Response:

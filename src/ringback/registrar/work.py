@@ -35,7 +35,8 @@ class Memory:
     """What is kept between requests, by one process or by all of them; all of it may be lost.
 
     `revision` is another number after anybody's commit, where the database can say so. `keys` is what another service
-    remembers of our objects, if there is one; `close` ends all talk with others.
+    remembers of our objects, if there is one; `require` is `CannotStart` where those refuse us with whom we share, and
+    `close` ends all talk with them. `shared` says how they are, where there are any.
     """
 
     metrics: Metrics
@@ -46,7 +47,9 @@ class Memory:
     keys: Keys | None
     new_hash: Callable[[int], str]
     new_label: Callable[[], str]
+    require: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
+    shared: Callable[[], Awaitable[str]] | None
 
 
 class Uow(UnitOfWork):

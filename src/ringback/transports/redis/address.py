@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from ringback.kit.secret import Secret
 
+SETTING: Final = "redis_address"
 FORM: Final = "must be host:port, or redis://user:password@host:port/database, or the same with rediss for TLS"
 PORT: Final = 6379
 LARGEST_PORT: Final = 65535
@@ -16,7 +17,10 @@ FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server, the number of a database, and who we are there; printed without the password."""
+    """A server, the number of a database, and who we are there; printed without the password.
+
+    Password and database have stood in `password_setting` and `database_setting`, or were to stand there.
+    """
 
     host: str
     port: int
@@ -25,6 +29,8 @@ class Address:
     database: int
     is_tls: bool = False
     files: tuple[tuple[str, str], ...] = ()
+    password_setting: str = "redis_password"  # noqa: S105
+    database_setting: str = "redis_database"
 
     @classmethod
     def parse(cls, text: str, password: str = "", database: int = 0) -> Self:
@@ -46,6 +52,8 @@ class Address:
             database=int(number) if number else database,
             is_tls=url.scheme == "rediss",
             files=tuple(options.items()),
+            password_setting=SETTING if url.password else "redis_password",
+            database_setting=SETTING if number else "redis_database",
         )
 
 

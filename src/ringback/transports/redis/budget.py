@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from ringback.kit.budget import Allowance, Budget
-from ringback.transports.redis.server import Away, Redis
+from ringback.transports.redis.refusals import Away
+from ringback.transports.redis.server import Redis
 
 USE: Final = "budget"
 NOW: Final = """

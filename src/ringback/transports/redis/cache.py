@@ -5,7 +5,8 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from ringback.transports.redis.server import Away, Redis
+from ringback.transports.redis.refusals import Away
+from ringback.transports.redis.server import Redis
 
 V = TypeVar("V")
 

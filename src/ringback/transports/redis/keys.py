@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from redis.exceptions import NoPermissionError
 
-from ringback.transports.redis.server import Away, Redis
+from ringback.transports.redis.refusals import Away
+from ringback.transports.redis.server import Redis
 
 USE: Final = "keys"
 BATCH: Final = 500

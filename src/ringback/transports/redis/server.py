@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -11,31 +12,34 @@ from redis.asyncio import Redis as Client
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from ringback.kit.breaker import Breaker, State
+from ringback.kit.errors import CannotStart
 from ringback.transports.redis.address import Address
+from ringback.transports.redis.refusals import Away, Refused, of
 
 T = TypeVar("T")
 
 PATIENCE: Final = 0.1
 """Seconds for one answer, with all that it takes to be connected."""
+FIRST_PATIENCE: Final = 1.0
+"""The same when a start wants to know whether it is let in."""
 PAUSE: Final = 1.0
 """Seconds that it is left alone after it failed."""
 CONNECTIONS: Final = 32
+AWAY: Final = "Redis does not answer."
+REFUSED: Final = "Redis refuses us; the log says why."
 
 log = structlog.get_logger()
-
-
-class Away(Exception):
-    """There is no answer, and nobody need be told."""
 
 
 def nothing(what: object) -> None: ...
 
 
 class Redis:
-    """A server as the rest of this folder asks it. That it goes and that it comes back is logged, once each.
+    """A server as the rest of this folder asks it. That it goes, that it refuses us and that it is back is logged,
+    once each.
 
     `failed` hears of every answer that did not come, by what it was for; `changed` of every state of the breaker.
     """
@@ -50,11 +54,31 @@ class Redis:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.patience = patience
+        self._address = address
         self._client = client_of(address)
         self._failed = failed
         self._changed = changed
         self._breaker = Breaker(silences=1, pause=PAUSE, clock=clock, changed=self._note)
         self._is_away = False
+        self._is_refused = False
+
+    async def require(self) -> None:
+        """`CannotStart` if it says no. Whether it is there does not matter."""
+        try:
+            async with asyncio.timeout(FIRST_PATIENCE):
+                await ping(self._client)
+        except (RedisError, OSError, TimeoutError) as error:
+            reason = of(error, self._address)
+            if isinstance(reason, Refused):
+                raise CannotStart(str(reason)) from None
+
+    async def state(self) -> str:
+        """`ok`, or a sentence for who looks after us."""
+        try:
+            await self.ask("ready", ping)
+        except Away:
+            return REFUSED if self._is_refused else AWAY
+        return "ok"
 
     async def ask(self, use: str, talk: Callable[[Any], Awaitable[T]]) -> T:
         """What `talk` with the client comes to, or `Away`."""
@@ -65,9 +89,7 @@ class Redis:
             async with asyncio.timeout(self.patience):
                 answer = await talk(self._client)
         except (RedisError, OSError, TimeoutError) as error:
-            if not self._is_away:
-                self._is_away = True
-                log.warning("Redis is away", action="redis", error=told(error))
+            self._lament(of(error, self._address))
             self._failed(use)
             self._breaker.silent(turn)
             raise Away from None
@@ -80,9 +102,19 @@ class Redis:
     async def close(self) -> None:
         await self._client.aclose()
 
+    def _lament(self, reason: Away) -> None:
+        """Say once an outage that it is away, and once that it refuses us."""
+        if isinstance(reason, Refused):
+            if not self._is_refused:
+                log.error("Redis refuses us", action="redis", setting=reason.setting, error=reason.why)
+            self._is_refused = True
+        elif not self._is_away and not self._is_refused:
+            log.warning("Redis is away", action="redis", error=str(reason))
+            self._is_away = True
+
     def _note(self, state: State) -> None:
         if state is State.CLOSED:
-            self._is_away = False
+            self._is_away = self._is_refused = False
             log.info("Redis is back", action="redis")
         self._changed(state)
 
@@ -109,8 +141,7 @@ def client_of(address: Address) -> Any:
     return Client.from_pool(pool)
 
 
-def told(error: Exception) -> str:
-    """The kind of an error, and the code that a server's own complaint begins with."""
-    first = str(error).partition(" ")[0]
-    kind = type(error).__name__
-    return f"{kind}: {first}" if first.isalpha() and first.isupper() else kind
+async def ping(client: Any) -> None:
+    """Whether it is there and lets us in; what else we may do there is another matter."""
+    with suppress(NoPermissionError):
+        await client.ping()
