@@ -139,7 +139,13 @@ def broker_of(settings: Settings) -> Broker | None:
     is_needed = settings.runs(PUBLISHER) or settings.limits == "billing"
     if settings.rabbitmq_address is None or not is_needed:
         return None
-    names = Topology.of(PUBLISHER, CUSTOMERS, requests=settings.rabbit_queue_listen, events=settings.rabbit_queue_event)
+    names = Topology.of(
+        PUBLISHER,
+        CUSTOMERS,
+        requests=settings.rabbit_queue_listen,
+        events=settings.rabbit_queue_event,
+        subscription=settings.rabbit_queue_subscribe,
+    )
     return Broker(settings.rabbitmq_address.get_secret_value(), names)
 
 

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     rabbit_queue_event: AmqpName = Field(
         "bin-manager.registrar-manager.event", description="the exchange of our events"
     )
+    rabbit_queue_subscribe: AmqpName = Field(
+        "bin-manager.registrar-manager.subscribe", description="the queue of events of others"
+    )
     event_output: Literal["fanout"] = Field("fanout", description="to which kind of exchange events go")
     event_intake: Literal["fanout"] = Field("fanout", description="from which kind of exchange events come")
     delay_exchange: Literal["off"] = Field("off", description="whether retries wait in the broker")

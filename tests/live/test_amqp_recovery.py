@@ -356,7 +356,7 @@ DIFFERENT: dict[str, tuple[str, str, Declare]] = {
         lambda peer: peer.channel.declare_queue(SERVICE.requests, durable=True, arguments={"x-max-length": 9}),
     ),
     "subscription": (
-        "rabbitmq_address",
+        "rabbit_queue_subscribe",
         f"the queue {SERVICE.subscription}",
         lambda peer: peer.channel.declare_queue(SERVICE.subscription, durable=True, auto_delete=True),
     ),

@@ -1,6 +1,7 @@
 """`registrar-manager` on real servers, asked as the Go service's peers ask it."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import threading
@@ -203,6 +204,31 @@ async def test_two_instances_share_the_work_and_tell_each_event_once(
     assert len(set(times)) == len(times)
     assert sorted(json.loads(message.body)["data"]["extension"] for message in told) == numbers
     assert more is None
+
+
+async def test_two_installations_on_one_virtual_host_have_names_of_their_own_and_leave_each_other_alone(
+    make_database: MakeDatabase, url: str, peer: Peer
+) -> None:
+    kinds = ("listen", "event", "subscribe")
+    names = [{f"rabbit_queue_{kind}": f"{place}.{kind}" for kind in kinds} for place in ("east", "west")]
+    places = [databases(make_database("mariadb"), make_database("mariadb")) for _ in names]
+    customers = [str(uuid4()) for _ in range(6)]
+    async with contextlib.AsyncExitStack() as running:
+        for one, place in zip(names, places, strict=True):
+            await running.enter_async_context(Daemon.running(rabbitmq_address=url, **one, **place))
+        events = [await peer.listen(one["rabbit_queue_event"]) for one in names]
+        for one in names:
+            for customer in customers:
+                made = await peer.ask(envelope("POST", "/v1/extensions", asked(customer)), one["rabbit_queue_listen"])
+                assert json.loads(made)["status_code"] == 200
+        for customer in customers:
+            event = {"type": "customer_deleted", "publisher": "customer-manager", "data": {"id": customer}}
+            await peer.tell("", json.dumps(event).encode(), UPSTREAM)
+        told = [[json.loads((await _next(queue)).body) for _ in range(2 * len(customers))] for queue in events]
+
+    for those in told:
+        assert [event["type"] for event in those] == ["extension_created"] * 6 + ["extension_deleted"] * 6
+        assert {event["data"]["customer_id"] for event in those} == {*customers}
 
 
 @pytest.mark.contract("registrar R-81")

@@ -114,3 +114,4 @@ def test_the_names_of_a_service_are_those_of_the_platform_unless_others_are_give
         == SERVICE
     )
     assert Topology.of("x", requests="r", events="e") == Topology("x", "r", "bin-manager.x.subscribe", "e", ())
+    assert Topology.of("x", subscription="s").subscription == "s"

@@ -127,7 +127,9 @@ class Link:
                     channel = None
                 except Refused as refused:
                     channel = None
-                    log.error("the broker refuses", action="amqp", setting=role.setting, error=str(refused))
+                    log.error(
+                        "the broker refuses", action="amqp", setting=refused.setting or role.setting, error=str(refused)
+                    )
                 except Exception as error:
                     if channel:
                         channel.close()
@@ -172,7 +174,7 @@ async def _or_cannot_start(setting: str, asked: Awaitable[T]) -> T:
     try:
         return await asked
     except Refused as refused:
-        raise CannotStart(f"{setting}: {refused}") from None
+        raise CannotStart(f"{refused.setting or setting}: {refused}") from None
 
 
 async def _ended(task: asyncio.Task[None] | None) -> None:

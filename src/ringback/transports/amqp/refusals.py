@@ -28,7 +28,12 @@ class Away(Exception):
 
 
 class Refused(Exception):
-    """The broker says no, and will go on saying it until somebody changes something. No secret is in the text."""
+    """The broker says no, and will go on saying it until somebody changes something. No secret is in the text.
+
+    `setting` leads there, where it is not that of the role.
+    """
+
+    setting = ""
 
 
 def of_channel(what: str, reason: BaseException) -> Exception:

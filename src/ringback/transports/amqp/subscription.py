@@ -8,6 +8,7 @@ import structlog
 from ringback.transports.amqp.channel import Channel
 from ringback.transports.amqp.consumer import LONGEST, Consumer, Delivery
 from ringback.transports.amqp.link import Link
+from ringback.transports.amqp.refusals import Refused
 from ringback.transports.amqp.topology import Topology
 
 PREFETCH: Final = 10
@@ -26,7 +27,7 @@ class Subscription(Consumer):
 
     def __init__(self, topology: Topology, take: Take, prefetch: int = PREFETCH) -> None:
         super().__init__(
-            "rabbitmq_address", topology.subscription, topology.service, prefetch, self._make, self._follow
+            "rabbit_queue_subscribe", topology.subscription, topology.service, prefetch, self._make, self._follow
         )
         self._topology = topology
         self._follows = take
@@ -45,9 +46,13 @@ class Subscription(Consumer):
     async def _make(self, channel: Channel) -> None:
         """The upstream exchanges too: whoever starts first makes them (registrar R-3)."""
         await channel.declare_queue(self._topology.subscription)
-        for exchange in self._topology.upstreams:
-            await channel.declare_exchange(exchange)
-            await channel.bind(self._topology.subscription, exchange)
+        try:
+            for exchange in self._topology.upstreams:
+                await channel.declare_exchange(exchange)
+                await channel.bind(self._topology.subscription, exchange)
+        except Refused as refused:  # that exchange is somebody else's, and another is at another broker
+            refused.setting = "rabbitmq_address"
+            raise
 
     async def _follow(self, delivery: Delivery) -> None:
         if len(delivery.body) > LONGEST:

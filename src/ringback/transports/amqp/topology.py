@@ -15,12 +15,12 @@ class Topology:
     upstreams: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, service: str, *upstreams: str, requests: str = "", events: str = "") -> Self:
+    def of(cls, service: str, *upstreams: str, requests: str = "", events: str = "", subscription: str = "") -> Self:
         """The names that every service of the platform has, unless others are given; `upstreams` are services."""
         return cls(
             service,
             requests or f"bin-manager.{service}.request",
-            f"bin-manager.{service}.subscribe",
+            subscription or f"bin-manager.{service}.subscribe",
             events or f"bin-manager.{service}.event",
             tuple(f"bin-manager.{upstream}.event" for upstream in upstreams),
         )
