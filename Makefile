@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live parity chaos check services lock clean again
+.PHONY: help run demo test test-fast test-live parity chaos check services try-servers lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -53,6 +53,9 @@ check: $(READY) ## check format, lint, types and who may import whom
 services: $(READY) ## install what the tests of real servers and the demo need, and say what that is
 	@$(BIN)/python -m ringback.demo
 	@$(BIN)/python -m tests.servers
+
+try-servers: $(READY) ## start RabbitMQ, MariaDB, PostgreSQL and Redis on loopback for a try-out, and say what to type; Ctrl-C stops them
+	@exec $(BIN)/python -m tests.servers --stay
 
 lock: $(READY) ## rewrite the pinned requirements; UPGRADE=1 takes newer versions
 	$(BIN)/uv pip compile $(LOCK) --all-extras pyproject.toml -o requirements.lock

@@ -55,15 +55,19 @@ class RabbitMq(Server):
     def vhost(self) -> Iterator[str]:
         """The name of a new virtual host; deleted afterwards with the connections to it."""
         name = f"t{uuid4().hex[:12]}"
+        self.make_vhost(name)
+        try:
+            yield name
+        finally:
+            self.evaluate(f'rabbit_vhost:delete(<<"{name}">>, <<"test">>), ok.')
+
+    def make_vhost(self, name: str) -> None:
+        """A new virtual host that stays."""
         everything = '<<".*">>, <<".*">>, <<".*">>'
         self.evaluate(
             f'ok = rabbit_vhost:add(<<"{name}">>, <<"test">>), ok = rabbit_auth_backend_internal:set_permissions('
             f'<<"{self.USER}">>, <<"{name}">>, {everything}, <<"test">>), ok.'
         )
-        try:
-            yield name
-        finally:
-            self.evaluate(f'rabbit_vhost:delete(<<"{name}">>, <<"test">>), ok.')
 
     def listed(self, kind: str, vhost: str = "/") -> list[dict[str, Any]]:
         """`queues`, `exchanges`, `bindings`, `consumers`, `connections` or `channels` of a virtual host, with what is
