@@ -126,7 +126,7 @@ async def _ask(settings: Settings, envelope: bytes, socket: str = server.SOCKET,
     """The answer of the running server, or of the same code in this process where none runs."""
     if answer := await local.ask(settings.ringback_home / socket, envelope):
         return answer
-    async with opened(settings) as found, aclosing(assemble(settings, found)) as ringback:
+    async with opened(settings, writes=writes) as found, aclosing(assemble(settings, found)) as ringback:
         await (ringback.work.write(require_recorded) if writes else ringback.work.read(require_same))
         return await (ringback.rpc if socket == server.SOCKET else ringback.inbox).serve(envelope)
 
@@ -184,7 +184,7 @@ def events(
 
 
 async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
-    async with opened(settings) as found, aclosing(assemble(settings, found)) as ringback:
+    async with opened(settings, writes=False) as found, aclosing(assemble(settings, found)) as ringback:
         last = await ringback.work.read(lambda uow: outbox.last_id(uow.session)) if follow else 0
         reading = outbox.Reading(last)
         if follow:

@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import structlog
 from sqlalchemy import URL, MetaData
 
 from ringback.kit.db import Database, Refused, Schemas, Statement
 from ringback.kit.errors import CannotStart, DatabaseUnavailable
-from ringback.kit.link import Engine, Link
+from ringback.kit.link import Busy, Engine, Line, Link, Lost
 from ringback.kit.pair import Pair
-from ringback.kit.remote import RemoteDatabase
+from ringback.kit.remote import CONNECTING, RemoteDatabase, told
+from ringback.kit.rights import WRITES, Lack, Wanted, lacking
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.migrations import commands
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES, ROUTER_TABLES
@@ -24,6 +26,10 @@ from ringback.sip import asterisk
 log = structlog.get_logger()
 
 Watch = Callable[[Statement], None]
+LACKS: Final = "its user must be granted"
+LOOKING: Final = 10.0
+"""Seconds that a look at the rights may take in all."""
+OWN_RIGHTS: Final = {table: WRITES for metadata in OWN_TABLES for table in metadata.sorted_tables}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +41,20 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, watch: Watch | None = None) -> AsyncIterator[Opened]:
-    """The databases of the settings while inside; `CannotStart` unless they are there and their schema is today's."""
+async def opened(settings: Settings, watch: Watch | None = None, *, writes: bool = True) -> AsyncIterator[Opened]:
+    """The databases of the settings while inside.
+
+    `CannotStart` unless they are there, their schema is today's, and who `writes` may do so.
+    """
     require_schema(settings)
-    found = await connect(settings, watch)
+    found = await connect(settings, watch, writes=writes)
     try:
         yield found
     finally:
         found.database.close()
 
 
-async def connect(settings: Settings, watch: Watch | None = None) -> Opened:
+async def connect(settings: Settings, watch: Watch | None = None, *, writes: bool = True) -> Opened:
     """The same without a look at the schema, and to be closed by the caller.
 
     Where one server has both and lets us write both, they are one database, with one transaction for both.
@@ -56,17 +65,52 @@ async def connect(settings: Settings, watch: Watch | None = None) -> Opened:
         )
     own, theirs = settings.databases
     schemas = Schemas(await _schema(own, settings), await _schema(theirs, settings))
+    if writes and (lack := await _lack(own, settings, schemas, OWN_RIGHTS)):
+        raise CannotStart(f"database_dsn_bin: {LACKS} {lack}")
     if is_one_server(own, theirs):
-        both = remote(settings, own, schemas, OWN_TABLES + ASTERISK_TABLES + ROUTER_TABLES, watch)
-        if await _may_write(both, settings):
+        if not (why := await _why_two(own, settings, schemas)):
             log.info("one transaction for both databases", action="start")
-            return Opened(both)
-        both.close()
+            every = OWN_TABLES + ASTERISK_TABLES + ROUTER_TABLES
+            return Opened(remote(settings, own, schemas, every, watch))
+        log.info("the user of database_dsn_bin may not write both databases", action="start", why=why)
+    if writes:
+        await _require_followed(theirs, settings, schemas)
     log.info("the database of Asterisk follows ours", action="start")
     behind = asyncio.Event()
     first = remote(settings, own, Schemas(schemas.own, schemas.own), OWN_TABLES + ROUTER_TABLES, watch)
     second = remote(settings, theirs, Schemas(schemas.asterisk, schemas.asterisk), ASTERISK_TABLES, watch)
     return Opened(Pair(first, second, behind.set), behind)
+
+
+async def _why_two(own: URL, settings: Settings, schemas: Schemas) -> str | None:
+    """Why the user of our own database cannot write Asterisk's tables in the same transaction; `None` if it can."""
+    try:
+        lack = await _lack(own, settings, schemas, asterisk.RIGHTS)
+    except Refused as error:  # a proxy may lead its users to servers of their own
+        return str(error)
+    return str(lack) if lack else None
+
+
+async def _require_followed(theirs: URL, settings: Settings, schemas: Schemas) -> None:
+    """`CannotStart` if Asterisk's tables could never follow ours. While that database is away, nobody can say so."""
+    try:
+        lack = await _lack(theirs, settings, schemas, asterisk.RIGHTS)
+    except DatabaseUnavailable:
+        log.warning("the rights of database_dsn_asterisk are not known, since it is away", action="start")
+        return
+    if lack:
+        raise CannotStart(f"database_dsn_asterisk: {LACKS} {lack}")
+
+
+async def _lack(url: URL, settings: Settings, schemas: Schemas, wanted: Wanted) -> Lack | None:
+    """What its user may not do; `DatabaseUnavailable` while nobody can say."""
+    engine = _engine(url, settings)
+    async with _link(url, settings) as link:
+        deadline = asyncio.get_running_loop().time() + max(LOOKING, settings.database_timeout)
+        try:
+            return await lacking(engine, Line(engine, link), schemas, wanted, deadline)
+        except (Busy, Lost) as error:
+            raise told(error) from None
 
 
 def is_one_server(own: URL, asterisk: URL) -> bool:
@@ -108,22 +152,16 @@ async def _schema(url: URL, settings: Settings) -> str:
     return str(found)
 
 
-async def _may_write(database: Database, settings: Settings) -> bool:
-    """Whether the user of our own database may change Asterisk's tables; nothing is changed."""
-    deadline = asyncio.get_running_loop().time() + settings.database_timeout
-    session = database.session(writes=True, deadline=deadline)
-    try:
-        await asterisk.write_nothing(session)
-    except (DatabaseUnavailable, Refused):
-        return False
-    finally:
-        await session.rollback()
-    return True
-
-
 @asynccontextmanager
 async def _link(url: URL, settings: Settings) -> AsyncIterator[Link]:
-    link = await _engine(url, settings).open()
+    engine = _engine(url, settings)
+    try:
+        async with asyncio.timeout(CONNECTING):
+            link = await engine.open()
+    except TimeoutError:
+        raise told(Lost("timeout")) from None
+    except Exception as error:
+        raise told(engine.complaint(error, None)) from None
     try:
         yield link
     finally:

@@ -168,14 +168,14 @@ def do(settings: Settings, verb: Callable[[Uow], Awaitable[T]], *, writes: bool 
         await (require_recorded(uow) if writes else require_same(uow))
         return await verb(uow)
 
-    return work(settings, lambda ringback: (ringback.work.write if writes else ringback.work.read)(checked))
+    return work(settings, lambda ringback: (ringback.work.write if writes else ringback.work.read)(checked), writes)
 
 
-def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]]) -> T:
+def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]], writes: bool = True) -> T:
     """Run a job of several transactions on the databases."""
 
     async def once() -> T:
-        async with opened(settings) as found, aclosing(assemble(settings, found)) as ringback:
+        async with opened(settings, writes=writes) as found, aclosing(assemble(settings, found)) as ringback:
             return await job(ringback)
 
     return asyncio.run(once())

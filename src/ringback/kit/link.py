@@ -16,6 +16,14 @@ class Busy(Exception):
     """The server cannot do this now: a lock that is held, a full disk. Its text is the engine's code."""
 
 
+class Forbidden(Busy):
+    """The user has no right to do this, as the server says in its own `words`, which show no value."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(code)
+        self.words = " ".join(words.split())
+
+
 class Lost(Exception):
     """The connection is of no use any more, and what was done in its transaction is undone."""
 

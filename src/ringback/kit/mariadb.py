@@ -16,7 +16,7 @@ from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from ringback.kit.db import Conflict, Duplicate, Refused, Statement, rule_name
-from ringback.kit.link import Answer, Busy, Lost
+from ringback.kit.link import Answer, Busy, Forbidden, Lost
 
 IDLE: Final = 30
 """Seconds after which the server undoes a transaction in which nothing is said any more: its owner's host is gone."""
@@ -38,8 +38,10 @@ BUSY: Final = {
     *(LOCKED, 1969, 3024, 1317),  # it waited for a lock, or went on, for too long
     *(1021, 1114, 1030, 1037, 1041, 1206),  # a full disk, a full table, no memory
     *(1040, 1203, 1226),  # too many connections
-    *(1044, 1045, 1049, NO_RIGHT, 1143, 1227),  # no such user, database or right
+    *(1045, 1049),  # no such user or database
 }
+FORBIDDEN: Final = {1044, NO_RIGHT, 1143, 1227}
+"""Rights are given and taken while we run. The text names users, tables and columns alone."""
 REFUSED: Final = {1093, 1267, 1300, 1364, 1366, 3988, 4025}
 """Those whose state does not say that they would be the same the next time."""
 WRONG: Final = ("01", "0A", "21", "22", "23", "42", "45")
@@ -148,6 +150,8 @@ class MariaDb:
             return Duplicate(broken_rule(str(error.args[-1]), statement))
         if number in CONFLICT:
             return Conflict()
+        if number in FORBIDDEN:
+            return Forbidden(str(number), str(error.args[-1]))
         if number in BUSY:
             return Busy(str(number))
         if number not in READ_ONLY and (number in REFUSED or state[:2] in WRONG):

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from ringback.kit.db import Conflict, Duplicate, Refused, Statement, rule_name
-from ringback.kit.link import Answer, Busy, Lost
+from ringback.kit.link import Answer, Busy, Forbidden, Lost
 
 T = TypeVar("T")
 
@@ -31,8 +31,10 @@ CONFLICT: Final = ("40001", "40P01")
 BUSY: Final = (
     *("55P03", "57014"),  # it waited for a lock, or went on, for too long
     "53",  # a full disk, no memory, too many connections
-    *("28", "3D", "3F", "42501"),  # no such user, database, schema or right
+    *("28", "3D", "3F"),  # no such user, database or schema
 )
+FORBIDDEN: Final = "42501"
+"""Rights are given and taken while we run. The text names tables and schemas alone."""
 REFUSED: Final = ("21", "22", "23", FAILED, "42", "P0")
 """Classes of states: cardinality, data, a rule, syntax or a name, a trigger's own."""
 SETTINGS: Final = """
@@ -141,6 +143,8 @@ class Postgres:
             return Duplicate(broken_rule(str(error.diag.table_name), str(error.diag.constraint_name)))
         if state in CONFLICT:
             return Conflict()
+        if state == FORBIDDEN:
+            return Forbidden(state, str(error.diag.message_primary))
         if state.startswith(BUSY):
             return Busy(state)
         if state.startswith(REFUSED) or (not state and isinstance(error, DataError | ProgrammingError)):

@@ -6,9 +6,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, Table, and_, bindparam, cast, delete, distinct, false, func, insert, select, update
+from sqlalchemy import BigInteger, Table, and_, bindparam, cast, delete, distinct, func, insert, select, update
 
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
+from ringback.kit.rights import WRITES
 from ringback.sip.digest import Kept
 from ringback.sip.tables import MANAGED, metadata, ps_contacts
 
@@ -146,12 +147,6 @@ class Asterisk:
         return [row["endpoint"] for row in await self._session.all(STRAY, suffix=like_suffix(suffix))]
 
 
-async def write_nothing(session: Session) -> None:
-    """Changes no row of Asterisk's tables in every way that we change them; raises where that is not allowed."""
-    for statement in NOTHING:
-        await session.run(statement)
-
-
 def differs(row: Row, table: str, endpoint: Endpoint, form: AsteriskDigest) -> bool:
     """Whether a managed column of the row is not what it should be."""
     return any(row[name] != value for name, value in rows_of(endpoint, form)[table].items())
@@ -225,15 +220,8 @@ ONLINE = Statement(
         ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\"),
     )
 )
-NOTHING: Final = [
-    Statement(core)
-    for table in metadata.sorted_tables
-    for core in (
-        update(table).values(id=table.c.id).where(false()),
-        delete(table).where(false()),
-        insert(table).from_select(["id"], select(table.c.id).where(false())),
-    )
-]
+RIGHTS: Final = {table_of(name): WRITES for name in MANAGED} | {ps_contacts: ("SELECT", "DELETE")}
+"""What we must be allowed to: contacts are Asterisk's to make."""
 PROBE = Statement(select(table_of("ps_aors").c.id).limit(1))
 STRAY = Statement(
     select(ps_contacts.c.endpoint)
