@@ -131,6 +131,15 @@ class Settings(BaseSettings):
     reconcile_interval: Annotated[float, Field(ge=1, le=86400)] = Field(
         60.0, description="seconds between two repairs of the SIP tables"
     )
+    database_listen_url: Dsn | None = Field(
+        None, description="where the router listens to PostgreSQL, never through a pooler; none: database_dsn_bin"
+    )
+    node_id: Annotated[str, Field(max_length=255)] = Field(
+        "", description="name of this node of the router, of its own where several share a host; none: the host's"
+    )
+    registry_reload_interval: Annotated[float, Field(ge=1, le=86400)] = Field(
+        60.0, description="seconds between two whole loads of the router's registry"
+    )
     drain_timeout: Annotated[float, Field(ge=0, le=3600)] = Field(
         10.0, description="seconds that requests in hand get at the end"
     )
@@ -151,6 +160,10 @@ class Settings(BaseSettings):
             raise ValueError("domain_name_trunk: must not be, or hold, domain_name_extension: realms would be the same")
         if (self.ssl_cert_base64 is None) != (self.ssl_privkey_base64 is None):
             raise ValueError("ssl_cert_base64 and ssl_privkey_base64: set both or neither")
+        if self.database_listen_url and parse_dsn(self.database_listen_url.get_secret_value()).get_backend_name() != (
+            "postgresql"
+        ):
+            raise ValueError("database_listen_url: only PostgreSQL can be listened to: postgresql://…")
         if self.limits == "billing" and self.rabbitmq_address is None:
             raise ValueError("limits: billing-manager is asked over RabbitMQ: set rabbitmq_address")
         if self.rpc_read_password and self.secret_storage == "digest":  # noqa: S105

@@ -53,6 +53,8 @@ class Sessions:
             raise self.at_commit.pop(0)
         self.log.append("commit")
 
+    async def notify(self, channel: str, text: str) -> None: ...
+
     async def rollback(self) -> None:
         self.log.append("rollback")
 

@@ -149,6 +149,9 @@ class Session(Protocol):
 
     async def all(self, statement: Statement, **values: object) -> list[Row]: ...
 
+    async def notify(self, channel: str, text: str) -> None:
+        """With the commit, tell those who listen on the channel: on PostgreSQL; elsewhere nobody hears anything."""
+
     async def commit(self) -> None: ...
 
     async def rollback(self) -> None: ...

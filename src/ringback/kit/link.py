@@ -67,6 +67,9 @@ class Engine(Protocol):
     def lock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         """A statement that says at once, by one value, whether the connection now has the lock of that name."""
 
+    def notice(self, channel: str, text: str) -> tuple[str, tuple[Any, ...]] | None:
+        """A statement that, with the commit, tells those who listen on the channel; `None` where nobody can."""
+
     def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         """A statement that gives it back."""
 

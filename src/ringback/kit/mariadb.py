@@ -161,6 +161,9 @@ class MariaDb:
     def lock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         return "SELECT GET_LOCK(%s, 0)", (lock_name(name),)
 
+    def notice(self, channel: str, text: str) -> None:
+        return None
+
     def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         return "SELECT RELEASE_LOCK(%s)", (lock_name(name),)
 

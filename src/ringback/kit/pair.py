@@ -80,6 +80,9 @@ class PairSession:
     async def all(self, statement: Statement, **values: object) -> list[Row]:
         return await self._read(statement, lambda session: session.all(statement, **values))
 
+    async def notify(self, channel: str, text: str) -> None:
+        await self._first.notify(channel, text)
+
     async def commit(self) -> None:
         await self._first.commit()
         if not self.is_behind:

@@ -1,7 +1,9 @@
 """PostgreSQL: the driver, the session's settings, the states of errors."""
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -94,6 +96,20 @@ class PostgresLink:
             else:
                 log.warning("a table is not ours to write anew", action="database", table=f"{schema}.{name}")
 
+    async def listen(self, channel: str, begun: Callable[[], None], heard: Callable[[], None], beat: float) -> None:
+        """Call `begun`, then `heard` for all that is said on the channel, until the connection is lost, which raises.
+
+        Every `beat` seconds without a word it is asked whether it is there, and has as long to answer.
+        """
+        await self.execute(f"LISTEN {channel}", None)
+        begun()
+        while True:
+            async with aclosing(self._connection.notifies(timeout=beat)) as said:
+                async for _ in said:
+                    heard()
+            async with asyncio.timeout(beat):
+                await self.execute("SELECT 1", None)
+
     def close(self) -> None:
         self._connection.pgconn.finish()
 
@@ -153,6 +169,9 @@ class Postgres:
 
     def lock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         return "SELECT pg_try_advisory_lock($1)", (lock_number(name),)
+
+    def notice(self, channel: str, text: str) -> tuple[str, tuple[Any, ...]]:
+        return "SELECT pg_notify($1, $2)", (channel, text)
 
     def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         return "SELECT pg_advisory_unlock($1)", (lock_number(name),)

@@ -180,6 +180,11 @@ class RemoteSession:
         prepared = self._prepared(statement)
         return [prepared.row(raw) for raw in answer.rows]
 
+    async def notify(self, channel: str, text: str) -> None:
+        notice = self._database.engine.notice(channel, text)
+        if notice and self._line:
+            await self._say(self._line, *notice)
+
     async def commit(self) -> None:
         """When this fails with `DatabaseUnavailable`, nobody knows whether it was done: the link may end in between."""
         if self._line:

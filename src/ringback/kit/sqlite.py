@@ -127,6 +127,9 @@ class SqliteSession:
         rows = await self._execute(statement, values, lambda cursor: cursor.fetchall())
         return [prepared.row(raw) for raw in rows]
 
+    async def notify(self, channel: str, text: str) -> None:
+        """Nobody hears it: other processes look at `revision`."""
+
     async def commit(self) -> None:
         if self._begun:
             await self._patiently(lambda: self._connection.execute("COMMIT"))

@@ -95,15 +95,15 @@ class Work(Generic[U]):
     def now(self) -> datetime:
         return self._clock()
 
-    async def read(self, verb: Callable[[U], Awaitable[T]]) -> T:
-        """Run a verb that changes nothing: it takes no write lock."""
-        return await self._run(verb, writes=False)
+    async def read(self, verb: Callable[[U], Awaitable[T]], *, patience: float = PATIENCE) -> T:
+        """Run a verb that changes nothing, within `patience` seconds: it takes no write lock."""
+        return await self._run(verb, writes=False, patience=patience)
 
     async def write(self, verb: Callable[[U], Awaitable[T]], *, patience: float = PATIENCE) -> T:
         """Run a verb and commit what it did with its events, or nothing of it, within `patience` seconds."""
         return await self._run(verb, writes=True, patience=patience)
 
-    async def _run(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, patience: float = PATIENCE) -> T:
+    async def _run(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, patience: float) -> T:
         deadline = asyncio.get_running_loop().time() + patience
         try:
             async with asyncio.timeout_at(deadline):

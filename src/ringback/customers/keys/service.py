@@ -1,9 +1,11 @@
 """The rules of access keys: what is kept of one, and who holds one."""
 
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 from ringback.customers.keys import store
 from ringback.customers.keys.model import SHOWN, AccessKey, token_hash
+from ringback.kit.columns import NIL
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 
@@ -13,6 +15,16 @@ async def keep(uow: UnitOfWork, token: Secret, customer_id: UUID | None, name: s
     text = token.reveal()
     key = AccessKey(uow.new_id(), customer_id, name, token_hash(text), text[:SHOWN], roles, uow.now)
     await store.add(uow.session, key)
+
+
+async def working(uow: UnitOfWork) -> AsyncIterator[AccessKey]:
+    """All keys that work now."""
+    after = NIL
+    while some := await store.behind(uow.session, after):
+        for key in some:
+            if key.works(uow.now):
+                yield key
+        after = some[-1].id
 
 
 async def any_exist(uow: UnitOfWork) -> bool:

@@ -1,12 +1,13 @@
 """SQL of access keys."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, insert, select
 
 from ringback.customers.keys.model import AccessKey
 from ringback.kit.columns import Id, Json, Time
-from ringback.kit.db import OWN, Row, Session, Statement
+from ringback.kit.db import CHUNK, OWN, Row, Session, Statement
 
 metadata = MetaData(schema=OWN)
 accesskeys = Table(
@@ -38,6 +39,12 @@ BY_HASH = Statement(
         accesskeys.c.token_hash == bindparam("hash"), accesskeys.c.tm_delete.is_(None)
     )
 )
+BEHIND = Statement(
+    select(*(accesskeys.c[name] for name in COLUMNS))
+    .where(accesskeys.c.id > bindparam("after"), accesskeys.c.tm_delete.is_(None), accesskeys.c.tm_revoke.is_(None))
+    .order_by(accesskeys.c.id)
+    .limit(CHUNK)
+)
 ANY = Statement(select(accesskeys.c.id).limit(1))
 
 
@@ -56,6 +63,11 @@ async def add(session: Session, key: AccessKey) -> None:
 async def by_hash(session: Session, hash: str) -> AccessKey | None:
     row = await session.one(BY_HASH, hash=hash)
     return from_row(row) if row else None
+
+
+async def behind(session: Session, id: UUID) -> list[AccessKey]:
+    """Some that nobody has revoked, behind an id, in the order of their ids; none at the end."""
+    return [from_row(row) for row in await session.all(BEHIND, after=id)]
 
 
 async def any_exist(session: Session) -> bool:

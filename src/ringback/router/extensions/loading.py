@@ -1,33 +1,38 @@
 """Keeps the registry of a process at what the database says: whole loads, what changed since, and SQL by hand."""
 
 import asyncio
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
-import msgspec
 import structlog
 
 from ringback.kit.db import Row
-from ringback.kit.errors import Failure, ValidationFailed
+from ringback.kit.errors import Failure, Unavailable, ValidationFailed
 from ringback.kit.uow import Work
 from ringback.router import store as heads
-from ringback.router.audit.model import BY_HAND, Actor
 from ringback.router.extensions import rules, store
+from ringback.router.extensions.adopting import BATCH, adopt, kept_record
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.registry import Registry, Snapshot
-from ringback.router.extensions.writing import Change, Standing, begin, write
 from ringback.router.store import Head
 from ringback.router.work import Uow
 
 log = structlog.get_logger()
 
-INITIAL: Final = Actor("system:initial", "system")
-"""Who has written the rows that come with the schema."""
+Source = Literal["none", "database", "snapshot"]
 TRIES: Final = 3
-"""Of a whole load that somebody's change comes in between."""
+"""Of a whole load that somebody's SQL comes in between."""
+FEW: Final = 50
+"""Registry revisions that are taken over one by one; whoever is further behind loads everything, off the loop."""
+LOADING: Final = 30.0
+"""Seconds that a whole read may take, and a transaction that takes over what was written by SQL."""
+
+
+class StillChanging(Unavailable):
+    """The registry is changed by SQL while it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,11 @@ class Reloaded:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """`last_reload` is in milliseconds since 1970, of the last one that went well; 0 before any."""
+    """`last_reload` is in milliseconds since 1970, of the last one that went well; 0 before any.
+
+    `degraded`: the database did not answer the last time; `snapshot_age_s`: seconds since what is served was known to
+    be what the database says, `None` while that is so.
+    """
 
     last_reload: int
     load_count: int
@@ -62,21 +71,30 @@ class Stats:
     checksum: str
     hits: int
     misses: int
+    source: Source
+    degraded: bool
+    snapshot_age_s: float | None
 
 
 class Loader:
-    """Loads a registry: at start, on demand, at intervals, and whenever the revision of the database has moved."""
+    """Loads a registry whole, or what changed since; `following.py` says when."""
 
     def __init__(self, work: Work[Uow], registry: Registry) -> None:
         self._work = work
         self.registry = registry
         self.rejected: tuple[Rejected, ...] = ()
+        self.source: Source = "none"
+        self.is_degraded = False
+        self.head: Head | None = None
+        """The last one that was followed."""
+        self._known_at: datetime | None = None
         self._last_reload = self._loads = self._errors = 0
         self._lock = asyncio.Lock()
 
     def stats(self) -> Stats:
         """What there is and how often it was loaded; nothing is waited for."""
         now = self.registry.snapshot
+        age = (self._work.now() - self._known_at).total_seconds() if self.is_degraded and self._known_at else None
         return Stats(
             last_reload=self._last_reload,
             load_count=self._loads,
@@ -87,6 +105,9 @@ class Loader:
             checksum=now.checksum,
             hits=self.registry.hits,
             misses=self.registry.misses,
+            source=self.source,
+            degraded=self.is_degraded,
+            snapshot_age_s=age,
         )
 
     async def reload(self) -> Reloaded:
@@ -97,70 +118,118 @@ class Loader:
                 await self._load()
             except Exception as error:
                 self._errors += 1
-                told = error.sentence if isinstance(error, Failure) else type(error).__name__
-                log.error("the registry could not be loaded", action="registry", error=told)
+                told = self._away("the registry could not be loaded", error)
                 return Reloaded(False, before.revision, 0, self.rejected, told)
         self._loads += 1
+        self._here()
         self._last_reload = round(self._work.now().timestamp() * 1000)
         now = self.registry.snapshot
-        return Reloaded(True, now.revision, _differences(before, now), self.rejected)
+        return Reloaded(True, now.revision, await asyncio.to_thread(differences, before, now), self.rejected)
 
-    async def catch_up(self) -> None:
-        """Take over what others have changed since; a gap, or a sum that is wrong, causes a whole load (R-2a)."""
+    async def catch_up(self) -> bool:
+        """Take over what others have changed since; a gap, or a sum that is wrong, causes a whole load (R-2a).
+
+        Whether that is done; never raises.
+        """
         now = self.registry.snapshot
-        head, changed = await self._work.read(lambda uow: _since(uow, now.revision))
-        if (head.revision, head.checksum) == (now.revision, now.checksum):
-            return
+        try:
+            head, changed = await self._work.read(lambda uow: _since(uow, now.revision, most=FEW))
+        except Exception as error:
+            self._away("the registry does not follow", error)
+            return False
+        self._here()
+        if head == self.head or (head.revision, head.checksum) == (now.revision, now.checksum):
+            self.head = head
+            return True
         following = now.with_changes(head.revision, changed)
         if head.revision > now.revision and following.checksum == head.checksum:
+            self.head = head
             self.registry.swap(following)
-        else:
-            await self.reload()
+            return True
+        return (await self.reload()).ok
 
-    async def run(self, interval: float, poll: float) -> None:
-        """Until cancelled: look for changes every `poll` seconds, load everything every `interval`."""
-        due = 0.0
-        while True:
-            if time.monotonic() >= due:
-                await self.reload()
-                due = time.monotonic() + interval
-            else:
-                await self._look()
-            await asyncio.sleep(poll)
+    def serve_kept(self, snapshot: Snapshot, taken_at: datetime) -> None:
+        """Until the database is there, serve what it said at that time (R-1e)."""
+        self.registry.install(snapshot)
+        self.source, self._known_at = "snapshot", taken_at
 
-    async def _look(self) -> None:
-        try:
-            await self.catch_up()
-        except Failure as failure:
-            log.warning("the registry does not follow", action="registry", error=failure.sentence)
+    def _here(self) -> None:
+        if self.is_degraded:
+            log.info("the registry follows again", action="registry")
+        self.source, self.is_degraded, self._known_at = "database", False, self._work.now()
+
+    def _away(self, what: str, error: Exception) -> str:
+        told = error.sentence if isinstance(error, Failure) else type(error).__name__
+        (log.info if self.is_degraded else log.error)(what, action="registry", error=told)
+        self.is_degraded = True
+        return told
 
     async def _load(self) -> None:
         for _ in range(TRIES):
-            head, rows = await self._work.read(_everything)
-            records, rejected = await asyncio.to_thread(_sorted, rows)
-            snapshot = await asyncio.to_thread(Snapshot.of, head.revision, records)
-            if snapshot.checksum != head.checksum or rejected:
-                kept = await self._work.read(_kept)
-                if strange := _strange(records, rejected, kept):
-                    await self._work.write(partial(_adopt, ids=strange))
+            head, rows, since = await self._work.read(_everything, patience=LOADING)
+            read = await asyncio.to_thread(Read.of, head.revision, rows, since)
+            if read.snapshot.checksum != head.checksum or read.rejected:
+                kept = await self._work.read(_kept, patience=LOADING)
+                read, strange = await asyncio.to_thread(read.judged, head.revision, kept)
+                for start in range(0, len(strange), BATCH):
+                    some = strange[start : start + BATCH]
+                    await self._work.write(partial(adopt, ids=some), patience=LOADING)
+                if strange:
                     continue
-                good = _last_good(rejected, kept)
-                snapshot = await asyncio.to_thread(Snapshot.of, head.revision, [*records, *good])
-            self.rejected = rejected
-            self.registry.snapshot = snapshot
-            for one in rejected:
+            self.head, self.rejected = head, read.rejected
+            self.registry.install(read.snapshot)
+            for one in read.rejected:
                 log.error("a row is broken", action="registry", extension=one.id, error=one.description)
             return
-        log.warning("the registry changes while it is read", action="registry")
+        raise StillChanging
 
 
-async def _everything(uow: Uow) -> tuple[Head, list[Row]]:
-    """All rows, and the head that they stand under: read again if it moves meanwhile."""
-    while True:
-        head = await heads.read(uow.session)
-        rows = [row async for row in store.rows(uow.session)]
-        if await heads.read(uow.session) == head:
-            return head, rows
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a whole read has found. Making it takes its time, so that is done off the loop's thread."""
+
+    records: Sequence[RouterExtension]
+    rejected: tuple[Rejected, ...]
+    snapshot: Snapshot
+
+    @classmethod
+    def of(cls, revision: int, rows: Iterable[Row], since: Sequence[RouterExtension]) -> "Read":
+        """Of all rows, and of what was changed while they were read."""
+        newer = {one.id: one for one in since}
+        good: list[RouterExtension] = []
+        bad: list[Rejected] = []
+        for row in rows:
+            if row["id"] in newer:
+                continue
+            try:
+                good.append(rules.record_of(row))
+            except ValidationFailed as failure:
+                told = "; ".join(f"{fault.field} {fault.description}" for fault in failure.faults)
+                bad.append(Rejected(str(row["id"]), told))
+        good.extend(newer.values())
+        return cls(good, tuple(bad), Snapshot.of(revision, good))
+
+    def judged(self, revision: int, kept: Mapping[str, Row]) -> "tuple[Read, list[str]]":
+        """The same with the last good version of what is broken; and ids of rows that are not as we wrote them last.
+
+        Those that somebody has taken away are among them.
+        """
+        seen = {record.id: record.checksum for record in self.records}
+        strange = [id for id, checksum in seen.items() if id not in kept or kept[id]["checksum"] != checksum]
+        broken = {one.id for one in self.rejected}
+        gone = [id for id in kept if id not in seen and id not in broken]
+        strange += [id for id in gone if kept_record(kept[id]).is_live]
+        good = [kept_record(kept[id]) for id in broken if id in kept]
+        snapshot = Snapshot.of(revision, [*self.records, *good]) if good else self.snapshot
+        return Read(self.records, self.rejected, snapshot), strange
+
+
+async def _everything(uow: Uow) -> tuple[Head, list[Row], list[RouterExtension]]:
+    """All rows, what was changed while they were read, and the head of both together."""
+    before = await heads.read(uow.session)
+    rows = [row async for row in store.rows(uow.session)]
+    after, changed = await _since(uow, before.revision)
+    return after, rows, changed
 
 
 async def _kept(uow: Uow) -> dict[str, Row]:
@@ -168,85 +237,15 @@ async def _kept(uow: Uow) -> dict[str, Row]:
     return {row["extension_id"]: row async for row in store.newest(uow.session)}
 
 
-async def _since(uow: Uow, revision: int) -> tuple[Head, list[RouterExtension]]:
+async def _since(uow: Uow, revision: int, most: int | None = None) -> tuple[Head, list[RouterExtension]]:
     head = await heads.read(uow.session)
-    if head.revision <= revision:
+    if head.revision <= revision or (most and head.revision > revision + most):
         return head, []
     rows = await uow.session.all(store.SINCE, after=revision, upto=head.revision)
-    return head, [_of(row) for row in rows]
+    return head, [kept_record(row) for row in rows]
 
 
-def _of(row: Row) -> RouterExtension:
-    return RouterExtension.of(msgspec.json.decode(row["document"]))
-
-
-def _sorted(rows: Iterable[Row]) -> tuple[list[RouterExtension], tuple[Rejected, ...]]:
-    """The records of the rows, and what is no record."""
-    good: list[RouterExtension] = []
-    bad: list[Rejected] = []
-    for row in rows:
-        try:
-            good.append(rules.record_of(row))
-        except ValidationFailed as failure:
-            told = "; ".join(f"{fault.field} {fault.description}" for fault in failure.faults)
-            bad.append(Rejected(str(row["id"]), told))
-    return good, tuple(bad)
-
-
-def _strange(records: Iterable[RouterExtension], rejected: Iterable[Rejected], kept: Mapping[str, Row]) -> list[str]:
-    """Ids of valid rows that are not as we wrote them last, and of those that somebody has taken away."""
-    seen = {record.id: record.checksum for record in records}
-    others = [id for id, checksum in seen.items() if id not in kept or kept[id]["checksum"] != checksum]
-    there = seen.keys() | {one.id for one in rejected}
-    return others + [id for id, row in kept.items() if id not in there and _of(row).is_live]
-
-
-def _last_good(rejected: Iterable[Rejected], kept: Mapping[str, Row]) -> list[RouterExtension]:
-    return [_of(kept[one.id]) for one in rejected if one.id in kept]
-
-
-async def _adopt(uow: Uow, *, ids: Iterable[str]) -> None:
-    """Write what stands in rows as if it had been asked for; one transaction, and the first node does it."""
-    head = await begin(uow)
-    initial: list[Change] = []
-    changes: list[Change] = []
-    for id in ids:
-        row = await store.one(uow.session, id, lock=True)
-        last = await store.last_revision(uow.session, id)
-        change = _adopted(uow, row, _of(last) if last else None)
-        if change:
-            is_first = last is None and row is not None and row["created_by"] == INITIAL.name
-            (initial if is_first else changes).append(change)
-    for by, some in ((INITIAL, initial), (BY_HAND, changes)):
-        if some:
-            uow.by = by
-            await write(uow, head, some)
-            head = await heads.read(uow.session)
-
-
-def _adopted(uow: Uow, row: Row | None, kept: RouterExtension | None) -> Change | None:
-    before = Standing(kept, kept.revision, kept.part) if kept else None
-    if row is None:
-        gone = kept and kept.is_live and replace(kept, deleted_at=uow.now, updated_at=uow.now, updated_by=BY_HAND.name)
-        return Change("deleted", before, gone) if gone else None
-    record = rules.record_of(row)
-    if kept is None:
-        return Change("created", None, record)
-    if record.checksum == kept.checksum:
-        return None
-    after = replace(record, updated_at=uow.now, updated_by=BY_HAND.name)
-    return Change(_named(kept, after), before, after)
-
-
-def _named(before: RouterExtension, after: RouterExtension) -> str:
-    """What was done, by what is different."""
-    if before.is_live != after.is_live:
-        return "restored" if after.is_live else "deleted"
-    if before.enabled != after.enabled and before.is_as(replace(after, enabled=before.enabled)):
-        return "enabled" if after.enabled else "disabled"
-    return "updated"
-
-
-def _differences(before: Snapshot, now: Snapshot) -> int:
+def differences(before: Snapshot, now: Snapshot) -> int:
+    """How many records are new, other or gone."""
     ids = before.by_id.keys() | now.by_id.keys()
     return sum(before.by_id.get(id) != now.by_id.get(id) for id in ids)

@@ -1,6 +1,6 @@
 """The registry in memory: one immutable snapshot, always whole, swapped in one step (R-1a)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -69,6 +69,8 @@ class Registry:
         self.snapshot = EMPTY
         self.hits = 0
         self.misses = 0
+        self.watchers: list[Callable[[], None]] = []
+        """Called after each new snapshot, in the thread of whoever installs it; they must be quick and not raise."""
 
     def lookup(self, id: str) -> RouterExtension:
         """The enabled record, or `ExtensionNotFound`; of a disabled one `ExtensionDisabled`, which is one too."""
@@ -89,10 +91,16 @@ class Registry:
         """Any record that is not deleted."""
         return self.snapshot.by_id.get(id)
 
+    def install(self, snapshot: Snapshot) -> None:
+        """From now on this is what readers find, even if it is older."""
+        self.snapshot = snapshot
+        for watcher in self.watchers:
+            watcher()
+
     def swap(self, snapshot: Snapshot) -> None:
         """From now on this is what readers find; an older one than theirs is not taken."""
         if snapshot.revision >= self.snapshot.revision:
-            self.snapshot = snapshot
+            self.install(snapshot)
 
     def follow(self, revision: int, changed: Iterable[RouterExtension]) -> None:
         """Take over what a transaction of ours has changed, if nothing is missing in between."""

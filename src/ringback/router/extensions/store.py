@@ -1,5 +1,6 @@
 """SQL of router extensions and their revisions."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -36,15 +37,16 @@ SINCE = Statement(
 )
 LATEST: Final = (
     select(revisions.c.extension_id, func.max(revisions.c.revision).label("revision"))
+    .where(revisions.c.extension_id > bindparam("after"))
     .group_by(revisions.c.extension_id)
+    .order_by(revisions.c.extension_id)
+    .limit(PAGE)
     .subquery()
 )
 NEWEST = Statement(
     select(revisions)
     .join(LATEST, (LATEST.c.extension_id == revisions.c.extension_id) & (LATEST.c.revision == revisions.c.revision))
-    .where(revisions.c.extension_id > bindparam("after"))
     .order_by(revisions.c.extension_id)
-    .limit(PAGE)
 )
 
 
@@ -77,12 +79,13 @@ async def one(session: Session, id: str, *, lock: bool = False) -> Row | None:
 
 
 async def rows(session: Session) -> AsyncIterator[Row]:
-    """All rows by id, deleted ones included, read a page at a time."""
+    """All rows by id, deleted ones included, read a page at a time; others have their turn after each."""
     after = ""
     while page := await session.all(BEHIND, after=after):
         for row in page:
             yield row
         after = page[-1]["id"]
+        await asyncio.sleep(0)
 
 
 async def newest(session: Session) -> AsyncIterator[Row]:
@@ -92,6 +95,7 @@ async def newest(session: Session) -> AsyncIterator[Row]:
         for row in page:
             yield row
         after = page[-1]["extension_id"]
+        await asyncio.sleep(0)
 
 
 async def last_revision(session: Session, id: str) -> Row | None:

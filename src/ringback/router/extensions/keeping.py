@@ -1,0 +1,153 @@
+"""What the registry was, in a file: served when a start finds no database (R-1d, R-1e)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from ringback.kit import files
+from ringback.kit.errors import Failure
+from ringback.kit.uow import Work
+from ringback.router import store as heads
+from ringback.router.canonical import checksum_of, text_of, time_of
+from ringback.router.extensions.following import Pause, woken_or_late
+from ringback.router.extensions.loading import Loader
+from ringback.router.extensions.model import RouterExtension
+from ringback.router.extensions.registry import Snapshot
+from ringback.router.work import Uow
+
+log = structlog.get_logger()
+
+FORMAT: Final = 1
+EVERY: Final = 10.0
+"""Seconds between two writes, at least."""
+NAME: Final = "router-snapshot.json"
+
+Keys = Callable[[Uow], AsyncIterator[dict[str, Any]]]
+"""The access keys that work, as JSON objects: hash, customer, roles, end; never a key itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The content of the file, besides the extensions themselves."""
+
+    taken_at: datetime
+    revision: int
+    checksum: str
+    audit_id: int
+    audit_hash: str
+    keys: Sequence[dict[str, Any]]
+
+
+async def no_keys(uow: Uow) -> AsyncIterator[dict[str, Any]]:
+    """Where nobody signs in."""
+    none: tuple[dict[str, Any], ...] = ()
+    for key in none:
+        yield key
+
+
+class Keeper:
+    """Writes the file after a change, at most every `every` seconds, and at the end; reads it at the start.
+
+    The file is one line with `format` and the SHA-256 of the rest, and the rest: one JSON object.
+    """
+
+    def __init__(
+        self,
+        work: Work[Uow],
+        loader: Loader,
+        path: Path,
+        keys: Keys = no_keys,
+        *,
+        every: float = EVERY,
+        pause: Pause = woken_or_late,
+    ) -> None:
+        self._work = work
+        self._loader = loader
+        self._path = path
+        self._keys = keys
+        self._every = every
+        self._pause = pause
+        self._woken = asyncio.Event()
+        self._written = ""
+        self.kept: Kept | None = None
+        """What the file says."""
+        loader.registry.watchers.append(self._woken.set)
+
+    async def run(self) -> None:
+        """Until cancelled; then once more, if anything has changed."""
+        try:
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                await self.keep()
+                await self._pause(asyncio.Event(), self._every)
+        finally:
+            await self.keep()
+
+    async def keep(self) -> None:
+        """Write the file, unless it says so already, or what is served comes from the file itself."""
+        if self._loader.source != "database":
+            return
+        now = self._loader.registry.snapshot
+        try:
+            kept = await self._work.read(lambda uow: self._of(uow, now))
+        except Failure:
+            if not self.kept or self.kept.checksum == now.checksum:
+                return
+            kept = Kept(
+                self._work.now(), now.revision, now.checksum, self.kept.audit_id, self.kept.audit_hash, self.kept.keys
+            )
+        try:
+            await asyncio.to_thread(self._write, kept, now)
+        except OSError as error:
+            log.error("the registry is not kept", action="registry", file=str(self._path), error=error.strerror)
+        else:
+            self.kept = kept
+
+    async def restore(self) -> bool:
+        """Serve what the file says; whether there is a file that is whole."""
+        found = await asyncio.to_thread(read, self._path)
+        if found is None:
+            return False
+        self.kept, snapshot = found
+        self._loader.serve_kept(snapshot, self.kept.taken_at)
+        log.warning("the registry is served from its file", action="registry", revision=snapshot.revision)
+        return True
+
+    async def _of(self, uow: Uow, snapshot: Snapshot) -> Kept:
+        head = await heads.read(uow.session)
+        keys = [key async for key in self._keys(uow)]
+        return Kept(uow.now, snapshot.revision, snapshot.checksum, head.audit_id, head.audit_hash, keys)
+
+    def _write(self, kept: Kept, snapshot: Snapshot) -> None:
+        head = {**asdict(kept), "taken_at": None}
+        extensions = [text_of(record.document()) for record in snapshot.by_id.values()]
+        state = checksum_of(f"{text_of(head)}{snapshot.checksum}")
+        if state == self._written and self._path.exists():
+            return
+        body = text_of({**head, "taken_at": time_of(kept.taken_at)})[:-1] + f',"extensions":[{",".join(extensions)}]}}'
+        line = text_of({"format": FORMAT, "sha256": checksum_of(body)})
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        files.replace(self._path, f"{line}\n{body}".encode(), mode=0o600)
+        self._written = state
+
+
+def read(path: Path) -> tuple[Kept, Snapshot] | None:
+    """What a file says; `None` where there is none, or none of this format that is as it was written."""
+    try:
+        line, _, body = path.read_text().partition("\n")
+        if msgspec.json.decode(line) != {"format": FORMAT, "sha256": checksum_of(body)}:
+            return None
+        content = msgspec.json.decode(body)
+        content["taken_at"] = datetime.fromisoformat(content["taken_at"])
+        kept = Kept(**{field.name: content[field.name] for field in fields(Kept)})
+        snapshot = Snapshot.of(kept.revision, map(RouterExtension.of, content["extensions"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (kept, snapshot) if snapshot.checksum == kept.checksum else None

@@ -1,0 +1,1 @@
+"""The nodes of the router: who is there, and which revision of the registry each serves."""
