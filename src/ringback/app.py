@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,8 +16,8 @@ from ringback.kit.db import Database
 from ringback.kit.events import Publisher
 from ringback.kit.gate import Gate
 from ringback.kit.inbox import Inbox
-from ringback.kit.outbox import Relay
 from ringback.kit.peer import Peer
+from ringback.kit.relay import Relay, Way
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Send, Service
 from ringback.kit.stale import Eraser
@@ -41,6 +41,8 @@ from ringback.registrar.reconcile import Reconciler
 from ringback.registrar.trunks import rest as trunks_rest
 from ringback.registrar.trunks import rpc as trunks_rpc
 from ringback.registrar.work import Memory, Uow, registrar_work
+from ringback.router.extensions.writing import PUBLISHER as ROUTER
+from ringback.router.metrics import Nats, watch_nats
 from ringback.settings import Settings
 from ringback.transports.amqp import each_time
 from ringback.transports.memory import MemoryBus
@@ -86,25 +88,25 @@ def assemble(
     *,
     bus: Publisher | None = None,
     exchange: str = "memory",
+    nats: Nats | None = None,
     is_reached: Callable[[], bool] | None = None,
     ask: Send | None = None,
     clock: Callable[[], datetime] = utc_now,
-    ticks: Callable[[], float] = time.monotonic,
+    ticks: Callable[[], float] = time.monotonic,  # seconds
     hashes: Callable[[int], str] = new_hash,
     labels: Callable[[], str] = new_label,
 ) -> Ringback:
     """Put it together over open databases.
 
-    `bus` takes our events to an exchange of that kind; `is_reached` says whether requests come through to us.
-    `ask` is the way to other services; without it a connection to the broker is made each time one is asked.
-    `clock` and `ticks` (seconds) are the time, `hashes` makes direct hashes, `labels` short realms.
+    `bus` takes our events to an exchange of that kind, `nats` those of the router; else this process alone hears them.
+    `is_reached` says whether requests come to us, `ask` asks other services (else by a connection for each question).
     """
     database = opened.database
     memory = memory_of(settings, database, ticks, hashes, labels)
     news = asyncio.Event()
     billing = _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(database, settings, memory, billing=billing, clock=clock, published=news.set)
-    site = Site(work, settings, REST, memory, is_reached)
+    site = Site(work, settings, REST, memory, is_reached, nats)
     return Ringback(
         settings=settings,
         database=database,
@@ -114,12 +116,25 @@ def assemble(
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
         gateway=Gateway(REST, work, site.public_pages()),
         metrics=Gateway(Routes(), work, site.metrics_pages()),
-        relay=Relay(work, bus or MemoryBus(), news, partial(memory.metrics.observe_event, exchange)),
+        relay=Relay(work, list(_ways(settings, memory.metrics, bus, exchange, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
         feed=Feed(work, f".{settings.domain_name_extension}"),
         inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
     )
+
+
+def _ways(
+    settings: Settings, metrics: Metrics, bus: Publisher | None, exchange: str, nats: Nats | None
+) -> Iterator[Way]:
+    """How the events leave of those services that this process runs."""
+    if settings.runs(PUBLISHER):
+        yield Way(PUBLISHER, bus or MemoryBus(), partial(metrics.observe_event, exchange))
+    if settings.runs(ROUTER) and nats:
+        watch_nats(metrics.registry, nats)
+        yield Way(ROUTER, nats.publishing(), partial(metrics.observe_event, "nats"))
+    elif settings.runs(ROUTER):
+        yield Way(ROUTER, MemoryBus(), partial(metrics.observe_event, "memory"))
 
 
 def _billing(settings: Settings, metrics: Metrics, ask: Send | None, ticks: Callable[[], float]) -> Billing | None:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
 
@@ -17,12 +17,18 @@ from ringback.app import Ringback, assemble
 from ringback.databases import lock_of, make_schema, opened
 from ringback.kit.errors import CannotStart
 from ringback.kit.lock import only_one
+from ringback.kit.secret import Secret
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.heard import CUSTOMERS
 from ringback.registrar.meta import require_recorded
+from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
 from ringback.transports import local
 from ringback.transports.amqp import Broker, Topology
+from ringback.transports.nats.address import Address
+
+if TYPE_CHECKING:
+    from ringback.transports.nats.link import Link
 
 SOCKET: Final = "rpc.sock"
 EVENTS: Final = "events.sock"
@@ -77,12 +83,12 @@ async def running(settings: Settings) -> AsyncIterator[Started]:
 async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator[Started]:
     """What the settings say that this process runs, while inside. In `home` are its sockets and its first keys."""
     tls = certificate(settings)
-    broker = broker_of(settings)
+    broker, nats = broker_of(settings), nats_of(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_alone_on_file(settings))
         found = await stack.enter_async_context(opened(settings))
         ringback = await stack.enter_async_context(
-            contextlib.aclosing(assemble(settings, found, **_ways(settings, broker)))
+            contextlib.aclosing(assemble(settings, found, nats=nats, **_ways(settings, broker)))
         )
         await ringback.memory.require()
         await ringback.work.write(require_recorded)
@@ -94,6 +100,11 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
             servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
         if broker:
             await _connected(ringback, broker, stack)
+        if nats:
+            stack.push_async_callback(nats.close)
+            await nats.start()
+        if settings.runs(PUBLISHER) or settings.runs(ROUTER):
+            await stack.enter_async_context(_in_background(ringback.relay.run()))
         if settings.runs(PUBLISHER):
             await _at_work(ringback, home, stack)
         for at, http in servers:
@@ -123,7 +134,6 @@ async def _at_work(ringback: Ringback, home: Path | None, stack: contextlib.Asyn
     """Everything of the registrar that goes on by itself or answers in its home, until the stack ends."""
     settings = ringback.settings
     for work in (
-        ringback.relay.run(),
         *([ringback.eraser.run()] if ringback.eraser else []),
         ringback.reconciler.run(settings.reconcile_interval),
         ringback.feed.run(settings.contact_poll_interval),
@@ -147,6 +157,24 @@ def broker_of(settings: Settings) -> Broker | None:
         subscription=settings.rabbit_queue_subscribe,
     )
     return Broker(settings.rabbitmq_address.get_secret_value(), names)
+
+
+def nats_of(settings: Settings) -> "Link | None":
+    """NATS as the settings have it, not yet connected, if there is one and this process needs it."""
+    if not settings.nats_address or not settings.runs(ROUTER):
+        return None
+    from ringback.transports.nats.link import Link  # the client's import takes as long as a short command
+
+    address = Address.parse(
+        settings.nats_address,
+        user=settings.nats_user,
+        password=Secret(settings.nats_password.get_secret_value()),
+        credentials=settings.nats_credentials_file,
+        ca=settings.nats_tls_ca,
+        cert=settings.nats_tls_cert,
+        key=settings.nats_tls_key,
+    )
+    return Link(address, ROUTER)
 
 
 def _ways(settings: Settings, broker: Broker | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ringback.spellings import (
     Domain,
     Dsn,
     HttpPath,
+    Nats,
     Redis,
     Services,
     names_in,
@@ -75,6 +76,15 @@ class Settings(BaseSettings):
     redis_database: Annotated[int, Field(ge=0, le=65535)] = Field(
         0, description="number of the Redis database; VoIPbin uses 1"
     )
+    nats_address: Nats = Field(
+        "", description="NATS, where the router tells its events: nats://host:port, with commas; none: in this process"
+    )
+    nats_user: str = Field("", description="who we are at NATS")
+    nats_password: SecretStr = Field(SecretStr(""), description="password of nats_user")
+    nats_credentials_file: Path | None = Field(None, description="the same as a file with a JWT and a seed")
+    nats_tls_ca: Path | None = Field(None, description="certificates that NATS is trusted by, PEM; none: the machine's")
+    nats_tls_cert: Path | None = Field(None, description="our certificate for NATS, PEM")
+    nats_tls_key: Path | None = Field(None, description="its private key, PEM")
     database_pool_size: Annotated[int, Field(ge=5, le=1000)] = Field(
         10, description="connections to a database server at most"
     )
@@ -164,6 +174,12 @@ class Settings(BaseSettings):
             "postgresql"
         ):
             raise ValueError("database_listen_url: only PostgreSQL can be listened to: postgresql://…")
+        if bool(self.nats_user) != bool(self.nats_password.get_secret_value()):
+            raise ValueError("nats_user and nats_password: set both or neither")
+        if self.nats_user and self.nats_credentials_file:
+            raise ValueError("nats_user and nats_credentials_file: set one of them")
+        if (self.nats_tls_cert is None) != (self.nats_tls_key is None):
+            raise ValueError("nats_tls_cert and nats_tls_key: set both or neither")
         if self.limits == "billing" and self.rabbitmq_address is None:
             raise ValueError("limits: billing-manager is asked over RabbitMQ: set rabbitmq_address")
         if self.rpc_read_password and self.secret_storage == "digest":  # noqa: S105

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from ringback.kit.dsn import parse_dsn
 from ringback.sip.names import fits, is_domain
+from ringback.transports.nats.address import servers_in
 
 
 def _domain(text: str) -> str:
@@ -50,6 +51,12 @@ def _amqp(text: SecretStr) -> SecretStr:
     return text
 
 
+def _nats(text: str) -> str:
+    if text:
+        servers_in(text)
+    return text
+
+
 def _services(text: str) -> str:
     if unknown := set(names_in(text)) - {"all", *SERVICES}:
         raise ValueError(f"there is no {', '.join(sorted(unknown))}; must be all, or some of {', '.join(SERVICES)}")
@@ -84,6 +91,7 @@ AddressOrNone = Annotated[str, AfterValidator(_address_or_none)]
 HttpPath = Annotated[str, AfterValidator(_path)]
 Amqp = Annotated[SecretStr, AfterValidator(_amqp)]
 Redis = Annotated[SecretStr, AfterValidator(_redis)]
+Nats = Annotated[str, AfterValidator(_nats)]
 Services = Annotated[str, AfterValidator(_services)]
 AmqpName = Annotated[str, Field(min_length=1, max_length=255)]
 Count = Annotated[int, Field(ge=0)]

@@ -23,6 +23,7 @@ from ringback.kit.outbox import pending
 from ringback.kit.routing import Routes
 from ringback.kit.uow import Work
 from ringback.registrar.work import Memory, Uow
+from ringback.router.metrics import Nats
 from ringback.settings import Settings
 
 ASSETS: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
@@ -44,9 +45,11 @@ class Site:
         routes: Routes[Route],
         memory: Memory,
         is_reached: Callable[[], bool] | None = None,
+        nats: Nats | None = None,
     ) -> None:
-        """`is_reached` says whether requests come through the broker, where there is one."""
+        """`is_reached` says whether requests come through the broker, where there is one, `nats` whether events do."""
         self._is_reached = is_reached
+        self._nats = nats
         self._work = work
         self._settings = settings
         self._routes = routes
@@ -87,6 +90,8 @@ class Site:
         if self._is_reached:
             checks["broker"] = "ok" if self._is_reached() else BrokerUnavailable().sentence
         fine = all(state == "ok" for state in checks.values())
+        if self._nats:  # while it is away events wait, and all else goes on
+            checks["nats"] = "ok" if self._nats.is_connected else BrokerUnavailable().sentence
         if self._memory.shared:
             checks["redis"] = await self._memory.shared()
         return json({"ready": fine, "checks": checks}, 200 if fine else 503)

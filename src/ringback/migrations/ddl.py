@@ -214,6 +214,12 @@ def ensure_index(name: str, table: str, *columns: str, unique: bool = False) -> 
         op.create_index(name, table, list(columns), unique=unique)
 
 
+def drop_index(name: str, table: str) -> None:
+    """Drop it, if it is there."""
+    if is_printed() or name in indexes_of(table):
+        op.drop_index(name, table)
+
+
 def ensure_view(name: str, query: str) -> None:
     """Make the view, unless one of that name is there."""
     if is_printed() or name not in schema().get_view_names():

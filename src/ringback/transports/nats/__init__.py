@@ -1,0 +1,1 @@
+"""NATS: the bus that carries the events of the registry of router extensions."""
