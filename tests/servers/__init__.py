@@ -1,18 +1,19 @@
-"""RabbitMQ, MariaDB, PostgreSQL and Redis for the tests: real ones, each on a free port with a data folder of its own.
+"""RabbitMQ, MariaDB, PostgreSQL, Redis and NATS for the tests: real ones, each on a free port with its own folder.
 
 `make services` fetches them once (`python -m tests.servers`); a test that asks for one fetches it otherwise. Tests that
 use them carry the marker `process`. Fixtures, for every test:
 
-    def test_something(rabbitmq, make_vhost, make_database, redis_server, redis_database):
+    def test_something(rabbitmq, make_vhost, make_database, redis_server, redis_database, nats):
         rabbitmq.url(make_vhost())         # amqp://ringback:…@127.0.0.1:port/name
         make_database("mariadb").dsn       # ringback:…@tcp(127.0.0.1:port)/name
         make_database("postgresql").url    # postgresql://ringback:…@127.0.0.1:port/name
         redis_server.address, redis_server.password, redis_server.url(redis_database)
+        nats.url, nats.USER, nats.password
 
-`rabbitmq`, `mariadb`, `postgresql` and `redis_server` live as long as the run, one of each for each worker: do not kill
-them. What kills, stops or freezes a server has one of its own, in less than two seconds:
+`rabbitmq`, `mariadb`, `postgresql`, `redis_server` and `nats` live as long as the run, one of each for each worker: do
+not kill them. What kills, stops or freezes a server has one of its own, in less than two seconds:
 
-    from tests.servers.rabbitmq import RabbitMq    # mariadb.MariaDb, postgresql.PostgreSql, redis.Redis
+    from tests.servers.rabbitmq import RabbitMq    # mariadb.MariaDb, postgresql.PostgreSql, redis.Redis, nats.Nats
 
     with RabbitMq.private() as broker:
         broker.kill()                      # SIGKILL, with whatever it has started; returns when all are gone

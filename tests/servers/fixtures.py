@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:  # their drivers take time to import, which tests without servers need not wait for
     from .database import Database
     from .mariadb import MariaDb
+    from .nats import Nats
     from .postgresql import PostgreSql
     from .rabbitmq import RabbitMq
     from .redis import Redis
@@ -50,6 +51,15 @@ def redis_server() -> "Iterator[Redis]":
     from .redis import Redis
 
     with Redis.private() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def nats() -> "Iterator[Nats]":
+    """One for the run: let it live."""
+    from .nats import Nats
+
+    with Nats.private() as one:
         yield one
 
 

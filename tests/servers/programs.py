@@ -99,6 +99,14 @@ def inspect_redis(command: tuple[str, ...], root: Path) -> Program:
     return Program(command, version[1], root)
 
 
+def inspect_nats(command: tuple[str, ...], root: Path) -> Program:
+    """NATS."""
+    version = re.search(r"nats-server: v(\S+)", said(command, "--version"))
+    if version is None:
+        raise Unusable("this is no NATS")
+    return Program(command, version[1], root)
+
+
 MARIADB = Recipe(
     name="MariaDB",
     program="mariadbd",
@@ -138,7 +146,17 @@ REDIS = Recipe(
     places=("usr/bin/redis-server",),
 )
 
-ALL = (RABBITMQ, MARIADB, POSTGRESQL, REDIS)
+NATS = Recipe(
+    name="NATS",
+    program="nats-server",
+    inspect=inspect_nats,
+    suites=dict.fromkeys(("bookworm", "trixie"), ("nats-server",)),
+    libraries=(),
+    otherwise="install nats-server yourself",
+    places=("usr/sbin/nats-server", "usr/bin/nats-server"),
+)
+
+ALL = (RABBITMQ, MARIADB, POSTGRESQL, REDIS, NATS)
 
 
 @cache

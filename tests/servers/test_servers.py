@@ -19,6 +19,7 @@ import redis
 from tests.servers.fixtures import MakeDatabase, MakeVhost
 from tests.servers.keeper import descendants
 from tests.servers.mariadb import MariaDb
+from tests.servers.nats import Nats
 from tests.servers.postgresql import PostgreSql
 from tests.servers.rabbitmq import RabbitMq
 from tests.servers.redis import Redis
@@ -26,7 +27,8 @@ from tests.servers.server import Server
 
 pytestmark = pytest.mark.process
 
-KINDS = [RabbitMq, MariaDb, PostgreSql, Redis]
+KEEPERS = [RabbitMq, MariaDb, PostgreSql, Redis]
+KINDS = [*KEEPERS, Nats]
 ROOT = Path(__file__).parents[2]
 OWNER = """
 import sys
@@ -99,7 +101,7 @@ def shared_memory(pids: list[int]) -> list[str]:
     return [line for line in lines if int(line.split()[4]) in pids]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KEEPERS)
 def test_a_server_keeps_its_data_through_a_kill_and_a_stop_and_leaves_nothing(kind: type[Server]) -> None:
     with kind.private() as server:
         write(server)
