@@ -14,6 +14,8 @@ from ringback.app import assemble
 from ringback.databases import opened
 from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
+from ringback.migrations.ddl import RULES
+from ringback.migrations.foreign import key_of
 from ringback.registrar import secrets
 from tests.foreign import (
     BASE,
@@ -28,6 +30,7 @@ from tests.foreign import (
     settings,
     upgrade,
 )
+from tests.house import ROOT
 from tests.test_migrations import shape_of
 from tests.world import MakeWorld
 
@@ -465,3 +468,13 @@ async def test_after_secrets_migrate_it_serves_in_the_default_mode(foreign: Fore
     assert PASSWORD.encode() not in foreign.path.read_bytes()
     for table, id in (("registrar_extensions", phone), ("registrar_trunks", trunk), ("registrar_sip_auths", phone)):
         assert foreign.one(table, id)["ha1"]
+
+
+def test_the_page_names_the_columns_without_which_a_table_is_another_one() -> None:
+    page = " ".join((ROOT / "docs/takeover.md").read_text().split())
+    told: dict[str, list[str]] = {}
+    for rule in RULES:
+        told[rule.table] = list(dict.fromkeys([*told.get(rule.table, [key_of(rule.table)]), *rule.columns]))
+
+    for name, columns in told.items():
+        assert f"of `{name}` {', '.join(f'`{column}`' for column in columns)}" in page

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,33 +16,73 @@ import pytest
 from tests.house import ROOT
 from tests.live.amqp import SERVICE, Peer
 from tests.live.conftest import until
-from tests.servers.fixtures import MakeDatabase, MakeVhost
-from tests.servers.mariadb import MariaDb
+from tests.servers.database import DatabaseServer
+from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
 from tests.servers.redis import Redis
 
 PAGE = (ROOT / "docs/servers.md").read_text()
+NAMED = re.findall(r"'(ringback:secret@tcp\S+?)'", PAGE)
+"""The DSNs in its commands."""
+DSNS = {"mariadb": NAMED, "postgresql": re.findall(r"`(postgresql://ringback:secret@\S+?)`", PAGE)}
 
 
-def block(language: str) -> str:
-    found = re.search(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+def block(language: str, begin: str = "") -> str:
+    found = re.search(rf"^```{language}\n({begin}.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert found
     return found[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the page's SQL makes, on a server where others may have made the same: ours has names of its own."""
+
+    engine: str
+    server: DatabaseServer
+    tag: str
+
+    def named(self, text: str) -> str:
+        text = re.sub(r"\b(bin_manager|asterisk|voip|ringback)\b", rf"\1_{self.tag}", text)
+        return re.sub(r"db\.example\.com:\d+", self.server.address, text)
+
+    def run(self) -> None:
+        database = ""
+        text = re.sub(r"^--.*$", "", block("sql", f"-- {self.server.recipe.name}"), flags=re.MULTILINE)
+        for statement in filter(None, map(str.strip, self.named(text).split(";"))):
+            if statement.startswith("\\connect "):
+                connect, _, statement = statement.partition("\n")
+                database = connect.split()[1]
+            self.server.execute(statement, database=database)
+
+    def drop(self) -> None:
+        for name in ["voip"] if self.engine == "postgresql" else ["bin_manager", "asterisk"]:
+            self.server.execute(self.server.DROP.format(self.named(name)))
+        self.server.execute(self.named("DROP USER IF EXISTS ringback"))
+
+    def phones(self) -> list[tuple[Any, ...]]:
+        database = self.named("voip") if self.engine == "postgresql" else ""
+        return self.server.execute(
+            self.named("SELECT extension FROM bin_manager.registrar_extensions"), database=database
+        )
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def made(request: pytest.FixtureRequest) -> Iterator[Made]:
+    one = Made(request.param, request.getfixturevalue(request.param), uuid4().hex[:8])
+    try:
+        one.run()
+        yield one
+    finally:
+        one.drop()
+
+
 @pytest.mark.process
 async def test_its_commands_and_its_program_do_what_it_says(
-    make_database: MakeDatabase,
-    mariadb: MariaDb,
-    rabbitmq: RabbitMq,
-    make_vhost: MakeVhost,
-    redis_server: Redis,
-    tmp_path: Path,
+    made: Made, rabbitmq: RabbitMq, make_vhost: MakeVhost, redis_server: Redis, tmp_path: Path
 ) -> None:
-    own, asterisk, broker = make_database("mariadb"), make_database("mariadb"), rabbitmq.url(make_vhost())
+    broker = rabbitmq.url(make_vhost())
     named = {
-        "bin:secret@tcp(db.example.com:3306)/bin_manager": own.dsn,
-        "asterisk:secret@tcp(db.example.com:3306)/asterisk": asterisk.dsn,
+        **dict(zip(NAMED, map(made.named, DSNS[made.engine]), strict=True)),
         "amqp://ringback:secret@mq.example.com:5672/": broker,
         "redis.example.com:6379": redis_server.address,
     }
@@ -51,12 +93,14 @@ async def test_its_commands_and_its_program_do_what_it_says(
     commands = commands.partition("ringback up")[0].replace("registrar-manager ", "exec registrar-manager ")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     free = {"PROMETHEUS_LISTEN_ADDRESS": "127.0.0.1:0", "REDIS_PASSWORD": redis_server.password}
-    process = await asyncio.create_subprocess_exec(
-        *("bash", "-ec", commands), env={"PATH": path, "HOME": str(tmp_path), **free}, cwd=tmp_path
-    )
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-ec", commands), env={"PATH": path, "HOME": str(tmp_path), **free}, cwd=tmp_path, stderr=stderr
+        )
     try:
         async with Peer.at(broker) as peer:
-            await until(lambda: _serves(peer), 60)
+            await until(lambda: _serves(peer, process, log), 60)
         answer = await _run(program, customer=uuid4())
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
@@ -66,10 +110,12 @@ async def test_its_commands_and_its_program_do_what_it_says(
             process.kill()
 
     assert answer["phone"].extension == "1001"
-    assert list(own.execute("SELECT extension FROM registrar_extensions")) == [("1001",)]
+    assert made.phones() == [("1001",)]
+    assert "one transaction for both databases" in log.read_text()
 
 
-async def _serves(peer: Peer) -> bool:
+async def _serves(peer: Peer, process: asyncio.subprocess.Process, log: Path) -> bool:
+    assert process.returncode is None, log.read_text()
     queue = await peer.channel.declare_queue(SERVICE.requests, durable=True)
     return bool(queue.declaration_result.consumer_count)
 

@@ -225,6 +225,11 @@ async def test_lists_are_bare_arrays_and_unset_things_have_their_one_form(world:
         b'{"uri":"/v1/extensions"}',
         b'{"uri":7,"method":"GET"}',
         b'{"uri":"/v1/extensions","method":null}',
+        *(
+            b'{"uri":"/v1/extensions","method":"GET","%b":%b}' % (name, value)
+            for name in (b"publisher", b"data_type", b"request_id")
+            for value in (b"7", b"null", b"{}")
+        ),
         b'{"uri":"/v1/extensions","method":"GET","data":{}',
         b'{"uri":"/v1/extensions","method":"GET"} x',
         b'{"uri":"/v1/\xff\xfe","method":"GET"}',
