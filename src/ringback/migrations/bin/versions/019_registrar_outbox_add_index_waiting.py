@@ -1,6 +1,6 @@
 """Events wait for their publisher's bus: an index that knows whose they are."""
 
-from ringback.migrations.ddl import drop_index, ensure_index
+from ringback.migrations.ddl import drop_index, ensure_index, require_own
 
 revision = "registrar_outbox_add_index_waiting"
 down_revision = "registrar_customers_add_column_tm_status"
@@ -14,5 +14,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    require_own()
     ensure_index("idx_registrar_outbox_publish", "registrar_outbox", "tm_publish", "id")
     drop_index("idx_registrar_outbox_waiting", "registrar_outbox")
