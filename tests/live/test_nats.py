@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+import nkeys  # type: ignore[import-untyped]
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -299,6 +302,52 @@ async def test_with_the_documented_permissions_a_router_tells_events_and_a_liste
     assert "permissions violation for publish" in said[0]
     assert "we may not publish to beamline.extensions.events.extension_updated" in logged()
     assert "-secret" not in logged()
+
+
+# ---- credentials ------------------------------------------------------------------------------------------------
+
+
+def new_key(prefix: int) -> Any:
+    """A pair of keys of NATS, for an operator, an account or a user."""
+    return nkeys.from_seed(bytearray(nkeys.encode_seed(os.urandom(32), prefix)))
+
+
+def jwt(by: Any, about: Any, **claims: Any) -> str:
+    """What one says of another, in NATS's form."""
+    name = about.public_key.decode()
+    said = {"jti": uuid4().hex, "iat": 1, "iss": by.public_key.decode(), "name": name, "sub": name}
+    parts = ({"typ": "JWT", "alg": "ed25519-nkey"}, {**said, "nats": {"version": 2, **claims}})
+    head = b".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
+    return (head + b"." + urlsafe_b64encode(by.sign(head)).rstrip(b"=")).decode()
+
+
+@pytest.mark.contract("router S-9")
+async def test_a_file_of_credentials_lets_us_in_and_another_one_does_not(
+    tmp_path: Path, logged: Callable[[], str]
+) -> None:
+    operator, account = new_key(nkeys.PREFIX_BYTE_OPERATOR), new_key(nkeys.PREFIX_BYTE_ACCOUNT)
+    limits = {"subs": -1, "data": -1, "payload": -1}
+    of_account = jwt(operator, account, type="account", limits={**limits, "conn": -1, "leaf": -1})
+    trusts = f"operator: {jwt(operator, operator, type='operator')}\nresolver: MEMORY\n"
+    trusts += f"resolver_preload: {{ {account.public_key.decode()}: {of_account} }}"
+    with Nats.configured(trusts, {}) as one:
+        for number, by in enumerate((account, new_key(nkeys.PREFIX_BYTE_ACCOUNT))):
+            user, file = new_key(nkeys.PREFIX_BYTE_USER), tmp_path / f"{number}.creds"
+            seed = user.seed.decode()
+            parts = {"NATS USER JWT": jwt(by, user, type="user", **limits), "USER NKEY SEED": seed}
+            file.write_text(
+                "".join(f"-----BEGIN {name}-----\n{text}\n------END {name}------\n\n" for name, text in parts.items())
+            )
+            link = Link(Address.parse(one.url, credentials=file), "router-manager")
+            if by is account:
+                await link.start()
+                await link.publishing().publish(event(1))
+            else:
+                with pytest.raises(CannotStart, match="the server does not know the user"):
+                    await link.start()
+            await link.close()
+            assert seed not in logged()
+        assert arrived(one) == [1]
 
 
 # ---- TLS --------------------------------------------------------------------------------------------------------
