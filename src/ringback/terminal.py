@@ -22,6 +22,7 @@ from ringback import first_start
 from ringback.app import Ringback, assemble
 from ringback.databases import opened
 from ringback.kit import log
+from ringback.kit.db import Refused
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
 from ringback.kit.secret import Secret
@@ -129,8 +130,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str]) -> NoReturn:
         if any(SURROGATES.search(word) for word in arguments):
             raise CannotStart("the command line must be UTF-8")
         command_of(app)(args=settings_last(arguments), prog_name=name)
-    except CannotStart as error:
-        stop(str(error), USAGE, name)
+    except (CannotStart, Refused) as error:
+        stop(str(error), USAGE if isinstance(error, CannotStart) else FAILED, name)
     except Failure as failure:
         stop(told(failure), EXIT_CODES.get(failure.status, FAILED), name)
     except KeyboardInterrupt:

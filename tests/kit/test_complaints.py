@@ -8,7 +8,7 @@ from psycopg.errors import lookup
 
 from ringback.kit.db import Conflict, Duplicate, Refused, Statement
 from ringback.kit.dsn import parse_dsn
-from ringback.kit.link import Busy, Lost
+from ringback.kit.link import Busy, Forbidden, Lost
 from ringback.kit.mariadb import MariaDb, lock_name, tls
 from ringback.kit.postgres import Postgres, lock_number, without_nul
 from tests.engines import ADD, ALL
@@ -22,8 +22,8 @@ POSTGRES = Postgres(parse_dsn("postgresql://db/x"), 2)
     [
         *((number, "40001", Conflict) for number in (1213, 1020, 1615)),
         *((number, "HY000", Busy) for number in (1205, 1969, 3024, 1317, 1021, 1114, 1040, 1203, 1226)),
-        *((number, "42000", Busy) for number in (1044, 1049, 1142, 1227)),
-        (1045, "28000", Busy),
+        *((number, "42000", Forbidden) for number in (1044, 1142, 1143, 1227)),
+        *((1049, "42000", Busy), (1045, "28000", Busy)),
         *((number, "42000", Refused) for number in (1064, 1235)),
         *((1054, "42S22", Refused), (1146, "42S02", Refused), (1406, "22001", Refused), (1048, "23000", Refused)),
         *((1264, "22003", Refused), (1265, "01000", Refused), (1366, "HY000", Refused), (4025, "23000", Refused)),
@@ -85,7 +85,8 @@ def test_mariadb_names_the_index_at_the_end(text: str, statement: Statement | No
     ("states", "meaning"),
     [
         (("40001", "40P01"), Conflict),
-        (("55P03", "57014", "53100", "53200", "53300", "28P01", "28000", "3D000", "3F000", "42501"), Busy),
+        (("55P03", "57014", "53100", "53200", "53300", "28P01", "28000", "3D000", "3F000"), Busy),
+        (("42501",), Forbidden),
         (("22001", "22003", "22P02", "22P05", "23502", "23514", "42703", "42P01", "42601", "25P02", "21000"), Refused),
         (("P0001",), Refused),  # a trigger's own
         (("25006", "57P01", "57P02", "57P03", "08006", "0A000", "XX000", "25P03", "58030", "40003"), Lost),

@@ -45,6 +45,9 @@ class Conflict(Exception):
 class Refused(Exception):
     """The database cannot do what a statement says, however often: its text has the engine's code, and no value."""
 
+    def __str__(self) -> str:
+        return f"the database refuses a statement: {super().__str__()}"
+
 
 class Schemas(NamedTuple):
     """Where our own tables and Asterisk's are: databases of MariaDB, schemas of PostgreSQL."""

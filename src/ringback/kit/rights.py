@@ -59,7 +59,7 @@ async def lacking(engine: Engine, line: Line, schemas: Schemas, wanted: Wanted, 
 def _trials(table: Table, rights: Iterable[str]) -> Iterable[tuple[str, Statement]]:
     """Each does to no row what its right is for. The first also says what the others need beside their own."""
     (key, *_) = table.primary_key
-    columns = [column for column in table.columns if column.computed is None]
+    columns = [one for one in table.columns if one.primary_key or not (one.nullable or one.server_default)]
     cores = {
         "SELECT": select(key).where(false()),
         "INSERT": insert(table).from_select([column.name for column in columns], select(*columns).where(false())),

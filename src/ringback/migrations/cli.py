@@ -29,6 +29,8 @@ def upgrade(
     """Bring the schema up to date; nothing happens where it is."""
     if settings.is_embedded:
         make_home(settings.database_file.parent)
+    for name in () if sql else _databases(database):
+        commands.look_first(name, places(settings)[name])
     for name in _databases(database):
         commands.upgrade(name, places(settings)[name], revision, sql=sql)
         if not sql:
@@ -82,4 +84,4 @@ def _databases(name: str | None) -> tuple[commands.Name, ...]:
 
 def _where(settings: Settings) -> str:
     """What is asked about: the file, or the databases by their names."""
-    return ", ".join(dict.fromkeys(str(url.database) for url in places(settings).values()))
+    return ", ".join(dict.fromkeys(commands.named(url) for url in places(settings).values()))

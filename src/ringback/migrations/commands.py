@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from ringback.kit.errors import CannotStart
 from ringback.migrations.complaints import Unusable, told
 from ringback.migrations.engine import connected
+from ringback.migrations.realtime import require_asterisks
 from ringback.migrations.version_table import name_of, read
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _do(database: Name, url: URL, do: Callable[[Config], None], *, sql: bool) ->
 @contextmanager
 def _saying_why(database: Name, url: URL) -> Iterator[None]:
     """Every failure is one line that names the file or the setting."""
-    place = f"the database {url.database or ''}".strip()
+    place = f"the database {named(url)}".strip()
     if url.get_backend_name() != "sqlite":
         place = f"database_dsn_{database}: {place}"
     try:
@@ -81,6 +82,21 @@ def _saying_why(database: Name, url: URL) -> Iterator[None]:
         raise CannotStart(f"{place} cannot be used: {error}") from None
     except DBAPIError as error:
         raise CannotStart(f"{place} cannot be used: {told(error)}") from None
+
+
+def named(url: URL) -> str:
+    """What is meant by it: the database, on PostgreSQL with the schema."""
+    schema = url.query.get("search_path")
+    return f"{url.database or ''}, schema {schema}" if schema else url.database or ""
+
+
+def look_first(database: Name, url: URL) -> None:
+    """`CannotStart` where it could not be upgraded, before anything is done to another one."""
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        return
+    with _saying_why(database, url), connected(url, writes=False) as connection:
+        if database == "asterisk":
+            require_asterisks(connection)
 
 
 def history(database: Name, url: URL) -> list[tuple[str, str]]:

@@ -7,11 +7,12 @@ from alembic import context
 from alembic.ddl.mysql import MySQLImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, String, Table, make_url
+from sqlalchemy import Connection, String, Table, inspect, make_url
 
+from ringback.kit.errors import CannotStart
 from ringback.migrations.complaints import Unusable
 from ringback.migrations.engine import connected, driven, take_turn
-from ringback.migrations.version_table import WIDTH, name_of, widen
+from ringback.migrations.version_table import WIDTH, forget, name_of, widen
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES, ROUTER_TABLES
 
 TABLES = {"bin": OWN_TABLES, "asterisk": ASTERISK_TABLES, "router": ROUTER_TABLES}
@@ -58,8 +59,14 @@ def _migrate(connection: Connection, options: dict[str, Any]) -> None:
         widen(connection, options["version_table"])
     context.configure(connection=connection, **options)
     _require_known(*context.get_context().get_current_heads())
-    with context.begin_transaction():
-        context.run_migrations()
+    was_there = inspect(connection).has_table(options["version_table"])
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    except CannotStart:
+        if not was_there:
+            forget(connection, options["version_table"])
+        raise
 
 
 def _require_known(*revisions: str) -> None:

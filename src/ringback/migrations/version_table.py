@@ -38,3 +38,9 @@ def widen(connection: Connection, name: str) -> None:
     words = WIDEN.get(connection.dialect.name)
     if words and (getattr(found["version_num"], "length", None) or WIDTH) < WIDTH:
         connection.execute(text(f"ALTER TABLE {name} {words.format(WIDTH)}"))
+
+
+def forget(connection: Connection, name: str) -> None:
+    """Drop one that a refused upgrade has made, where that was not undone with all the rest."""
+    if connection.dialect.name == "mysql" and read(connection, name) is None:
+        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))

@@ -7,7 +7,8 @@ from sqlalchemy import BigInteger, Column, Float, Integer, String, Text
 from sqlalchemy.types import TypeEngine
 
 from ringback.kit.errors import CannotStart
-from ringback.migrations.ddl import columns_of, dialect, ensure_index, ensure_table
+from ringback.migrations.ddl import columns_of, dialect, ensure_index, ensure_table, is_printed
+from ringback.migrations.realtime import require_asterisks
 
 revision = "ps_tables_create_table"
 down_revision = None
@@ -29,6 +30,8 @@ def number(name: str, default: int) -> Column[Any]:
 
 
 def upgrade() -> None:
+    if not is_printed():
+        require_asterisks(op.get_bind())
     for name, columns in TABLES.items():
         ensure_table(name, *columns())
     ensure_index("idx_ps_contacts_endpoint", "ps_contacts", "endpoint")
