@@ -1,8 +1,9 @@
 """Keeps the registry of a process at what the database says: whole loads, what changed since, and SQL by hand."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import gc
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Final, Literal
@@ -16,7 +17,7 @@ from ringback.router import store as heads
 from ringback.router.extensions import rules, store
 from ringback.router.extensions.adopting import BATCH, adopt, kept_record
 from ringback.router.extensions.model import RouterExtension
-from ringback.router.extensions.registry import Registry, Snapshot
+from ringback.router.extensions.registry import EMPTY, Registry, Snapshot
 from ringback.router.store import Head
 from ringback.router.work import Uow
 
@@ -27,8 +28,13 @@ TRIES: Final = 3
 """Of a whole load that somebody's SQL comes in between."""
 FEW: Final = 50
 """Registry revisions that are taken over one by one; whoever is further behind loads everything, off the loop."""
+MANY: Final = 1000
+"""New records from which on the garbage collector is told that they are none."""
 LOADING: Final = 30.0
 """Seconds that a whole read may take, and a transaction that takes over what was written by SQL."""
+
+
+NOWHERE: Final = Head(0, "", 0, "")
 
 
 class StillChanging(Unavailable):
@@ -124,7 +130,10 @@ class Loader:
         self._here()
         self._last_reload = round(self._work.now().timestamp() * 1000)
         now = self.registry.snapshot
-        return Reloaded(True, now.revision, await asyncio.to_thread(differences, before, now), self.rejected)
+        changed = await asyncio.to_thread(differences, before, now)
+        if changed >= MANY:  # they stay, and a look at each of them would hold the loop for a tenth of a second
+            gc.freeze()
+        return Reloaded(True, now.revision, changed, self.rejected)
 
     async def catch_up(self) -> bool:
         """Take over what others have changed since; a gap, or a sum that is wrong, causes a whole load (R-2a).
@@ -166,70 +175,76 @@ class Loader:
 
     async def _load(self) -> None:
         for _ in range(TRIES):
-            head, rows, since = await self._work.read(_everything, patience=LOADING)
-            read = await asyncio.to_thread(Read.of, head.revision, rows, since)
-            if read.snapshot.checksum != head.checksum or read.rejected:
+            known = self.registry.snapshot.by_id
+            read = await self._work.read(partial(_everything, known=known), patience=LOADING)
+            if read.snapshot.checksum != read.head.checksum or read.rejected:
                 kept = await self._work.read(_kept, patience=LOADING)
-                read, strange = await asyncio.to_thread(read.judged, head.revision, kept)
-                for start in range(0, len(strange), BATCH):
-                    some = strange[start : start + BATCH]
-                    await self._work.write(partial(adopt, ids=some), patience=LOADING)
-                if strange:
+                if strange := await asyncio.to_thread(read.judge, kept):
+                    for start in range(0, len(strange), BATCH):
+                        some = strange[start : start + BATCH]
+                        await self._work.write(partial(adopt, ids=some), patience=LOADING)
                     continue
-            self.head, self.rejected = head, read.rejected
+            self.head, self.rejected = read.head, tuple(read.rejected.values())
             self.registry.install(read.snapshot)
-            for one in read.rejected:
+            for one in self.rejected:
                 log.error("a row is broken", action="registry", extension=one.id, error=one.description)
             return
         raise StillChanging
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Read:
-    """What a whole read has found. Making it takes its time, so that is done off the loop's thread."""
+    """What a whole read has found so far. Making it takes its time, so that is done off the loop's thread."""
 
-    records: Sequence[RouterExtension]
-    rejected: tuple[Rejected, ...]
-    snapshot: Snapshot
+    known: Mapping[str, RouterExtension]
+    """What is served now: records that say the same stay the same, so nothing new is kept of what has not changed."""
+    records: dict[str, RouterExtension] = field(default_factory=dict)
+    rejected: dict[str, Rejected] = field(default_factory=dict)
+    head: Head = NOWHERE
+    snapshot: Snapshot = EMPTY
 
-    @classmethod
-    def of(cls, revision: int, rows: Iterable[Row], since: Sequence[RouterExtension]) -> "Read":
-        """Of all rows, and of what was changed while they were read."""
-        newer = {one.id: one for one in since}
-        good: list[RouterExtension] = []
-        bad: list[Rejected] = []
+    def add(self, rows: Iterable[Row]) -> None:
+        """A page of rows."""
         for row in rows:
-            if row["id"] in newer:
-                continue
             try:
-                good.append(rules.record_of(row))
+                self._take(rules.record_of(row))
             except ValidationFailed as failure:
                 told = "; ".join(f"{fault.field} {fault.description}" for fault in failure.faults)
-                bad.append(Rejected(str(row["id"]), told))
-        good.extend(newer.values())
-        return cls(good, tuple(bad), Snapshot.of(revision, good))
+                self.rejected[row["id"]] = Rejected(str(row["id"]), told)
 
-    def judged(self, revision: int, kept: Mapping[str, Row]) -> "tuple[Read, list[str]]":
-        """The same with the last good version of what is broken; and ids of rows that are not as we wrote them last.
+    def end(self, head: Head, since: Iterable[RouterExtension]) -> None:
+        """What was changed while the rows were read, and the head of all together."""
+        for record in since:
+            self.rejected.pop(record.id, None)
+            self._take(record)
+        self.head, self.snapshot = head, Snapshot.of(head.revision, self.records.values())
 
-        Those that somebody has taken away are among them.
+    def judge(self, kept: Mapping[str, Row]) -> list[str]:
+        """Ids of rows that are not as we wrote them last, and of those that somebody has taken away.
+
+        Of what is broken the last good version is taken.
         """
-        seen = {record.id: record.checksum for record in self.records}
+        seen = {id: record.checksum for id, record in self.records.items()}
         strange = [id for id, checksum in seen.items() if id not in kept or kept[id]["checksum"] != checksum]
-        broken = {one.id for one in self.rejected}
-        gone = [id for id in kept if id not in seen and id not in broken]
+        gone = [id for id in kept if id not in seen and id not in self.rejected]
         strange += [id for id in gone if kept_record(kept[id]).is_live]
-        good = [kept_record(kept[id]) for id in broken if id in kept]
-        snapshot = Snapshot.of(revision, [*self.records, *good]) if good else self.snapshot
-        return Read(self.records, self.rejected, snapshot), strange
+        if good := [kept_record(kept[id]) for id in self.rejected if id in kept]:
+            self.snapshot = Snapshot.of(self.head.revision, [*self.records.values(), *good])
+        return strange
+
+    def _take(self, record: RouterExtension) -> None:
+        before = self.known.get(record.id)
+        self.records[record.id] = before if before == record else record
 
 
-async def _everything(uow: Uow) -> tuple[Head, list[Row], list[RouterExtension]]:
+async def _everything(uow: Uow, *, known: Mapping[str, RouterExtension]) -> Read:
     """All rows, what was changed while they were read, and the head of both together."""
+    read = Read(known)
     before = await heads.read(uow.session)
-    rows = [row async for row in store.rows(uow.session)]
-    after, changed = await _since(uow, before.revision)
-    return after, rows, changed
+    async for page in store.pages(uow.session):
+        await asyncio.to_thread(read.add, page)
+    await asyncio.to_thread(read.end, *await _since(uow, before.revision))
+    return read
 
 
 async def _kept(uow: Uow) -> dict[str, Row]:

@@ -10,7 +10,8 @@ from ringback.kit.db import Duplicate, Row, Session, Statement
 from ringback.router.extensions.model import ExtensionExists, RouterExtension, SubjectInUse
 from ringback.router.tables import extensions, revisions
 
-PAGE: Final = 200
+PAGE: Final = 100
+"""Rows of one read: making them holds the loop for two milliseconds."""
 COLUMNS: Final = tuple(column.name for column in extensions.columns if column.name != "subject_key")
 WHOLE: Final = select(*(extensions.c[name] for name in COLUMNS))
 IS_ONE: Final = extensions.c.id == bindparam("extension_id")
@@ -78,12 +79,11 @@ async def one(session: Session, id: str, *, lock: bool = False) -> Row | None:
     return await session.one(LOCKED if lock else ONE, extension_id=id)
 
 
-async def rows(session: Session) -> AsyncIterator[Row]:
-    """All rows by id, deleted ones included, read a page at a time; others have their turn after each."""
+async def pages(session: Session) -> AsyncIterator[list[Row]]:
+    """All rows by id, deleted ones included, a page at a time; others have their turn after each."""
     after = ""
     while page := await session.all(BEHIND, after=after):
-        for row in page:
-            yield row
+        yield page
         after = page[-1]["id"]
         await asyncio.sleep(0)
 
