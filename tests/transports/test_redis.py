@@ -125,6 +125,7 @@ async def test_one_that_does_not_let_us_in_is_told_apart_from_one_that_is_away(
     address = Address.parse(text.format(*known), password.format(*known), 65535)
     why = REFUSED[text, password]
     store = RedisStore(address, heard.failures.append, heard.states.append)
+    store.redis.patience = 20.0  # this is not about its slowness
     assert await store.cache("x", str).get("a") is None
     assert not await store.keys.delete(["a"])
     assert await store.redis.state() == REFUSES

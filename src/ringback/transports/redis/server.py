@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 PATIENCE: Final = 0.1
 """Seconds for one answer, with all that it takes to be connected."""
-FIRST_PATIENCE: Final = 1.0
+FIRST_PATIENCE: Final = 2.0
 """The same when a start wants to know whether it is let in."""
 PAUSE: Final = 1.0
 """Seconds that it is left alone after it failed."""
