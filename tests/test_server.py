@@ -301,3 +301,25 @@ async def test_what_cannot_be_a_lock_or_a_socket_is_one_line(tmp_path: Path) -> 
         with pytest.raises(CannotStart, match=name):
             async with server.running(settings(home)):
                 pass
+
+
+async def test_the_registry_is_served_from_the_start_and_follows_commands_and_sql(tmp_path: Path) -> None:
+    """What another process has written is seen by the next look, a whole load or not."""
+    async with server.running(settings(tmp_path)) as started:
+        keys = first_start.read(tmp_path)
+        assert keys is not None
+        root = f"{started.url}/v1.0/router"
+        async with httpx.AsyncClient(headers={"authorization": f"Bearer {keys.operator_key}"}) as operator:
+            first = (await operator.get(f"{root}/extensions")).json()["result"]
+            words = ["extensions", "update", "pii_guard", "--timeout_ms", "90", "--ringback_home", str(tmp_path)]
+            await asyncio.to_thread(
+                subprocess.run, [*RINGBACK, "router-control", *words], check=True, capture_output=True
+            )
+            async with asyncio.timeout(15):
+                while (await operator.get(f"{root}/extensions/pii_guard")).json()["timeout_ms"] != 90:
+                    pass
+            changed = await operator.patch(f"{root}/extensions/pii_guard", json={"timeout_ms": 95})
+            proof = (await operator.post(f"{root}/audit:verify")).json()
+
+    assert [one["id"] for one in first][:2] == ["mask_sensitive_data", "normalize_text"]
+    assert (changed.json()["revision"], proof["ok"], proof["checked"]) == (3, True, 8)

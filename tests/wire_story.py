@@ -25,6 +25,9 @@ DOMAINS: Final[dict[str, Any]] = {
     "domain_name_trunk": "trunk.example.com",
 }
 
+BEGINNING: Final = "2026-01-05T10:00:00.000000Z"
+"""When the schema was made, which came with six router extensions."""
+
 Chapter = Callable[[Recorder], Awaitable[None]]
 
 
@@ -150,6 +153,34 @@ async def the_customer_is_frozen_and_recovers(say: Recorder) -> None:
     await say.hear("customer-manager", "customer_recovered", {"id": CUSTOMER})
 
 
+async def the_operator_keeps_the_registry(say: Recorder) -> None:
+    say.world.sql("UPDATE extensions SET created_at = ?, updated_at = ?", *[BEGINNING] * 2)
+    say.world.ringback.router.registry.node = "node-1"
+    await say.world.ringback.router.loader.reload()
+    key: Any = {"authorization": f"Bearer {await say.world.key(None)}", "x_request_id": "ticket-4711"}
+    root = "/v1.0/router/extensions"
+    one = f"{root}/upper"
+    asked = {"id": "upper", "type": "pre", "subject": "beamline.ext.pre.upper.v1", "config": {"language": "en"}}
+    made = await say.rest("POST", root, asked, code=201, **key)
+    await say.rest("GET", f"{root}?type=pre&page_size=1", **key)
+    await say.rest("GET", one, **key)
+    await say.rest("PUT", one, {"timeout_ms": 400}, if_match=made.headers["etag"], **key)
+    await say.rest("PATCH", one, {"config": {"strict": True}, "comment": "as asked"}, **key)
+    for action in ("disable", "enable"):
+        await say.rest("POST", f"{one}/{action}", **key)
+    await say.rest("POST", f"{one}/rollback", {"to_revision": 1}, **key)
+    for path in ("/health", "/revisions?page_size=1", "/revisions/1", "/diff?from=1&to=3", "/audit?page_size=1"):
+        await say.rest("GET", one + path, **key)
+    await say.rest("DELETE", one, **key)
+    await say.rest("POST", f"{one}/restore", **key)
+    for path in ("/health", "/audit?page_size=1", "/stats", "/effective"):
+        await say.rest("GET", f"/v1.0/router{path}", **key)
+    await say.world.ringback.router.node.presence.once()
+    await say.rest("GET", "/v1.0/router/nodes", **key)
+    await say.rest("POST", "/v1.0/router/audit:verify", **key)
+    await say.rest("POST", "/v1.0/router/registry:reload", **key)
+
+
 async def all_ends(say: Recorder) -> None:
     (extension,) = (await say.world.rpc("GET", "/v1/extensions", OF)).data
     await say.rpc("DELETE", f"/v1/extensions/{extension['id']}")
@@ -165,5 +196,6 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     a_customer_makes_a_trunk,
     a_customer_is_refused,
     the_customer_is_frozen_and_recovers,
+    the_operator_keeps_the_registry,
     all_ends,
 )

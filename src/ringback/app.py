@@ -41,8 +41,18 @@ from ringback.registrar.reconcile import Reconciler
 from ringback.registrar.trunks import rest as trunks_rest
 from ringback.registrar.trunks import rpc as trunks_rpc
 from ringback.registrar.work import Memory, Uow, registrar_work
+from ringback.router.audit import rest as audit_rest
+from ringback.router.extensions import history as revisions_rest
+from ringback.router.extensions import rest as router_rest
+from ringback.router.extensions import running as running_rest
+from ringback.router.extensions.loading import Loader
+from ringback.router.extensions.registry import Registry
 from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from ringback.router.metrics import Nats, watch_nats
+from ringback.router.nodes import rest as nodes_rest
+from ringback.router.work import Uow as RouterUow
+from ringback.router.work import router_work
+from ringback.router_node import RouterNode, node_id
 from ringback.settings import Settings
 from ringback.transports.amqp import each_time
 from ringback.transports.memory import MemoryBus
@@ -55,8 +65,26 @@ RPC: Final[Routes[Answer]] = Routes(
     realms_rpc.routes,
 )
 REST: Final[Routes[Route]] = Routes(
-    extensions_rest.routes, contacts_rest.routes, trunks_rest.routes, realms_rest.routes
+    extensions_rest.routes,
+    contacts_rest.routes,
+    trunks_rest.routes,
+    realms_rest.routes,
+    router_rest.routes,
+    revisions_rest.routes,
+    audit_rest.routes,
+    running_rest.routes,
+    nodes_rest.routes,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """The registry of router extensions of this process, and what keeps it."""
+
+    registry: Registry
+    work: Work[RouterUow]
+    loader: Loader
+    node: RouterNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +104,7 @@ class Ringback:
     reconciler: Reconciler
     feed: Feed
     inbox: Inbox[Uow]
+    router: Router
 
     async def aclose(self) -> None:
         """End what it began with others; the databases are their opener's."""
@@ -101,26 +130,26 @@ def assemble(
     `bus` takes our events to an exchange of that kind, `nats` those of the router; else this process alone hears them.
     `is_reached` says whether requests come to us, `ask` asks other services (else by a connection for each question).
     """
-    database = opened.database
-    memory = memory_of(settings, database, ticks, hashes, labels)
-    news = asyncio.Event()
-    billing = _billing(settings, memory.metrics, ask, ticks)
-    work = registrar_work(database, settings, memory, billing=billing, clock=clock, published=news.set)
+    memory = memory_of(settings, opened.database, ticks, hashes, labels)
+    news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
+    work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
+    router = _router(settings, opened.database, clock, news.set)
     site = Site(work, settings, REST, memory, is_reached, nats)
     return Ringback(
         settings=settings,
-        database=database,
+        database=opened.database,
         memory=memory,
         billing=billing,
         work=work,
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
-        gateway=Gateway(REST, work, site.public_pages()),
+        gateway=Gateway(REST, work, site.public_pages(), router.work),
         metrics=Gateway(Routes(), work, site.metrics_pages()),
         relay=Relay(work, list(_ways(settings, memory.metrics, bus, exchange, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
         feed=Feed(work, f".{settings.domain_name_extension}"),
         inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
+        router=router,
     )
 
 
@@ -135,6 +164,15 @@ def _ways(
         yield Way(ROUTER, nats.publishing(), partial(metrics.observe_event, "nats"))
     elif settings.runs(ROUTER):
         yield Way(ROUTER, MemoryBus(), partial(metrics.observe_event, "memory"))
+
+
+def _router(
+    settings: Settings, database: Database, clock: Callable[[], datetime], published: Callable[[], None]
+) -> Router:
+    registry = Registry(node_id(settings))
+    work = router_work(database, registry, clock=clock, published=published)
+    loader = Loader(work, registry)
+    return Router(registry, work, loader, RouterNode(settings, database, work, loader))
 
 
 def _billing(settings: Settings, metrics: Metrics, ask: Send | None, ticks: Callable[[], float]) -> Billing | None:

@@ -30,6 +30,8 @@ from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import cli as realms
 from ringback.registrar.trunks import cli as trunks
+from ringback.router.audit import cli as router_audit
+from ringback.router.extensions import cli as router_extensions
 from ringback.settings import DaemonSettings, Settings
 from ringback.terminal import AsForm, Form, new_app, with_settings
 from ringback.transports import local
@@ -46,10 +48,16 @@ registrar.add_typer(realms.customer, name="customer")
 registrar.add_typer(upkeep.secret, name="secrets")
 registrar.command()(upkeep.reconcile)
 
+router = new_app("The registry of router extensions, on the database itself.")
+router.add_typer(router_extensions.app, name="extensions")
+router.add_typer(router_extensions.registry, name="registry")
+router.add_typer(router_audit.app, name="audit")
+
 app = new_app("Ringback: the control plane behind SIP registrars.")
 sip = new_app("What SIP servers need.")
 manager = new_app("The service registrar-manager alone, on a carrier's servers.", asks=False)
 app.add_typer(registrar, name="registrar-control")
+app.add_typer(router, name="router-control")
 app.add_typer(schema.app, name="db")
 app.add_typer(sip, name="sip")
 sip.command()(asterisk_config)
@@ -66,6 +74,10 @@ def registrar_manager(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def registrar_control(arguments: Sequence[str] | None = None) -> NoReturn:
     terminal.run(registrar, "registrar-control", sys.argv[1:] if arguments is None else arguments)
+
+
+def router_control(arguments: Sequence[str] | None = None) -> NoReturn:
+    terminal.run(router, "router-control", sys.argv[1:] if arguments is None else arguments)
 
 
 @app.callback(invoke_without_command=True)

@@ -107,6 +107,9 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
             await stack.enter_async_context(_in_background(ringback.relay.run()))
         if settings.runs(PUBLISHER):
             await _at_work(ringback, home, stack)
+        if settings.runs(ROUTER):
+            await ringback.router.loader.reload()
+            await stack.enter_async_context(_in_background(ringback.router.node.run()))
         for at, http in servers:
             await stack.enter_async_context(http.serving(at))
         log.info("started", action="start", rest=url, metrics=url_of(ports.metrics))

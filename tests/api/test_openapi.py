@@ -81,6 +81,12 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "delete_extension", "regenerate_extension_direct_hash", "list_extension_contacts",
         "delete_extension_contacts", "delete_extension_contact", "create_trunk", "list_trunks", "get_trunk",
         "patch_trunk", "put_trunk", "delete_trunk", "get_customer_domain", "put_customer_domain",
+        "create_router_extension", "list_router_extensions", "get_router_extension", "put_router_extension",
+        "patch_router_extension", "delete_router_extension", "restore_router_extension", "enable_router_extension",
+        "disable_router_extension", "rollback_router_extension", "get_router_extension_health", "get_router_health",
+        "list_router_extension_revisions", "get_router_extension_revision", "diff_router_extension",
+        "list_router_extension_audit", "list_router_audit", "verify_router_audit", "reload_router",
+        "get_router_stats", "get_router_effective", "list_router_nodes",
     ]  # fmt: skip
     for method, path, operation in operations():
         assert operation["summary"]
@@ -94,7 +100,7 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
 
 def test_every_parameter_is_described() -> None:
     for _, path, operation in operations():
-        parameters = [resolved(parameter) for parameter in operation["parameters"]]
+        parameters = [resolved(parameter) for parameter in operation.get("parameters", ())]
         in_path = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
         assert in_path == {part.strip("{}") for part in path.split("/") if part.startswith("{")}
         for parameter in parameters:
@@ -103,7 +109,7 @@ def test_every_parameter_is_described() -> None:
 
 
 def test_a_body_allows_no_unknown_field_and_an_object_says_what_is_read_only() -> None:
-    for name in ("NewExtension", "ChangeExtension", "NewTrunk", "ChangeTrunk"):
+    for name in ("NewExtension", "ChangeExtension", "NewTrunk", "ChangeTrunk", "NewRouterExtension"):
         assert SCHEMAS[name]["additionalProperties"] is False
     shown = SCHEMAS["RegistrarManagerExtension"]["properties"]
     assert shown["direct_hash"]["readOnly"] is True
@@ -126,10 +132,22 @@ def test_every_example_of_an_answer_or_an_event_has_its_shape() -> None:
 
 @pytest.mark.parametrize(("method", "path", "operation", "body"), list(examples()))
 async def test_every_example_works_as_described(
-    http: httpx.AsyncClient, world: World, method: str, path: str, operation: dict[str, Any], body: Any
+    http: httpx.AsyncClient,
+    operator: httpx.AsyncClient,
+    world: World,
+    method: str,
+    path: str,
+    operation: dict[str, Any],
+    body: Any,
 ) -> None:
     made = await world.create("1000", direct=True)
+    if is_router := operation["tags"] == ["router"]:
+        await a_router_extension(operator, world)
+        if operation["operationId"].startswith("restore"):
+            await operator.delete("/v1.0/router/extensions/upper")
     id = {
+        "router_extension_id": "upper",
+        "number_id": "1",
         "extension_id": made["id"],
         "contact_id": public_id(world.register(made["endpoint_id"])),
         "trunk_id": (await world.create_trunk("carrier-0"))["id"],
@@ -138,18 +156,24 @@ async def test_every_example_works_as_described(
         await http.delete(f"/v1.0/extensions/{made['id']}")
     query = {
         parameter["name"]: str(parameter["schema"]["examples"][0])
-        for parameter in map(resolved, operation["parameters"])
+        for parameter in map(resolved, operation.get("parameters", ()))
         if parameter["in"] == "query" and "examples" in parameter["schema"]
     }
 
     more = {} if body is None else {"json": body}
-    answer = await http.request(method, path.format(**id), params=query, **more)
+    answer = await (operator if is_router else http).request(method, path.format(**id), params=query, **more)
 
     described = operation["responses"][str(answer.status_code)]
     assert answer.is_success, answer.text
     conforms(answer.json(), described["content"]["application/json"]["schema"])
     for name in described["headers"]:
         assert name.lower() in answer.headers, name
+
+
+async def a_router_extension(operator: httpx.AsyncClient, world: World) -> None:
+    assert (await world.ringback.router.loader.reload()).ok
+    asked = {"id": "upper", "type": "pre", "subject": "beamline.ext.pre.upper.v1", "config": {"language": "en"}}
+    assert (await operator.post("/v1.0/router/extensions", json=asked)).status_code == 201
 
 
 async def test_every_event_is_described_and_has_that_shape(http: httpx.AsyncClient, world: World) -> None:

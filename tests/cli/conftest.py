@@ -39,6 +39,10 @@ class Shell:
         """`registrar-control …`"""
         return self._run(cli.registrar_control, [*words, "--ringback_home", str(self.home)])
 
+    def router(self, *words: str) -> Ran:
+        """`router-control …`"""
+        return self._run(cli.router_control, [*words, "--ringback_home", str(self.home)])
+
     def ringback(self, *words: str) -> Ran:
         return self._run(cli.main, [*words, "--ringback_home", str(self.home)])
 

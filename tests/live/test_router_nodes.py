@@ -70,7 +70,7 @@ class Process:
     async def create(self, id: str) -> RouterExtension:
         async def done(uow: Uow) -> RouterExtension:
             uow.by = Actor("key:ops", "rest")
-            asked = wire.NewExtension(id=id, type="pre", subject=f"beamline.ext.pre.{id}.v1")
+            asked = wire.NewRouterExtension(id=id, type="pre", subject=f"beamline.ext.pre.{id}.v1")
             return await service.create(uow, asked)
 
         return await self.work.write(done)

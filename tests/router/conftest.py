@@ -49,10 +49,10 @@ class Node:
     async def create(self, id: str = "upper", type: str = "pre", **more: Any) -> RouterExtension:
         room = {"pre": "ext.pre", "validator": "ext.validate", "post": "ext.post", "provider": "provider"}[type]
         asked = {"id": id, "type": type, "subject": f"beamline.{room}.{id}.v1", **more}
-        return await self.do(lambda uow: service.create(uow, wire.NewExtension(**asked)))
+        return await self.do(lambda uow: service.create(uow, wire.NewRouterExtension(**asked)))
 
     async def update(self, one: str, *, merge: bool = False, expected: int | None = None, **changes: Any) -> Any:
-        asked = wire.ChangeExtension(**changes)
+        asked = wire.ChangeRouterExtension(**changes)
         return await self.do(lambda uow: service.update(uow, one, asked, merge=merge, expected=expected))
 
     def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:

@@ -31,8 +31,8 @@ def everything(node: Node) -> dict[str, list[dict[str, Any]]]:
     return {table: node.sql(f"SELECT * FROM {table}") for table in TABLES}
 
 
-def asked(**fields: Any) -> wire.NewExtension:
-    return read(wire.NewExtension, fields, refuse_unknown=True)
+def asked(**fields: Any) -> wire.NewRouterExtension:
+    return read(wire.NewRouterExtension, fields, refuse_unknown=True)
 
 
 def refusal(failure: ValidationFailed) -> set[tuple[str, str]]:
@@ -169,7 +169,7 @@ async def test_any_fields_are_changed_together_and_keep_their_own_values(node: N
             await node.do(lambda uow: service.enable(uow, "upper"))
 
     with pytest.raises(ValidationFailed) as refused:
-        read(wire.ChangeExtension, {"config = '{}' --": 1}, refuse_unknown=True)
+        read(wire.ChangeRouterExtension, {"config = '{}' --": 1}, refuse_unknown=True)
     assert refusal(refused.value) == {("config = '{}' --", "unknown_field")}
 
 

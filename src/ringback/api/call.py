@@ -1,7 +1,7 @@
 """What a REST route gets and gives: the slices' side of the gateway."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -38,8 +38,20 @@ def etag(data: msgspec.Struct) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: a customer's own credential, or (`None`) the platform's; what it is called and what it may do."""
+
+    customer_id: UUID | None
+    name: str = ""
+    roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Call(Generic[U]):
-    """One authenticated request; `body` and `query` are the shapes that the route declares."""
+    """One authenticated request; `body` and `query` are the shapes that the route declares.
+
+    `customer_id` is nil where the platform asks for what is no customer's.
+    """
 
     uow: U
     customer_id: UUID
@@ -47,6 +59,8 @@ class Call(Generic[U]):
     query: Any
     body: Any
     if_match: str | None = None
+    caller: Caller = Caller(None)
+    request_id: str = ""
 
     def require_match(self, current: msgspec.Struct | None) -> None:
         """Go on only if the caller's `If-Match`, when there is one, names this state; `None` is nothing at all yet."""
@@ -58,11 +72,13 @@ class Call(Generic[U]):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. `location` is where a new object lives."""
+    """What goes back. `location` is where a new object lives, `tag` the state of one that has a revision of its own."""
 
     data: msgspec.Struct
     status: int = 200
     location: str | None = None
+    tag: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Route = Callable[[Call[Any]], Awaitable[Answer]]

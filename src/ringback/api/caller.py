@@ -1,7 +1,6 @@
 """Who is asking, and for which customer: decided in one place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,8 +8,10 @@ from uuid import UUID
 import jwt
 from jwt.types import Options
 
+from ringback.api.call import Caller
 from ringback.customers.keys import service as keys
-from ringback.customers.keys.model import OPERATOR, PREFIX
+from ringback.customers.keys.model import PREFIX
+from ringback.customers.rights import MANAGER, PLATFORM
 from ringback.kit.errors import PermissionDenied, Unauthenticated, ValidationFailed
 from ringback.kit.routing import parse_id
 from ringback.registrar.realms import service as realms
@@ -39,13 +40,6 @@ class DirectAccessNotSupported(PermissionDenied):
     """Tokens of direct access are not accepted here."""
 
     reason = "DIRECT_ACCESS_NOT_SUPPORTED"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A customer's own credential, or (`None`) the platform operator's."""
-
-    customer_id: UUID | None
 
 
 def customer_of(caller: Caller, named: str | None) -> UUID:
@@ -81,9 +75,9 @@ async def _holder(uow: Uow, authorization: str | None) -> Caller:
     if not token.startswith(PREFIX):
         return _agent(token, uow)
     key = await keys.holder(uow, token)
-    if key is None or (key.customer_id is None and OPERATOR not in key.roles):
+    if key is None or (key.customer_id is None and PLATFORM.isdisjoint(key.roles)):
         raise InvalidCredentials
-    return Caller(key.customer_id)
+    return Caller(key.customer_id, f"key:{key.name}", frozenset(key.roles))
 
 
 def _agent(token: str, uow: Uow) -> Caller:
@@ -124,7 +118,7 @@ def _agent_caller(claimed: object) -> Caller:
     permission = found.get("permission")
     if type(permission) is not int or not permission & MAY_MANAGE:
         raise PermissionDenied
-    return Caller(customer_id)
+    return Caller(customer_id, f"agent:{found.get('id', '')}", frozenset({MANAGER}))
 
 
 def _named(text: str | None) -> UUID:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from ringback.api.router_examples import MADE, ROUTER_ANSWERS, ROUTER_EXAMPLES
+
 ABOUT: Final = """\
 Extensions, direct addresses and contacts of SIP phones; trunks to carriers and PBXes.
 
@@ -64,6 +66,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "a password of your own": {"password": "Sample-Pass-0005"},
     },
     "put_customer_domain": {"a short label": {"domain_label": "acme-3"}},
+    **ROUTER_EXAMPLES,
 }
 """Operation → title → body."""
 
@@ -71,9 +74,10 @@ PATH: Final = {
     "extension_id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21",
     "contact_id": "5f2b7c0e9a1d4c3b8e6f7a0b1c2d3e4f",
     "trunk_id": "c8a1e0d2-91b4-4b6e-a3d5-7f2b6c1d9e04",
+    "router_extension_id": "upper",
+    "number_id": "1",
 }
 CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
-MADE: Final = "2026-02-11T09:30:00.123456Z"
 EXTENSION: Final[dict[str, Any]] = {
     "id": PATH["extension_id"],
     "customer_id": CUSTOMER,
@@ -133,6 +137,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "TrunkPage": {"result": [TRUNK], "next_page_token": ""},
     "CustomerDomain": DOMAIN,
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
+    **ROUTER_ANSWERS,
 }
 """Shape → an answer."""
 

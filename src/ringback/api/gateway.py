@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -11,8 +12,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ringback.api import request as asked
-from ringback.api.call import Answer, Call, Route, etag, is_object
-from ringback.api.caller import Caller, customer_of, who
+from ringback.api.call import Answer, Call, Caller, Route, etag, is_object
+from ringback.api.caller import customer_of, who
+from ringback.customers.rights import require
+from ringback.kit.columns import NIL
 from ringback.kit.errors import Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
 from ringback.kit.log import request_id_of
 from ringback.kit.reading import Faults
@@ -45,10 +48,14 @@ class MethodNotAllowed(InvalidArgument):
 class Gateway:
     """An ASGI application over a table of routes; `site` answers what needs no key (pages, health)."""
 
-    def __init__(self, routes: Routes[Route], work: Work[Uow], site: Mapping[str, Page]) -> None:
+    def __init__(
+        self, routes: Routes[Route], work: Work[Uow], site: Mapping[str, Page], router: Work[Any] | None = None
+    ) -> None:
+        """`router` runs what the routes of the router ask for; who asks is looked up by `work`."""
         self._routes = routes
         self._work = work
         self._site = site
+        self._router = router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,7 +76,7 @@ class Gateway:
 
     async def _guarded(self, request: Request, request_id: str) -> Response:
         try:
-            return await self._answer(request)
+            return await self._answer(request, request_id)
         except Failure as failure:
             return refusal(failure, request_id)
         except ClientDisconnect:
@@ -78,7 +85,7 @@ class Gateway:
             log.error("failed", exc_info=error)
             return refusal(Internal(), request_id)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, request_id: str) -> Response:
         method = "GET" if request.method in READING else request.method
         path = asked.path_of(request.scope)
         if page := self._site.get(path):
@@ -94,19 +101,27 @@ class Gateway:
         structlog.contextvars.bind_contextvars(action=f"{request.method} {found.route.pattern}")
         credentials = request.headers.getlist("authorization")
         caller = await self._work.read(lambda uow: who(uow, *credentials))
-        run = await _read(request, found, caller)
-        do = self._work.read if method == "GET" else self._work.write
+        if right := found.route.about.get("right"):
+            require(caller.roles, right)
+        run = await _read(request, found, caller, request_id)
+        work = self._router if right and self._router else self._work
+        do = work.read if method == "GET" or found.route.about.get("reads") else work.write
         return _response(request, await do(run))
 
 
-async def _read(request: Request, found: Found[Route], caller: Caller) -> Callable[[Uow], Awaitable[Answer]]:
+async def _read(
+    request: Request, found: Found[Route], caller: Caller, request_id: str
+) -> Callable[[Any], Awaitable[Answer]]:
     """The verb that was asked for, ready to run; or every fault of path, query and body at once."""
     about = found.route.about
     raw = await asked.body_of(request)
     query, wrong = asked.query_of(request.scope)
     faults = Faults(wrong)
-    named = query.pop("customer_id", None)
-    customer_id = faults.of(lambda: customer_of(caller, named))
+    if "right" in about:
+        customer_id: UUID | None = caller.customer_id or NIL
+    else:
+        named = query.pop("customer_id", None)
+        customer_id = faults.of(lambda: customer_of(caller, named))
     filters = faults.of(lambda: asked.read_query(about.get("query"), query))
     body = faults.of(lambda: asked.read_body(about.get("body"), raw))
     if found.faults:
@@ -114,13 +129,15 @@ async def _read(request: Request, found: Found[Route], caller: Caller) -> Callab
     if customer_id is None or faults.found:
         raise ValidationFailed(*faults.found)
     if_match = request.headers.get("if-match")
-    return lambda uow: found.route.answer(Call(uow, customer_id, found.path, filters, body, if_match))
+    return lambda uow: found.route.answer(
+        Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id)
+    )
 
 
 def _response(request: Request, answer: Answer) -> Response:
-    headers: dict[str, str] = {}
-    if is_object(type(answer.data)):
-        headers["etag"] = etag(answer.data)
+    headers = dict(answer.headers)
+    if tag := answer.tag or (etag(answer.data) if is_object(type(answer.data)) else None):
+        headers["etag"] = tag
         if request.method in READING and _is_known(request, headers["etag"]):
             return Response(status_code=304, headers=headers)
     if answer.location:
@@ -145,6 +162,8 @@ def refusal(failure: Failure, request_id: str) -> Response:
     if details := failure.detail_objects():
         error["details"] = details
     headers = {"allow": ", ".join(failure.allowed)} if isinstance(failure, MethodNotAllowed) else {}
+    if failure.tag:
+        headers["etag"] = failure.tag
     if failure.code == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(msgspec.json.encode({"error": error}), failure.code, headers, asked.JSON)

@@ -34,6 +34,7 @@ TAGS: Final = {
     "extensions": "Phones that can register, and where they are.",
     "trunks": "Connections to carriers and PBXs, by digest or by address.",
     "customer_domain": "The domain that your phones live under.",
+    "router": "The registry of router extensions: processors that requests go through.",
 }
 REFUSALS: Final = {
     400: "The request is wrong; every faulty field is named.",
@@ -54,6 +55,7 @@ class ErrorDetail(msgspec.Struct, frozen=True):
 
     field: str
     description: str
+    rule: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -206,7 +208,7 @@ def _parameters(route: Entry[Route]) -> list[dict[str, Any]]:
         found.append({"name": name, "in": "query", **_plain(field)})
     if route.method == "GET" and is_object(route.about["answers"]):
         found.append({"$ref": "#/components/parameters/if_none_match"})
-    return [*found, {"$ref": "#/components/parameters/customer_id"}]
+    return found if "right" in route.about else [*found, {"$ref": "#/components/parameters/customer_id"}]
 
 
 def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,6 +217,8 @@ def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
     schema = {
         name: value for name, value in choice.items() if name != "description" and (name, value) != ("default", None)
     }
+    if "enum" in schema:
+        schema = {"type": "string", **schema}
     return {"schema": schema, **({"description": choice["description"]} if "description" in choice else {})}
 
 

@@ -25,6 +25,8 @@ class Failure(Exception):
     told: str = ""
     domain: str | None = None
     """The service whose words these are, as it calls itself; `None` for our own."""
+    tag: str | None = None
+    """The entity tag of what is there now, where that is why it could not be done."""
 
     def __init__(self, *faults: Fault, **details: str) -> None:
         self.faults = (*faults, *(Fault(field, text) for field, text in details.items()))

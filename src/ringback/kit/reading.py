@@ -188,4 +188,11 @@ def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = Fa
     faults += shape.faults_together(values)
     if faults:
         raise ValidationFailed(*map(shape.ruled, faults))
-    return shape(**values)
+    attributes = _attributes(shape)
+    return shape(**{attributes[name]: value for name, value in values.items()})
+
+
+@cache
+def _attributes(shape: type[msgspec.Struct]) -> Mapping[str, str]:
+    """Name in JSON → name in Python, of a field whose name is a word of the language."""
+    return {info.encode_name: info.name for info in msgspec.structs.fields(shape)}

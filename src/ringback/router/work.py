@@ -16,6 +16,12 @@ class Uow(UnitOfWork):
         super().__init__(session, now)
         self.registry = registry
         self.by: Actor = SYSTEM
+        self.written: int | None = None
+
+    @property
+    def revision(self) -> int:
+        """The registry revision that an answer stands under: that of this transaction's change, or of the memory."""
+        return self.registry.snapshot.revision if self.written is None else self.written
 
 
 def router_work(

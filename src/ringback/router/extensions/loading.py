@@ -88,6 +88,7 @@ class Loader:
     def __init__(self, work: Work[Uow], registry: Registry) -> None:
         self._work = work
         self.registry = registry
+        registry.keeper = self
         self.rejected: tuple[Rejected, ...] = ()
         self.source: Source = "none"
         self.is_degraded = False

@@ -119,3 +119,13 @@ class RevisionConflict(FailedPrecondition):
     """The router extension is not at the revision that If-Match names."""
 
     code, reason = 412, "REVISION_CONFLICT"
+
+    def __init__(self, revision: int) -> None:
+        """`revision` is the one that it is at."""
+        super().__init__()
+        self.tag = tag_of(revision)
+
+
+def tag_of(revision: int) -> str:
+    """The entity tag of a record: its revision in quotes (R-6a)."""
+    return f'"{revision}"'

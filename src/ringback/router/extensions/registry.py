@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ringback.router.canonical import moved_checksum, whole_checksum
 from ringback.router.extensions.model import TYPES, ExtensionDisabled, ExtensionNotFound, RouterExtension, Type
+
+if TYPE_CHECKING:
+    from ringback.router.extensions.loading import Loader
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,9 @@ EMPTY: Final = Snapshot.of(0, ())
 class Registry:
     """What a process knows of the router extensions. Reading is one mapping access: no lock, no await, no log."""
 
+    keeper: "Loader"
+    """What loads it, and counts its loads."""
+
     def __init__(self, node: str = "") -> None:
         self.node = node
         self.snapshot = EMPTY
@@ -90,6 +96,13 @@ class Registry:
     def get_cached(self, id: str) -> RouterExtension | None:
         """Any record that is not deleted."""
         return self.snapshot.by_id.get(id)
+
+    def require(self, id: str) -> RouterExtension:
+        """Any record that is not deleted, or `ExtensionNotFound`."""
+        record = self.get_cached(id)
+        if record is None:
+            raise ExtensionNotFound
+        return record
 
     def install(self, snapshot: Snapshot) -> None:
         """From now on this is what readers find, even if it is older."""

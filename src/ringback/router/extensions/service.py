@@ -17,7 +17,7 @@ from ringback.router.extensions.model import (
     RevisionNotFound,
     RouterExtension,
 )
-from ringback.router.extensions.wire import ChangeExtension, NewExtension
+from ringback.router.extensions.wire import ChangeRouterExtension, NewRouterExtension
 from ringback.router.extensions.writing import Change, Standing, begin, immutable, standing, write
 from ringback.router.secrets import restored
 from ringback.router.work import Uow
@@ -41,12 +41,16 @@ def list_by_type(uow: Uow, type: str) -> list[RouterExtension]:
 
 def get(uow: Uow, id: str) -> RouterExtension:
     """One that is not deleted, from memory."""
-    if record := uow.registry.get_cached(id):
-        return record
-    raise ExtensionNotFound
+    return uow.registry.require(id)
 
 
-async def create(uow: Uow, asked: NewExtension) -> RouterExtension:
+async def list_deleted(uow: Uow) -> list[RouterExtension]:
+    """All that are deleted, by type and id, from the database."""
+    found = [row async for page in store.pages(uow.session) for row in page if row["deleted_at"] is not None]
+    return sorted(map(store.from_row, found), key=lambda one: (one.type, one.id))
+
+
+async def create(uow: Uow, asked: NewRouterExtension) -> RouterExtension:
     """Make one; the id of a deleted one may be used again, and its revisions go on."""
     head = await begin(uow)
     before = await standing(uow, asked.id)
@@ -65,7 +69,7 @@ async def create(uow: Uow, asked: NewExtension) -> RouterExtension:
 
 
 async def update(
-    uow: Uow, id: str, changes: ChangeExtension, *, merge: bool = False, expected: int | None = None
+    uow: Uow, id: str, changes: ChangeRouterExtension, *, merge: bool = False, expected: int | None = None
 ) -> RouterExtension:
     """Change any of its fields: `config` and `metadata` are replaced whole, or merged (RFC 7396).
 
@@ -147,7 +151,7 @@ async def _live(uow: Uow, id: str, expected: int | None) -> Standing:
     if found is None or not found.record.is_live:
         raise ExtensionNotFound
     if expected not in (None, found.last):
-        raise RevisionConflict
+        raise RevisionConflict(found.last)
     return found
 
 
@@ -170,7 +174,7 @@ def _by(uow: Uow, record: RouterExtension) -> RouterExtension:
     return replace(record, updated_at=uow.now, updated_by=uow.by.name)
 
 
-def _changed(before: RouterExtension, changes: ChangeExtension, *, merge: bool) -> RouterExtension:
+def _changed(before: RouterExtension, changes: ChangeRouterExtension, *, merge: bool) -> RouterExtension:
     faults = [
         immutable(name, getattr(before, name))
         for name in ("id", "type")

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from ringback.kit.db import Duplicate, Row, Session, Statement
 from ringback.router.extensions.model import ExtensionExists, RouterExtension, SubjectInUse
 from ringback.router.tables import extensions, revisions
+from ringback.router.tables import health as counted
 
 PAGE: Final = 100
 """Rows of one read: making them holds the loop for two milliseconds."""
@@ -21,6 +22,9 @@ CHANGE = Statement(update(extensions).where(IS_ONE), *(name for name in COLUMNS 
 ONE = Statement(WHOLE.where(IS_ONE))
 LOCKED = Statement(WHOLE.where(IS_ONE).with_for_update())
 BEHIND = Statement(WHOLE.where(extensions.c.id > bindparam("after")).order_by(extensions.c.id).limit(PAGE))
+
+HEALTH = Statement(select(counted).order_by(counted.c.extension_id, counted.c.node_id))
+HEALTH_OF = Statement(select(counted).where(counted.c.extension_id == bindparam("of")).order_by(counted.c.node_id))
 
 ADD_REVISION = Statement(insert(revisions), *(column.name for column in revisions.columns))
 IS_REVISION_OF: Final = revisions.c.extension_id == bindparam("of")

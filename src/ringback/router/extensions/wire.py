@@ -9,6 +9,7 @@ from ringback.kit.errors import Fault
 from ringback.kit.reading import Asked
 from ringback.router.canonical import time_of
 from ringback.router.extensions import rules
+from ringback.router.extensions.health import SECONDS, Health
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.secrets import redacted
 
@@ -47,7 +48,7 @@ class Sent(Ruled, frozen=True, kw_only=True):
     comment: Annotated[str, msgspec.Meta(max_length=1024)] | None = None
 
 
-class NewExtension(Sent, frozen=True, kw_only=True):
+class NewRouterExtension(Sent, frozen=True, kw_only=True):
     """A router extension that shall be there."""
 
     id: str
@@ -55,7 +56,7 @@ class NewExtension(Sent, frozen=True, kw_only=True):
     subject: str
 
 
-class ChangeExtension(Sent, frozen=True, kw_only=True):
+class ChangeRouterExtension(Sent, frozen=True, kw_only=True):
     """What shall be different; what is absent or null stays."""
 
     id: str | None = None
@@ -74,7 +75,7 @@ class ChangeExtension(Sent, frozen=True, kw_only=True):
     warnings: ReadOnly = None
 
 
-class Rollback(Ruled, frozen=True, kw_only=True):
+class RouterRollback(Ruled, frozen=True, kw_only=True):
     """To which revision."""
 
     to_revision: Annotated[int, msgspec.Meta(ge=1)]
@@ -126,6 +127,84 @@ def shown(
     document = record.document() if whole else redacted(record.document())
     return RouterExtensionRecord(
         **document, version=record.version, health=health, breaker=BreakerState(breaker), warnings=list(warnings)
+    )
+
+
+class HealthWindow(msgspec.Struct, frozen=True):
+    """The last seconds, of all nodes together; percentiles are of the node that has told last."""
+
+    seconds: int
+    success_count: int
+    failure_count: int
+    success_rate: float | None
+    p50_latency_ms: float | None
+    p95_latency_ms: float | None
+    p99_latency_ms: float | None
+    latency_samples: int
+
+
+class NodeHealth(msgspec.Struct, frozen=True):
+    """What one node has counted."""
+
+    node_id: str
+    success_count: int
+    failure_count: int
+    last_latency_ms: float | None
+    circuit_breaker_state: str
+
+
+class RouterExtensionHealth(msgspec.Struct, frozen=True):
+    """How a router extension does: `health_score` is 100 x successes / calls of its whole life."""
+
+    extension_id: str
+    status: str
+    basis: str
+    health_score: float | None
+    success_count: int
+    failure_count: int
+    avg_latency_ms: float | None
+    last_latency_ms: float | None
+    last_success: str | None
+    last_failure: str | None
+    circuit_breaker_state: str
+    window: HealthWindow
+    nodes: list[NodeHealth]
+
+
+def told_health(one: Health) -> RouterExtensionHealth:
+    newest = one.newest
+    calls = one.window_success + one.window_failure
+    success, failure = one.latest("last_success"), one.latest("last_failure")
+    return RouterExtensionHealth(
+        extension_id=one.extension_id,
+        status=one.status,
+        basis=one.basis,
+        health_score=one.health_score,
+        success_count=one.success_count,
+        failure_count=one.failure_count,
+        avg_latency_ms=newest.get("avg_latency_ms"),
+        last_latency_ms=newest.get("last_latency_ms"),
+        last_success=time_of(success) if success else None,
+        last_failure=time_of(failure) if failure else None,
+        circuit_breaker_state=one.circuit_breaker_state,
+        window=HealthWindow(
+            seconds=SECONDS,
+            success_count=one.window_success,
+            failure_count=one.window_failure,
+            success_rate=one.window_success / calls if calls else None,
+            **{f"{name}_latency_ms": newest.get(f"{name}_latency_ms") for name in ("p50", "p95", "p99")},
+            latency_samples=newest.get("latency_samples", 0),
+        ),
+        nodes=[
+            NodeHealth(
+                row["node_id"],
+                row["success_count"],
+                row["failure_count"],
+                row["last_latency_ms"],
+                row["circuit_breaker_state"] or "closed",
+            )
+            for row in one.nodes
+        ],
     )
 
 

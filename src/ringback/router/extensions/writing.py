@@ -80,6 +80,7 @@ async def write(uow: Uow, head: Head, changes: Sequence[Change]) -> list[RouterE
         written.append(record)
     await heads.move(uow.session, head, uow.now)
     await uow.session.notify(CHANNEL, str(head.revision))
+    uow.written = head.revision
     for change, record in zip(changes, written, strict=True):
         uow.emit(_news(uow, head, change.action, record))
     uow.after(lambda: uow.registry.follow(head.revision, written))

@@ -1,0 +1,57 @@
+"""The audit log for operators and auditors: `/v1.0/router/audit`."""
+
+from typing import Final
+
+from ringback.api.call import Answer, Call, Route
+from ringback.kit.routing import Routes
+from ringback.router.audit import service, wire
+from ringback.router.work import Uow
+
+routes: Routes[Route] = Routes()
+AUDIT: Final = "read the audit"
+
+
+@routes.on(
+    "GET",
+    "/v1.0/router/extensions/<router_extension_id>/audit",
+    name="list_router_extension_audit",
+    query=wire.ListEntries,
+    answers=wire.RouterAuditPage,
+    right=AUDIT,
+)
+async def of_one(call: Call[Uow]) -> Answer:
+    """List who changed a router extension, when and how, newest first; also of a deleted one."""
+    return await _page(call, call.path["router_extension_id"])
+
+
+@routes.on(
+    "GET",
+    "/v1.0/router/audit",
+    name="list_router_audit",
+    query=wire.ListEntries,
+    answers=wire.RouterAuditPage,
+    right=AUDIT,
+)
+async def of_all(call: Call[Uow]) -> Answer:
+    """List all changes of the registry, newest first."""
+    return await _page(call, None)
+
+
+@routes.on(
+    "POST",
+    "/v1.0/router/audit:verify",
+    name="verify_router_audit",
+    answers=wire.RouterAuditVerdict,
+    right=AUDIT,
+    reads=True,
+)
+async def verify(call: Call[Uow]) -> Answer:
+    """Compute the chain of the audit log anew: nothing altered, nothing missing."""
+    found = await service.verify(call.uow)
+    return Answer(wire.RouterAuditVerdict(found.ok, found.checked, found.first_bad, found.head))
+
+
+async def _page(call: Call[Uow], of: str | None) -> Answer:
+    asked: wire.ListEntries = call.query
+    entries = await service.latest(call.uow, of, asked.before, asked.page_size + 1)
+    return Answer(wire.page_of(entries, asked.page_size))

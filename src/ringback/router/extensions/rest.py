@@ -1,0 +1,238 @@
+"""Router extensions for operators: `/v1.0/router/extensions`."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from ringback.api.call import Answer, Call, Route
+from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.pages import LARGEST, PageSize
+from ringback.kit.reading import Asked
+from ringback.kit.routing import Routes
+from ringback.router.audit.model import Actor
+from ringback.router.extensions import listing, service, wire
+from ringback.router.extensions.health import Health, health, health_of, healths
+from ringback.router.extensions.model import ExtensionNotFound, RouterExtension, Type, tag_of
+from ringback.router.work import Uow
+
+routes: Routes[Route] = Routes()
+ROOT: Final = "/v1.0/router/extensions"
+ONE: Final = f"{ROOT}/<router_extension_id>"
+READ: Final = "read extensions"
+WRITE: Final = "write extensions"
+
+
+class ListExtensions(Asked, frozen=True, kw_only=True):
+    """Which router extensions, and which page of them."""
+
+    page_size: PageSize = LARGEST
+    page_token: Annotated[str, msgspec.Meta(description="`next_page_token` of the page before")] | None = None
+    type: Annotated[Type, msgspec.Meta(description="only those of this type")] | None = None
+    enabled: Annotated[bool, msgspec.Meta(description="only those that are, or are not")] | None = None
+    status: (
+        Annotated[
+            Literal["healthy", "degraded", "unhealthy", "unknown"], msgspec.Meta(description="only those that do so")
+        ]
+        | None
+    ) = None
+    tag: Annotated[str, msgspec.Meta(description="only those with this tag in their metadata")] | None = None
+    q: Annotated[str, msgspec.Meta(description="only those with this in id, subject or description")] | None = None
+    deleted: Annotated[bool, msgspec.Meta(description="true: those that are no more")] = False
+
+
+class RouterExtensionPage(msgspec.Struct, frozen=True):
+    """A page of router extensions; `next_page_token` is empty on the last one."""
+
+    result: list[wire.RouterExtensionRecord]
+    next_page_token: str
+
+
+class RouterHealthPage(msgspec.Struct, frozen=True):
+    """How all router extensions do."""
+
+    result: list[wire.RouterExtensionHealth]
+
+
+@routes.on(
+    "POST",
+    ROOT,
+    name="create_router_extension",
+    body=wire.NewRouterExtension,
+    answers=wire.RouterExtensionRecord,
+    status=201,
+    right=WRITE,
+)
+async def create(call: Call[Uow]) -> Answer:
+    """Create a router extension.
+
+    The id of a deleted one may be used again: its revisions go on.
+    """
+    made = await service.create(_by(call), call.body)
+    return await _one(call, made, 201)
+
+
+@routes.on("GET", ROOT, name="list_router_extensions", query=ListExtensions, answers=RouterExtensionPage, right=READ)
+async def find(call: Call[Uow]) -> Answer:
+    """List router extensions, by type and id."""
+    asked: ListExtensions = call.query
+    known = await _healths(call)
+    chosen = listing.chosen(await _candidates(call), asked, known)
+    page, token = listing.page(chosen, asked.page_token, asked.page_size)
+    shown = [_shown(call, one, known.get(one.id) or health_of(one.id, ())) for one in page]
+    return Answer(RouterExtensionPage(shown, token), headers=_revision(call))
+
+
+@routes.on("GET", ONE, name="get_router_extension", answers=wire.RouterExtensionRecord, right=READ)
+async def get(call: Call[Uow]) -> Answer:
+    """Read a router extension."""
+    return await _one(call, _visible(call, service.get(call.uow, _id(call))))
+
+
+@routes.on(
+    "PUT",
+    ONE,
+    name="put_router_extension",
+    body=wire.ChangeRouterExtension,
+    answers=wire.RouterExtensionRecord,
+    right=WRITE,
+)
+async def put(call: Call[Uow]) -> Answer:
+    """Replace fields of a router extension: the named ones whole, all others stay.
+
+    What a read gave can be sent back: fields that are read-only are ignored.
+    """
+    changed = await service.update(_by(call), _id(call), call.body, expected=_expected(call))
+    return await _one(call, changed)
+
+
+@routes.on(
+    "PATCH",
+    ONE,
+    name="patch_router_extension",
+    body=wire.ChangeRouterExtension,
+    answers=wire.RouterExtensionRecord,
+    right=WRITE,
+)
+async def patch(call: Call[Uow]) -> Answer:
+    """Change a router extension: `config` and `metadata` are merged by RFC 7396, null in them removes."""
+    changed = await service.update(_by(call), _id(call), call.body, merge=True, expected=_expected(call))
+    return await _one(call, changed)
+
+
+@routes.on("DELETE", ONE, name="delete_router_extension", answers=wire.RouterExtensionRecord, right=WRITE)
+async def delete(call: Call[Uow]) -> Answer:
+    """Delete a router extension. Its revisions and its audit stay, and it can be restored."""
+    return await _one(call, await service.delete(_by(call), _id(call), expected=_expected(call)))
+
+
+@routes.on("POST", f"{ONE}/restore", name="restore_router_extension", answers=wire.RouterExtensionRecord, right=WRITE)
+async def restore(call: Call[Uow]) -> Answer:
+    """Bring back a deleted router extension as it was."""
+    return await _one(call, await service.restore(_by(call), _id(call)))
+
+
+@routes.on("POST", f"{ONE}/enable", name="enable_router_extension", answers=wire.RouterExtensionRecord, right=WRITE)
+async def enable(call: Call[Uow]) -> Answer:
+    """Enable a router extension; nothing happens if it is."""
+    return await _one(call, await service.enable(_by(call), _id(call), expected=_expected(call)))
+
+
+@routes.on("POST", f"{ONE}/disable", name="disable_router_extension", answers=wire.RouterExtensionRecord, right=WRITE)
+async def disable(call: Call[Uow]) -> Answer:
+    """Disable a router extension: no request goes to it. Nothing happens if it is disabled."""
+    return await _one(call, await service.disable(_by(call), _id(call), expected=_expected(call)))
+
+
+@routes.on(
+    "POST",
+    f"{ONE}/rollback",
+    name="rollback_router_extension",
+    body=wire.RouterRollback,
+    answers=wire.RouterExtensionRecord,
+    right=WRITE,
+)
+async def rollback(call: Call[Uow]) -> Answer:
+    """Make a new revision that says what an old one said; whether it is enabled stays."""
+    asked: wire.RouterRollback = call.body
+    done = await service.rollback(
+        _by(call), _id(call), asked.to_revision, comment=asked.comment, expected=_expected(call)
+    )
+    return await _one(call, done)
+
+
+@routes.on("GET", f"{ONE}/health", name="get_router_extension_health", answers=wire.RouterExtensionHealth, right=READ)
+async def one_health(call: Call[Uow]) -> Answer:
+    """How a router extension does, by what all nodes have counted."""
+    _visible(call, service.get(call.uow, _id(call)))
+    return Answer(wire.told_health(await health(call.uow, _id(call))), headers=_revision(call))
+
+
+@routes.on("GET", "/v1.0/router/health", name="get_router_health", answers=RouterHealthPage, right=READ)
+async def all_health(call: Call[Uow]) -> Answer:
+    """How all router extensions do."""
+    found = (await healths(call.uow)).items()
+    seen = [wire.told_health(one) for id, one in found if _sees(call, service.get(call.uow, id))]
+    return Answer(RouterHealthPage(seen), headers=_revision(call))
+
+
+def _id(call: Call[Uow]) -> str:
+    id: str = call.path["router_extension_id"]
+    return id
+
+
+def _by(call: Call[Uow]) -> Uow:
+    """The unit of work, which knows now for whom it works."""
+    call.uow.by = Actor(call.caller.name, "rest", call.request_id)
+    return call.uow
+
+
+def _expected(call: Call[Uow]) -> int | None:
+    """The revision that `If-Match` names; one that is no revision of ours matches nothing."""
+    if call.if_match is None or call.if_match.strip() == "*":
+        return None
+    number = call.if_match.strip().strip('"')
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+
+
+def _sees(call: Call[Uow], record: RouterExtension) -> bool:
+    """Whether it is there for who asks: a customer sees those for everybody, and for them (R-11c)."""
+    allowed = record.metadata.get("allowed_tenants")
+    customer = call.caller.customer_id
+    return customer is None or allowed is None or str(customer) in allowed
+
+
+def _visible(call: Call[Uow], record: RouterExtension) -> RouterExtension:
+    if not _sees(call, record):
+        raise ExtensionNotFound
+    return record
+
+
+async def _candidates(call: Call[Uow]) -> list[RouterExtension]:
+    deleted = call.query.deleted
+    records = await service.list_deleted(call.uow) if deleted else service.list_all(call.uow)
+    return [one for one in records if _sees(call, one)]
+
+
+async def _healths(call: Call[Uow]) -> dict[str, Health]:
+    """What the nodes have counted; the registry can be read without it while the database is away."""
+    try:
+        return await healths(call.uow)
+    except DatabaseUnavailable:
+        return {}
+
+
+def _shown(call: Call[Uow], record: RouterExtension, of: Health) -> wire.RouterExtensionRecord:
+    summary = wire.HealthSummary(of.status, of.health_score)
+    return wire.shown(record, summary, of.circuit_breaker_state, whole=call.caller.customer_id is None)
+
+
+async def _one(call: Call[Uow], record: RouterExtension, status: int = 200) -> Answer:
+    known = await _healths(call)
+    shown = _shown(call, record, known.get(record.id) or health_of(record.id, ()))
+    place = f"{ROOT}/{record.id}" if status == 201 else None
+    return Answer(shown, status, place, tag_of(record.revision), _revision(call))
+
+
+def _revision(call: Call[Uow]) -> dict[str, str]:
+    """The registry revision that the answer stands under."""
+    return {"x-registry-revision": str(call.uow.revision)}

@@ -1,0 +1,236 @@
+"""The registry of router extensions over REST: what an operator does, and what everybody else may see."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from ringback.customers import rights
+from ringback.customers.keys import service as keys
+from ringback.customers.keys.model import new_token
+from tests.world import World
+
+pytestmark = pytest.mark.sqlite
+ROOT = "/v1.0/router/extensions"
+UPPER = {"id": "upper", "type": "pre", "subject": "beamline.ext.pre.upper.v1", "config": {"language": "en"}}
+
+
+@pytest.fixture
+async def ops(world: World, operator: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The operator's client, of a registry that is loaded."""
+    assert (await world.ringback.router.loader.reload()).ok
+    return operator
+
+
+async def client(world: World, role: str, *, of_customer: bool = True) -> httpx.AsyncClient:
+    """A client with a key of that role."""
+    token = new_token()
+    customer = world.customer if of_customer else None
+    await world.ringback.work.write(lambda uow: keys.keep(uow, token, customer, role, role))
+    return await world.http(token.reveal())
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["reason"]
+
+
+async def test_a_record_is_made_read_changed_and_ended(ops: httpx.AsyncClient) -> None:
+    made = await ops.post(ROOT, json=UPPER)
+    assert (made.status_code, made.headers["location"], made.headers["etag"]) == (201, f"{ROOT}/upper", '"1"')
+    assert made.json()["created_by"] == "key:test"
+    assert (made.json()["timeout_ms"], made.json()["version"], made.json()["health"]["status"]) == (
+        5000,
+        "v1",
+        "unknown",
+    )
+    assert (await ops.get(f"{ROOT}/upper")).json() == made.json()
+
+    whole = await ops.put(f"{ROOT}/upper", json={**made.json(), "timeout_ms": 300}, headers={"if-match": '"1"'})
+    assert (whole.status_code, whole.json()["revision"], whole.headers["etag"]) == (200, 2, '"2"')
+    merged = await ops.patch(f"{ROOT}/upper", json={"config": {"strict": True}})
+    assert merged.json()["config"] == {"language": "en", "strict": True}
+    assert int(merged.headers["x-registry-revision"]) == int(whole.headers["x-registry-revision"]) + 1
+
+    off = await ops.post(f"{ROOT}/upper/disable")
+    assert (off.json()["enabled"], off.json()["revision"]) == (False, 4)
+    assert (await ops.post(f"{ROOT}/upper/disable")).json() == off.json()
+    assert (await ops.post(f"{ROOT}/upper/enable")).json()["enabled"] is True
+    back = await ops.post(f"{ROOT}/upper/rollback", json={"to_revision": 1})
+    assert (back.json()["timeout_ms"], back.json()["config"]) == (5000, {"language": "en"})
+
+    gone = await ops.delete(f"{ROOT}/upper")
+    assert (gone.status_code, gone.json()["deleted_at"] is None) == (200, False)
+    assert refusal(await ops.delete(f"{ROOT}/upper")) == (404, "EXTENSION_NOT_FOUND")
+    assert (await ops.post(f"{ROOT}/upper/restore")).json()["revision"] == 8
+
+
+@pytest.mark.contract("router R-6a")
+async def test_a_stale_if_match_is_a_412_with_the_tag_of_today(ops: httpx.AsyncClient) -> None:
+    await ops.post(ROOT, json=UPPER)
+    await ops.patch(f"{ROOT}/upper", json={"timeout_ms": 300})
+
+    for tag in ('"1"', "nonsense", '"99999999999999999999"'):
+        late = await ops.put(f"{ROOT}/upper", json={"timeout_ms": 400}, headers={"if-match": tag})
+        assert (refusal(late), late.headers["etag"]) == ((412, "REVISION_CONFLICT"), '"2"')
+    assert (await ops.put(f"{ROOT}/upper", json={"timeout_ms": 400}, headers={"if-match": "*"})).status_code == 200
+
+
+@pytest.mark.contract("router X-22")
+async def test_all_faults_of_a_request_are_named_with_their_rules(ops: httpx.AsyncClient) -> None:
+    wrong = {"id": "U", "type": "pre", "subject": "a.*", "timeout_ms": 1, "retry": "x", "sort": 1}
+    answer = await ops.post(ROOT, json=wrong)
+
+    assert refusal(answer) == (400, "VALIDATION_FAILED")
+    assert {(detail["field"], detail["rule"]) for detail in answer.json()["error"]["details"]} == {
+        ("id", "invalid_id"), ("subject", "subject_grammar"), ("timeout_ms", "timeout_out_of_range"),
+        ("retry", "wrong_type"), ("sort", "unknown_field"),
+    }  # fmt: skip
+    await ops.post(ROOT, json=UPPER)
+    assert refusal(await ops.post(ROOT, json=UPPER)) == (409, "EXTENSION_ALREADY_EXISTS")
+    assert refusal(await ops.post(ROOT, json={**UPPER, "id": "other"})) == (409, "SUBJECT_IN_USE")
+
+
+@pytest.mark.contract("router X-19, X-20, X-21, R-6d")
+async def test_a_list_is_ordered_by_type_and_id_filtered_and_paged(ops: httpx.AsyncClient) -> None:
+    await ops.post(ROOT, json={**UPPER, "metadata": {"tags": ["text"], "description": "Makes it LOUD"}})
+    await ops.post(f"{ROOT}/pii_guard/disable")
+    await ops.delete(f"{ROOT}/openai_gpt4")
+
+    async def ids(query: str) -> list[str]:
+        return [one["id"] for one in (await ops.get(f"{ROOT}?{query}")).json()["result"]]
+
+    everything = ["mask_sensitive_data", "normalize_text", "upper", "anthropic_claude", "mock_provider", "pii_guard"]
+    assert await ids("") == everything
+    assert await ids("type=provider") == ["anthropic_claude", "mock_provider"]
+    assert await ids("enabled=false") == ["pii_guard"]
+    assert await ids("tag=text") == await ids("q=loud") == ["upper"]
+    assert await ids("status=unknown&type=pre") == ["normalize_text", "upper"]
+    assert await ids("deleted=true") == ["openai_gpt4"]
+    assert refusal(await ops.get(f"{ROOT}?type=sink")) == (400, "VALIDATION_FAILED")
+    first = (await ops.get(f"{ROOT}?page_size=4")).json()
+    rest = (await ops.get(f"{ROOT}?page_size=4&page_token={first['next_page_token']}")).json()
+    assert [one["id"] for one in [*first["result"], *rest["result"]]] == everything
+    assert rest["next_page_token"] == ""
+    assert refusal(await ops.get(f"{ROOT}?page_token=!")) == (400, "INVALID_PAGE_TOKEN")
+
+
+@pytest.mark.contract("router X-26, D-5, R-7b, F-9")
+async def test_health_is_what_the_nodes_have_counted(ops: httpx.AsyncClient, world: World) -> None:
+    unknown = (await ops.get(f"{ROOT}/pii_guard/health")).json()
+    assert (unknown["status"], unknown["health_score"], unknown["basis"]) == ("unknown", None, "none")
+    for node, won, lost, lately in (("a", 90, 5, 0), ("b", 6, 0, 0), ("", 3, 0, 0)):
+        world.sql(
+            "INSERT INTO extension_health (extension_id, node_id, success_count, failure_count, window_success) "
+            f"VALUES ('pii_guard', '{node}', {won}, {lost}, {lately})"
+        )
+
+    one = (await ops.get(f"{ROOT}/pii_guard/health")).json()
+
+    assert (one["success_count"], one["failure_count"], one["health_score"]) == (99, 5, 95.19)
+    assert (one["status"], one["basis"], one["circuit_breaker_state"]) == ("healthy", "lifetime", "closed")
+    assert [node["node_id"] for node in one["nodes"]] == ["", "a", "b"]
+    assert (await ops.get(f"{ROOT}/pii_guard")).json()["health"] == {"status": "healthy", "health_score": 95.19}
+    world.sql("UPDATE extension_health SET window_failure = 4, circuit_breaker_state = 'open' WHERE node_id = 'a'")
+    one = (await ops.get(f"{ROOT}/pii_guard/health")).json()
+    assert (one["status"], one["basis"], one["circuit_breaker_state"]) == ("unhealthy", "window", "open")
+    assert refusal(await ops.get(f"{ROOT}/nobody/health")) == (404, "EXTENSION_NOT_FOUND")
+    assert len((await ops.get("/v1.0/router/health")).json()["result"]) == 6
+
+
+@pytest.mark.contract("router R-4a, R-5a")
+async def test_history_is_told_and_compared_without_secrets(ops: httpx.AsyncClient) -> None:
+    await ops.post(ROOT, json={**UPPER, "config": {"api_key": "env:RINGBACK_SECRET_A", "model": "a"}})
+    await ops.patch(
+        f"{ROOT}/upper", json={"config": {"api_key": "env:RINGBACK_SECRET_B", "model": "b"}, "comment": "new"}
+    )
+
+    kept = (await ops.get(f"{ROOT}/upper/revisions?page_size=1")).json()
+    assert ([one["revision"] for one in kept["result"]], kept["result"][0]["comment"]) == ([2], "new")
+    older = (await ops.get(f"{ROOT}/upper/revisions?page_token={kept['next_page_token']}")).json()
+    assert ([one["revision"] for one in older["result"]], older["next_page_token"]) == ([1], "")
+    assert (await ops.get(f"{ROOT}/upper/revisions/1")).json() == older["result"][0]
+    patch = (await ops.get(f"{ROOT}/upper/diff?from=1&to=2")).json()["patch"]
+    assert {"op": "replace", "path": "/config/model", "value": "b"} in patch
+    assert "SECRET" not in str(patch)
+    assert refusal(await ops.get(f"{ROOT}/upper/revisions/9")) == (404, "REVISION_NOT_FOUND")
+
+    entry, _ = (await ops.get(f"{ROOT}/upper/audit")).json()["result"]
+    assert entry["changes"]["config"]["new"] == {"api_key": "[REDACTED]", "model": "b"}
+    assert (entry["changed_by"], entry["source"], entry["request_id"][:4]) == ("key:test", "rest", "req_")
+    assert (await ops.get("/v1.0/router/audit?page_size=1")).json()["result"][0]["id"] == entry["id"]
+    assert (await ops.post("/v1.0/router/audit:verify")).json() == {
+        "ok": True, "checked": entry["id"], "first_bad": None, "head": entry["id"],
+    }  # fmt: skip
+
+
+@pytest.mark.contract("router X-9, X-11, S-8")
+async def test_a_reload_adopts_sql_and_stats_tell_of_it(ops: httpx.AsyncClient, world: World) -> None:
+    world.sql("UPDATE extensions SET timeout_ms = 90 WHERE id = 'normalize_text'")
+    await ops.post(ROOT, json={**UPPER, "config": {"token": "file:upper"}})
+
+    done = (await ops.post("/v1.0/router/registry:reload")).json()
+
+    assert (done["ok"], done["changed"], done["rejected"]) == (True, 1, [])
+    stats = (await ops.get("/v1.0/router/stats")).json()
+    assert (stats["load_count"], stats["error_count"], stats["total_extensions"]) == (2, 0, 7)
+    served = (await ops.get("/v1.0/router/effective")).json()
+    assert {one["id"]: one for one in served["extensions"]}["upper"]["config"] == {"token": "[REDACTED]"}
+    assert (await ops.get(f"{ROOT}/upper")).json()["config"] == {"token": "file:upper"}
+    assert (await (await client(world, "viewer")).get(f"{ROOT}/upper")).json()["config"] == {"token": "[REDACTED]"}
+
+
+ACTIONS: list[tuple[rights.Right, str, str, dict[str, Any] | None]] = [
+    ("read extensions", "GET", ROOT, None),
+    ("read extensions", "GET", f"{ROOT}/upper", None),
+    ("read extensions", "GET", f"{ROOT}/upper/health", None),
+    ("read extensions", "GET", "/v1.0/router/stats", None),
+    ("write extensions", "POST", ROOT, {**UPPER, "id": "other", "subject": "beamline.ext.pre.other.v1"}),
+    ("write extensions", "PUT", f"{ROOT}/upper", {"timeout_ms": 40}),
+    ("write extensions", "POST", f"{ROOT}/upper/disable", None),
+    ("write extensions", "DELETE", f"{ROOT}/upper", None),
+    ("run the registry", "POST", "/v1.0/router/registry:reload", None),
+    ("run the registry", "GET", "/v1.0/router/effective", None),
+    ("read the audit", "GET", "/v1.0/router/audit", None),
+    ("read the audit", "POST", "/v1.0/router/audit:verify", None),
+]
+ALLOWED = {
+    "viewer": {"read extensions"},
+    "manager": {"read extensions"},
+    "admin": {"read extensions"},
+    "auditor": {"read extensions", "read the audit"},
+    "operator": {"read extensions", "write extensions", "run the registry", "read the audit"},
+    "stranger": set(),
+}
+
+
+@pytest.mark.contract("router X-28, R-11a, R-11b, F-22")
+@pytest.mark.parametrize("role", ALLOWED)
+async def test_each_role_may_what_the_table_says_and_nothing_else(
+    ops: httpx.AsyncClient, world: World, role: str
+) -> None:
+    await ops.post(ROOT, json=UPPER)
+    someone = await client(world, role, of_customer=role != "operator")
+    for right, method, path, body in ACTIONS:
+        answer = await someone.request(method, path, json=body)
+        if right in ALLOWED[role]:
+            assert answer.is_success, (path, answer.text)
+        else:
+            assert refusal(answer) == (403, "PERMISSION_DENIED"), path
+
+
+@pytest.mark.contract("router R-11c")
+async def test_a_customer_sees_what_is_for_everybody_and_for_them(ops: httpx.AsyncClient, world: World) -> None:
+    for id, allowed in (("upper", [str(world.customer)]), ("lower", [str(uuid4())]), ("plain", None)):
+        metadata = {} if allowed is None else {"allowed_tenants": allowed}
+        await ops.post(
+            ROOT, json={"id": id, "type": "pre", "subject": f"beamline.ext.pre.{id}.v1", "metadata": metadata}
+        )
+    customer = await client(world, "viewer")
+
+    seen = {one["id"] for one in (await customer.get(f"{ROOT}?type=pre")).json()["result"]}
+
+    assert seen == {"upper", "plain", "normalize_text"}
+    for path in (f"{ROOT}/lower", f"{ROOT}/lower/health"):
+        assert refusal(await customer.get(path)) == (404, "EXTENSION_NOT_FOUND")
+    assert "lower" not in {one["extension_id"] for one in (await customer.get("/v1.0/router/health")).json()["result"]}
