@@ -187,7 +187,11 @@ def require_schema(settings: Settings) -> None:
     for database, url in places(settings).items():
         is_needed = database != "router" or settings.runs("router-manager")
         if is_needed and not commands.is_current(database, url):
-            where = url.database if settings.is_embedded else f"{commands.named(url)} (database_dsn_{database})"
+            where = (
+                url.database
+                if settings.is_embedded
+                else f"{commands.named(url)} (database_dsn_{commands.SETTINGS.get(database, database)})"
+            )
             raise CannotStart(f"the schema of {where} is not this version's: run 'ringback db upgrade'")
 
 

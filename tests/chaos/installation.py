@@ -151,7 +151,7 @@ class Daemon:
         if said.get("message") == "started":
             self._is_started.set()
         if "Traceback" in line or (said.get("severity") == "ERROR" and said.get("action") not in ("database", "amqp")):
-            self.oddities.append(f"{self.name}: {line[:2000]}")
+            self.oddities.append(f"{self.name}: {line[:300]} … {line[-1500:]}")
 
 
 class Installation:

@@ -1,5 +1,7 @@
 """What a driver's error means, engine by engine."""
 
+import struct
+
 import pytest
 from asyncmy.errors import DataError, InterfaceError, InternalError, MySQLError, OperationalError
 from psycopg import OperationalError as NoAnswer
@@ -51,6 +53,8 @@ def test_a_number_of_mariadb(number: int, state: str, meaning: type[Exception]) 
         (MySQLError(), Lost),
         (ConnectionResetError(), Lost),
         (EOFError(), Lost),
+        (AttributeError("'NoneType' object has no attribute 'readexactly'"), Lost),
+        (struct.error("unpack requires a buffer of 4 bytes"), Lost),
         (DataError(1406, "x"), Lost),
         (TypeError("x"), TypeError),
     ],

@@ -1,6 +1,7 @@
 """A connection to a database server, and what must be known of an engine to speak with it."""
 
 import asyncio
+import struct
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -72,6 +73,10 @@ class Engine(Protocol):
 
     def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         """A statement that gives it back."""
+
+
+BROKEN: Final = (OSError, EOFError, AttributeError, IndexError, RuntimeError, AssertionError, struct.error)
+"""What drivers raise, beside errors of their own, that go on reading where a connection has ended."""
 
 
 class Line:

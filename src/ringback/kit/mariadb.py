@@ -16,7 +16,7 @@ from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from ringback.kit.db import Conflict, Duplicate, Refused, Statement, rule_name
-from ringback.kit.link import Answer, Busy, Forbidden, Lost
+from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost
 
 IDLE: Final = 30
 """Seconds after which the server undoes a transaction in which nothing is said any more: its owner's host is gone."""
@@ -144,7 +144,7 @@ class MariaDb:
 
     def complaint(self, error: Exception, statement: Statement | None) -> Exception:
         if not isinstance(error, MySQLError):
-            return Lost(type(error).__name__) if isinstance(error, OSError | EOFError) else error
+            return Lost(type(error).__name__) if isinstance(error, BROKEN) else error
         number, state = error.args[0] if error.args else 0, str(error.sqlstate or "")
         if number in DUPLICATE:
             return Duplicate(broken_rule(str(error.args[-1]), statement))

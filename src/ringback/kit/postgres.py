@@ -15,7 +15,7 @@ from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from ringback.kit.db import Conflict, Duplicate, Refused, Statement, rule_name
-from ringback.kit.link import Answer, Busy, Forbidden, Lost
+from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ class Postgres:
         if isinstance(error, Failed):
             return Refused(FAILED)
         if not isinstance(error, Error):
-            return Lost(type(error).__name__) if isinstance(error, OSError | EOFError) else error
+            return Lost(type(error).__name__) if isinstance(error, BROKEN) else error
         state = error.sqlstate or error.diag.sqlstate or ""
         if state == DUPLICATE:
             return Duplicate(broken_rule(str(error.diag.table_name), str(error.diag.constraint_name)))

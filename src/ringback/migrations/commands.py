@@ -27,6 +27,8 @@ Name = Literal["bin", "asterisk", "router"]
 
 DATABASES: Final[tuple[Name, ...]] = ("bin", "asterisk", "router")
 """`bin` goes first, up and down: if it refuses, nothing has happened to the other."""
+SETTINGS: Final = {"router": "bin"}
+"""Whose setting says where it is, where that is another's."""
 HERE: Final = Path(__file__).parent
 
 
@@ -75,7 +77,7 @@ def _saying_why(database: Name, url: URL) -> Iterator[None]:
     """Every failure is one line that names the file or the setting."""
     place = f"the database {named(url)}".strip()
     if url.get_backend_name() != "sqlite":
-        place = f"database_dsn_{database}: {place}"
+        place = f"database_dsn_{SETTINGS.get(database, database)}: {place}"
     try:
         yield
     except Unusable as error:
