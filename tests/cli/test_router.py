@@ -1,5 +1,9 @@
 """`router-control`: the registry on the database itself."""
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Shell
@@ -67,3 +71,12 @@ def test_sql_is_adopted_and_the_chain_is_proved(shell: Shell) -> None:
     shell.sql("UPDATE extension_audit_log SET changed_by = 'nobody' WHERE id = 2")
     bad = shell.router("audit", "verify")
     assert (bad.code, bad.out.startswith("entry 2 is not as it was written")) == (1, True)
+
+
+def test_the_commands_of_the_page_work_as_they_are_written(shell: Shell) -> None:
+    page = (Path(__file__).parents[2] / "docs/operate-the-registry.md").read_text()
+    lines = re.findall(r"^router-control (.+)$", page, re.MULTILINE)
+    assert len(lines) > 8
+    for line in lines:
+        ran = shell.router(*shlex.split(line))
+        assert ran.code == 0, (line, ran)
