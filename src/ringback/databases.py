@@ -187,6 +187,8 @@ def require_schema(settings: Settings) -> None:
     for database, url in places(settings).items():
         is_needed = database != "router" or settings.runs("router-manager")
         if is_needed and not commands.is_current(database, url):
+            if question := commands.strange(database, places(settings)):
+                raise CannotStart(f"{question} If it is, 'ringback db upgrade --force' makes ours beside them")
             where = (
                 url.database
                 if settings.is_embedded

@@ -67,3 +67,25 @@ def test_a_take_over_that_is_refused_leaves_nothing_behind(
     assert ended.value.code == 2
     assert "no extension may have the number anonymous" in capsys.readouterr().err
     assert shape_of(foreign.url, whole=True) == before
+
+
+@pytest.mark.contract("registrar R-81")
+def test_a_database_with_tables_of_others_alone_is_asked_about(
+    both: tuple[Database, Database], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has mistyped a DSN, or swapped two, does not get our tables in a stranger's schema."""
+    own, asterisk = both
+    assert ringback(capsys, both, "db", "upgrade").code == 0
+    swapped = (asterisk, own)
+    before = [shape_of(url_of(one), whole=True) for one in both]
+    upgraded = ringback(capsys, swapped, "db", "upgrade")
+    started = ringback(capsys, swapped, "registrar-control", "reconcile")
+
+    question = f"ringback: database_dsn_bin: the database {asterisk.name} holds other tables (ps_aors, ps_auths, "
+    for ended in (upgraded, started):
+        assert ended.code == 2
+        assert ended.line.startswith(question)
+        assert "is it the right one? If it is, " in ended.line
+        assert "--force" in ended.line
+    assert [shape_of(url_of(one), whole=True) for one in both] == before
+    assert ringback(capsys, swapped, "db", "upgrade", "--force").code == 0

@@ -25,12 +25,17 @@ def upgrade(
     revision: Annotated[str, typer.Argument(help="up to which revision")] = "head",
     database: Name = None,
     sql: Sql = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="do not ask where a database has tables of others alone")
+    ] = False,
 ) -> None:
     """Bring the schema up to date; nothing happens where it is."""
     if settings.is_embedded:
         make_home(settings.database_file.parent)
     for name in () if sql else _databases(database):
         commands.look_first(name, places(settings)[name])
+        if not force and (question := commands.strange(name, places(settings))):
+            _confirm(question)
     for name in _databases(database):
         commands.upgrade(name, places(settings)[name], revision, sql=sql)
         if not sql:
@@ -71,6 +76,12 @@ def history(settings: Settings, database: Name = None) -> None:
     for name in _databases(database):
         for revision, doc in commands.history(name, places(settings)[name]):
             terminal.say(f"{name}: {revision}: {doc}")
+
+
+def _confirm(question: str) -> None:
+    if not terminal.is_terminal():
+        raise CannotStart(f"{question} If it is, --force makes ours beside them")
+    terminal.confirm(f"{question} Make ours beside them?", force=False)
 
 
 def _databases(name: str | None) -> tuple[commands.Name, ...]:

@@ -5,13 +5,13 @@ Only what changes or lists a schema imports Alembic, which would be a quarter of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from sqlalchemy import URL
+from sqlalchemy import URL, inspect
 from sqlalchemy.exc import DBAPIError
 
 from ringback.kit.errors import CannotStart
@@ -29,6 +29,8 @@ DATABASES: Final[tuple[Name, ...]] = ("bin", "asterisk", "router")
 """`bin` goes first, up and down: if it refuses, nothing has happened to the other."""
 SETTINGS: Final = {"router": "bin"}
 """Whose setting says where it is, where that is another's."""
+OURS: Final[Mapping[Name, str]] = {"bin": "registrar_", "asterisk": "ps_"}
+"""How the names of tables begin that belong there, whoever has made them."""
 HERE: Final = Path(__file__).parent
 
 
@@ -90,6 +92,23 @@ def named(url: URL) -> str:
     """What is meant by it: the database, on PostgreSQL with the schema."""
     schema = url.query.get("search_path")
     return f"{url.database or ''}, schema {schema}" if schema else url.database or ""
+
+
+def strange(database: Name, places: Mapping[Name, URL]) -> str | None:
+    """What must be asked before tables are made in a database that has tables of others alone; `None` elsewhere."""
+    url = places[database]
+    if database not in OURS or url.get_backend_name() == "sqlite":
+        return None
+    with _saying_why(database, url), connected(url, writes=False) as connection:
+        found = [name for name in inspect(connection).get_table_names() if not name.startswith("alembic_version_")]
+    known = tuple(prefix for name, prefix in OURS.items() if places[name] == url)
+    if not found or any(name.startswith(known) for name in found):
+        return None
+    some = ", ".join(sorted(found)[:3]) + (", …" if len(found) > 3 else "")
+    return (
+        f"database_dsn_{database}: the database {named(url)} holds other tables ({some}) and none of "
+        f"{'VoIPbin' if database == 'bin' else 'Asterisk'}'s or Ringback's: is it the right one?"
+    )
 
 
 def look_first(database: Name, url: URL) -> None:
