@@ -39,6 +39,10 @@ def test_what_is_left_out_has_its_default() -> None:
         "root:secret@tcp(db)/x?tls=preferred",
         "postgresql://root:secret@db/x?sslmode=no",
         "oracle://root:secret@db/x",
+        "root:secret@tcp(db:99999)/x",
+        "mysql://root:secret@db:0/x",
+        "postgresql://root:secret@db:99999/x",
+        "postgresql://root:secret@db/x?port=secret",
     ],
 )
 def test_anything_else_is_refused_without_showing_it(text: str) -> None:
@@ -80,3 +84,20 @@ def test_a_socket_has_no_port() -> None:
 
     assert go == parse_dsn("mysql://root:p@/x?unix_socket=/run/my.sock")
     assert (go.host, go.port) == (None, None)
+
+
+@pytest.mark.contract("registrar R-80")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://root:secret@db/x?search_pth=secret",
+        "mysql://root:secret@db/x?search_pth=secret",
+        "root:secret@tcp(db)/x?parseTime=true&search_pth=secret",
+        "root:secret@tcp(db)/x?search_pth=",
+    ],
+)
+def test_an_option_that_nobody_knows_is_named_and_its_value_is_not(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^must have no option search_pth=: ") as caught:
+        parse_dsn(text)
+
+    assert "secret" not in str(caught.value)

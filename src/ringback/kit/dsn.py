@@ -16,10 +16,23 @@ GO: Final = re.compile(
 )
 PORTS: Final = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432}
 SEARCH_PATH: Final = re.compile(r"(?:^|\s)-c\s*search_path=(\S+)")
+NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 CHECKED: Final = ("true", "verify-ca", "verify-full")
 UNCHECKED: Final = ("skip-verify", "require")
 PLAIN: Final = ("", "false", "disable")
+HIGHEST: Final = 65535
+"""Port."""
+MYSQL: Final = ("unix_socket", "ssl_ca", "ssl_capath", "ssl_check_hostname", "tls", "sslmode")
+IDLE: Final = (
+    *("allowAllFiles", "allowCleartextPasswords", "allowFallbackToPlaintext", "allowNativePasswords"),
+    *("allowOldPasswords", "charset", "checkConnLiveness", "clientFoundRows", "collation", "columnsWithAlias"),
+    *("compress", "connectionAttributes", "interpolateParams", "loc", "maxAllowedPacket", "multiStatements"),
+    *("parseTime", "readTimeout", "rejectReadOnly", "serverPubKey", "timeTruncate", "timeout", "writeTimeout"),
+)
+"""Options of Go's driver and of SQLAlchemy's that are nothing to us: what they settle is settled here."""
+POSTGRESQL: Final = ("host", "port", "sslmode", "sslrootcert", "search_path", "options")
+IDLE_POSTGRESQL: Final = ("application_name", "client_encoding", "connect_timeout", "TimeZone", "gssencmode")
 
 
 def parse_dsn(text: str) -> URL:
@@ -30,7 +43,7 @@ def parse_dsn(text: str) -> URL:
 
     Of the options these are kept, in one spelling: `search_path` (PostgreSQL, also out of `options=-csearch_path=…`),
     `sslmode` and `sslrootcert` (PostgreSQL), `ssl_ca`, `ssl_capath` and `ssl_check_hostname` (MariaDB, also out of
-    `tls=true`, `tls=skip-verify` and `sslmode=…`). Go's others do nothing here.
+    `tls=true`, `tls=skip-verify` and `sslmode=…`). Go's others do nothing here, and one that nobody knows is refused.
     """
     if found := GO.fullmatch(text):
         return _of_go(found)
@@ -45,6 +58,7 @@ def parse_dsn(text: str) -> URL:
         raise ValueError("must name one of mysql, mariadb, postgresql, sqlite")
     options = {name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()}
     is_mysql = backend in ("mysql", "mariadb")
+    _require_port(url.port)
     return URL.create(
         "mysql" if is_mysql else backend,
         username=url.username,
@@ -57,7 +71,8 @@ def parse_dsn(text: str) -> URL:
 
 
 def _of_go(found: re.Match[str]) -> URL:
-    options = dict(parse_qsl(found["options"] or ""))
+    options = dict(parse_qsl(found["options"] or "", keep_blank_values=True))
+    _require_port(int(found["port"] or PORTS["mysql"]))
     return URL.create(
         "mysql",
         username=found["user"] or None,
@@ -69,8 +84,26 @@ def _of_go(found: re.Match[str]) -> URL:
     )
 
 
+def _require_port(port: int | None) -> None:
+    if port is not None and not 0 < port <= HIGHEST:
+        raise ValueError(f"must have a port from 1 to {HIGHEST}")
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _require_known(options: Mapping[str, str], *known: str) -> None:
+    """A name is no secret, unless somebody has written a password there: it is shown if it looks like a name."""
+    for name in options:
+        if name not in known:
+            told = f"{name}=" if NAME.fullmatch(name) else "of that name"
+            raise ValueError(f"must have no option {told}: nobody knows it here")
+
+
 def _of_mysql(options: Mapping[str, str]) -> dict[str, str]:
     """What the drivers of MariaDB are told."""
+    _require_known(options, *MYSQL, *IDLE)
     kept = {name: value for name, value in options.items() if name in ("unix_socket", "ssl_ca", "ssl_capath")}
     mode = options.get("tls", options.get("sslmode", ""))
     if mode in CHECKED:
@@ -91,6 +124,8 @@ def _authorities() -> dict[str, str]:
 
 
 def _of_postgresql(options: Mapping[str, str]) -> dict[str, str]:
+    _require_known(options, *POSTGRESQL, *IDLE_POSTGRESQL)
+    _require_port(_number(options.get("port")))
     kept = {name: value for name, value in options.items() if name in ("host", "port", "sslmode", "sslrootcert")}
     if options.get("sslmode", "prefer") not in SSL_MODES:
         raise ValueError(f"must have an sslmode of {', '.join(SSL_MODES)}")
