@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
 from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
+from ringback.router.extensions import store
 from ringback.router.extensions.following import LONGEST, Follower
 from ringback.router.extensions.loading import FEW
 from tests.router.conftest import Node
@@ -180,16 +182,22 @@ async def test_who_is_far_behind_loads_everything(make_node: Callable[[], Node])
 async def test_what_changes_while_everything_is_read_is_in_the_load_too(make_node: Callable[[], Node]) -> None:
     one, other = make_node(), make_node()
     await one.loader.reload()
+    asked: list[Statement] = []
+    other.before_statement = asked.append
 
     async def reload() -> None:
-        for _ in range(10):
+        while store.SINCE not in asked:
             assert (await other.loader.reload()).ok
 
     async def change() -> None:
-        for number in range(10):
-            await one.create(f"upper{number}")
+        for number in count():
+            await one.create(f"a{number}")
+            await asyncio.sleep(0)
+            if store.SINCE in asked:
+                return
 
     await asyncio.gather(reload(), change())
+    assert store.NEWEST not in asked
     assert await other.loader.catch_up()
 
     assert other.registry.snapshot.checksum == one.registry.snapshot.checksum
