@@ -13,6 +13,10 @@ from schemathesis.engine import events, from_schema
 from ringback.app import REST
 from tests.world import World
 
+JUDGED_AS_A_WHOLE = (
+    "put_trunk", "patch_trunk", "create_router_extension", "put_router_extension", "patch_router_extension",
+    "list_router_extensions",
+)  # fmt: skip
 SETTINGS = {
     "seed": 1,
     "generation": {"max-examples": 3, "deterministic": True, "database": "none"},
@@ -21,12 +25,13 @@ SETTINGS = {
             "include-operation-id": name,
             "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 400, 401, 403, 404, 409]}},
         }
-        for name in ("put_trunk", "patch_trunk")
+        for name in JUDGED_AS_A_WHOLE
     ],
 }
 """All of its checks and phases (examples, coverage, fuzzing, stateful), the same requests at each run.
 
-A change of a trunk is judged by what the trunk is afterwards (registrar 6): no schema of the request can say that.
+A change of a trunk is judged by what the trunk is afterwards (registrar 6), and a router extension by rules that each
+have a name (router 3): no schema of the request can say that.
 """
 
 

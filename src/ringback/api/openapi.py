@@ -204,8 +204,9 @@ def _parameters(route: Entry[Route]) -> list[dict[str, Any]]:
     ]
     shape = route.about.get("query", Nothing)
     _, components = msgspec.json.schema_components([shape], schema_hook=_hook)
+    required = components[shape.__name__].get("required", ())
     for name, field in components[shape.__name__].get("properties", {}).items():
-        found.append({"name": name, "in": "query", **_plain(field)})
+        found.append({"name": name, "in": "query", **({"required": True} if name in required else {}), **_plain(field)})
     if route.method == "GET" and is_object(route.about["answers"]):
         found.append({"$ref": "#/components/parameters/if_none_match"})
     return found if "right" in route.about else [*found, {"$ref": "#/components/parameters/customer_id"}]
@@ -217,8 +218,7 @@ def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
     schema = {
         name: value for name, value in choice.items() if name != "description" and (name, value) != ("default", None)
     }
-    if "enum" in schema:
-        schema = {"type": "string", **schema}
+    schema |= {"type": "string"} if "enum" in schema else {}
     return {"schema": schema, **({"description": choice["description"]} if "description" in choice else {})}
 
 
