@@ -79,8 +79,6 @@ def mended(table: str, raw: Mapping[str, Any]) -> Row:
         row["auth_types"] = ["basic"]
     if table == DOMAINS and row["realm"]:
         row["realm"] = row["realm"].lower()
-    if table == TRUNKS or row.get("reference_type") in ("extension", "trunk"):
-        _require_proofs(row)
     return row
 
 
@@ -97,16 +95,17 @@ def _name(row: Row) -> None:
             row[OTHER_NAME] = said
 
 
-def _require_proofs(row: Row) -> None:
-    """Ways of proof and addresses are such as we would take. What a deleted trunk had counts for nothing."""
-    if row.get("tm_delete") is not None:
+def unfit(table: str, row: Row) -> Iterator[str]:
+    """Ways of proof and addresses that we would not take. What a deleted trunk had counts for nothing."""
+    is_proof = table == TRUNKS or row.get("reference_type") in ("extension", "trunk")
+    if not is_proof or row.get("tm_delete") is not None:
         return
     for index, item in enumerate(row["auth_types"]):
         if item not in ("basic", "ip"):
-            raise ValueError(f"auth_types[{index}] is not basic or ip")
+            yield f"auth_types[{index}] is not basic or ip"
     for index, item in enumerate(row["allowed_ips"]):
         if not (isinstance(item, str) and is_network(item)):
-            raise ValueError(f"allowed_ips[{index}] is not an IP address or a CIDR of a prefix length above 0")
+            yield f"allowed_ips[{index}] is not an IP address or a CIDR of a prefix length above 0"
 
 
 def _values(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -31,6 +31,7 @@ from ringback.migrations.foreign import (
     key_of,
     mended,
     too_long,
+    unfit,
 )
 
 
@@ -88,12 +89,14 @@ def _read() -> tuple[Rows, Rows, list[str]]:
         nothing = dict.fromkeys(USED[name])
         found: Any = select(*map(column, wanted)).select_from(table(name))
         for raw in op.get_bind().execute(found).mappings() if columns else ():
+            key = raw[key_of(name)]
+            place = f"{name}: row {key.hex() if isinstance(key, bytes) else key}"
             try:
                 row = mended(name, nothing | dict(raw))
             except ValueError as error:
-                key = raw[key_of(name)]
-                faults.append(f"{name}: row {key.hex() if isinstance(key, bytes) else key}: {error}")
+                faults.append(f"{place}: {error}")
                 continue
+            faults += (f"{place}: {fault}" for fault in unfit(name, row))
             rows[name].append(row)
             if not all(_is_as_it_was(column, raw[column], row[column]) for column in MENDED if column in columns):
                 changed[name].append(row)
