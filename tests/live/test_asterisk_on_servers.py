@@ -158,7 +158,7 @@ async def test_asterisk_itself_removes_a_contact_that_has_expired(world: Servers
     async def gone() -> bool:
         return world.sql("SELECT id FROM ps_contacts WHERE endpoint = ?", name) == []
 
-    await until(gone, 10)
+    await until(gone, 30)
     await told(world, extension, ("contact_registered", ""), ("contact_expired", ""))
 
 
