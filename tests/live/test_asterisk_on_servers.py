@@ -73,7 +73,7 @@ async def told(world: World, extension: Extension, *expected: tuple[str, str]) -
     async def enough() -> bool:
         return len(await world.news(extension)) >= len(expected)
 
-    await until(enough, 5)
+    await until(enough, 15)
     assert await world.news(extension) == list(expected)
 
 
@@ -153,7 +153,8 @@ async def test_asterisk_itself_removes_a_contact_that_has_expired(world: Servers
     extension = await world.create("2105")
     name = extension["endpoint_id"]
     world.sql("UPDATE ps_aors SET minimum_expiration = 1 WHERE id = ?", name)
-    assert (await register(world.ports.phones_at, extension, expires="1"))[0] == 200
+    assert (await register(world.ports.phones_at, extension, expires="3"))[0] == 200
+    await told(world, extension, ("contact_registered", ""))
 
     async def gone() -> bool:
         return world.sql("SELECT id FROM ps_contacts WHERE endpoint = ?", name) == []
