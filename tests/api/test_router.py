@@ -234,3 +234,30 @@ async def test_a_customer_sees_what_is_for_everybody_and_for_them(ops: httpx.Asy
     for path in (f"{ROOT}/lower", f"{ROOT}/lower/health"):
         assert refusal(await customer.get(path)) == (404, "EXTENSION_NOT_FOUND")
     assert "lower" not in {one["extension_id"] for one in (await customer.get("/v1.0/router/health")).json()["result"]}
+
+
+@pytest.mark.contract("router R-11a, S-8")
+@pytest.mark.parametrize("role", ["auditor", "viewer"])
+async def test_a_key_of_the_platform_that_is_not_the_operators_is_no_way_to_customers(
+    ops: httpx.AsyncClient, world: World, role: str
+) -> None:
+    await ops.post(ROOT, json={**UPPER, "config": {"token": "file:upper"}})
+    someone = await client(world, role, of_customer=False)
+    before = world.everything()
+
+    for method, path, body in (
+        ("POST", "/v1.0/extensions", {"extension": "1001"}), ("GET", "/v1.0/extensions", None),
+        ("PUT", "/v1.0/customer_domain", {"domain_label": "acme"}), ("GET", "/v1.0/trunks", None),
+    ):  # fmt: skip
+        for query in ("", f"?customer_id={world.customer}"):
+            assert refusal(await someone.request(method, path + query, json=body)) == (403, "PERMISSION_DENIED")
+    assert world.everything() == before
+    assert (await someone.get(f"{ROOT}/upper")).json()["config"] == {"token": "[REDACTED]"}
+
+
+@pytest.mark.contract("router R-11a")
+async def test_a_customers_key_that_says_it_is_the_operators_is_none(ops: httpx.AsyncClient, world: World) -> None:
+    someone = await client(world, "operator")
+
+    assert refusal(await someone.post(ROOT, json=UPPER)) == (403, "PERMISSION_DENIED")
+    assert refusal(await someone.get("/v1.0/router/effective")) == (403, "PERMISSION_DENIED")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from ringback.customers.keys.model import OPERATOR
 from ringback.kit.errors import FailedPrecondition
 from ringback.kit.reading import Asked
 from ringback.kit.uow import UnitOfWork
@@ -44,6 +45,11 @@ class Caller:
     customer_id: UUID | None
     name: str = ""
     roles: frozenset[str] = frozenset()
+
+    @property
+    def is_operator(self) -> bool:
+        """The platform's own: no customer's key is, whatever it says of itself."""
+        return self.customer_id is None and OPERATOR in self.roles
 
 
 @dataclass(frozen=True, slots=True)

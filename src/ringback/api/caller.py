@@ -10,7 +10,7 @@ from jwt.types import Options
 
 from ringback.api.call import Caller
 from ringback.customers.keys import service as keys
-from ringback.customers.keys.model import PREFIX
+from ringback.customers.keys.model import OPERATOR, PREFIX
 from ringback.customers.rights import MANAGER, PLATFORM
 from ringback.kit.errors import PermissionDenied, Unauthenticated, ValidationFailed
 from ringback.kit.routing import parse_id
@@ -44,8 +44,10 @@ class DirectAccessNotSupported(PermissionDenied):
 
 def customer_of(caller: Caller, named: str | None) -> UUID:
     """The customer that a request is for. Only the operator may name one, and must."""
-    if caller.customer_id is None:
+    if caller.is_operator:
         return _named(named)
+    if caller.customer_id is None:
+        raise PermissionDenied
     if named is not None:
         raise PermissionDenied(customer_id="may be named by the platform's operator only")
     return caller.customer_id
@@ -77,7 +79,8 @@ async def _holder(uow: Uow, authorization: str | None) -> Caller:
     key = await keys.holder(uow, token)
     if key is None or (key.customer_id is None and PLATFORM.isdisjoint(key.roles)):
         raise InvalidCredentials
-    return Caller(key.customer_id, f"key:{key.name}", frozenset(key.roles))
+    roles = frozenset(key.roles) if key.customer_id is None else frozenset(key.roles) - {OPERATOR}
+    return Caller(key.customer_id, f"key:{key.name}", roles)
 
 
 def _agent(token: str, uow: Uow) -> Caller:

@@ -223,7 +223,7 @@ async def _healths(call: Call[Uow]) -> dict[str, Health]:
 
 def _shown(call: Call[Uow], record: RouterExtension, of: Health) -> wire.RouterExtensionRecord:
     summary = wire.HealthSummary(of.status, of.health_score)
-    return wire.shown(record, summary, of.circuit_breaker_state, whole=call.caller.customer_id is None)
+    return wire.shown(record, summary, of.circuit_breaker_state, whole=call.caller.is_operator)
 
 
 async def _one(call: Call[Uow], record: RouterExtension, status: int = 200) -> Answer:
