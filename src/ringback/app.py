@@ -52,7 +52,7 @@ from ringback.router.metrics import Nats, watch_nats
 from ringback.router.nodes import rest as nodes_rest
 from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
-from ringback.router_node import RouterNode, node_id
+from ringback.router_node import Upkeep, node_id
 from ringback.settings import Settings
 from ringback.transports.amqp import each_time
 from ringback.transports.memory import MemoryBus
@@ -64,17 +64,20 @@ RPC: Final[Routes[Answer]] = Routes(
     directs_rpc.routes,
     realms_rpc.routes,
 )
-REST: Final[Routes[Route]] = Routes(
+REGISTRAR_REST: Final[Routes[Route]] = Routes(
     extensions_rest.routes,
     contacts_rest.routes,
     trunks_rest.routes,
     realms_rest.routes,
+)
+ROUTER_REST: Final[Routes[Route]] = Routes(
     router_rest.routes,
     revisions_rest.routes,
     audit_rest.routes,
     running_rest.routes,
     nodes_rest.routes,
 )
+REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, ROUTER_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Router:
     registry: Registry
     work: Work[RouterUow]
     loader: Loader
-    node: RouterNode
+    node: Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def assemble(
     news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
     router = _router(settings, opened.database, clock, news.set)
-    site = Site(work, settings, REST, memory, is_reached, nats)
+    site = Site(work, settings, Routes(*_tables(settings)), memory, is_reached, nats)
     return Ringback(
         settings=settings,
         database=opened.database,
@@ -142,8 +145,8 @@ def assemble(
         billing=billing,
         work=work,
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
-        gateway=Gateway(REST, work, site.public_pages(), router.work),
-        metrics=Gateway(Routes(), work, site.metrics_pages()),
+        gateway=Gateway(site.routes, work, site.public_pages(), router.work),
+        metrics=Gateway(Routes(), work, site.metrics_pages(), router.work),
         relay=Relay(work, list(_ways(settings, memory.metrics, bus, exchange, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
@@ -151,6 +154,14 @@ def assemble(
         inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
         router=router,
     )
+
+
+def _tables(settings: Settings) -> Iterator[Routes[Route]]:
+    """What is asked of the registrar is answered by every process, but by a router alone; of the router where it is."""
+    if settings.has_registrar:
+        yield REGISTRAR_REST
+    if settings.runs(ROUTER):
+        yield ROUTER_REST
 
 
 def _ways(
@@ -172,7 +183,7 @@ def _router(
     registry = Registry(node_id(settings))
     work = router_work(database, registry, clock=clock, published=published)
     loader = Loader(work, registry)
-    return Router(registry, work, loader, RouterNode(settings, database, work, loader))
+    return Router(registry, work, loader, Upkeep(settings, database, work, loader))
 
 
 def _billing(settings: Settings, metrics: Metrics, ask: Send | None, ticks: Callable[[], float]) -> Billing | None:

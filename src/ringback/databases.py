@@ -189,11 +189,7 @@ def require_schema(settings: Settings) -> None:
         if is_needed and not commands.is_current(database, url):
             if question := commands.strange(database, places(settings)):
                 raise CannotStart(f"{question} If it is, 'ringback db upgrade --force' makes ours beside them")
-            where = (
-                url.database
-                if settings.is_embedded
-                else f"{commands.named(url)} (database_dsn_{commands.SETTINGS.get(database, database)})"
-            )
+            where = url.database if settings.is_embedded else f"{commands.named(url)} ({commands.setting_of(database)})"
             raise CannotStart(f"the schema of {where} is not this version's: run 'ringback db upgrade'")
 
 

@@ -30,7 +30,7 @@ def node_id(settings: Settings) -> str:
     return settings.node_id or socket.gethostname()
 
 
-class RouterNode:
+class Upkeep:
     """All that goes on by itself around a registry; `run` it in the background.
 
     `follower` loads it, `presence` tells others of it and waits for them, `keeper` writes and reads its file, which an

@@ -108,7 +108,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         if settings.runs(PUBLISHER):
             await _at_work(ringback, home, stack)
         if settings.runs(ROUTER):
-            await ringback.router.loader.reload()
+            await ringback.router.node.follower.once()
             await stack.enter_async_context(_in_background(ringback.router.node.run()))
         for at, http in servers:
             await stack.enter_async_context(http.serving(at))

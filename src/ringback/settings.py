@@ -213,6 +213,11 @@ class Settings(BaseSettings):
         """The SQLite file; `CannotStart` where there is none."""
         return _one_sqlite_file(*self.databases)
 
+    @property
+    def has_registrar(self) -> bool:
+        """Whether this process has to do with the registrar's objects: every one but a router's alone."""
+        return self.runs("registrar-manager") or not self.runs("router-manager")
+
     def runs(self, service: str) -> bool:
         """Whether this process runs that service."""
         return not {"all", service}.isdisjoint(names_in(self.services))

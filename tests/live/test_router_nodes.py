@@ -22,7 +22,7 @@ from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.registry import Registry
 from ringback.router.extensions.writing import CHANNEL
 from ringback.router.work import Uow, router_work
-from ringback.router_node import RouterNode, ear_of
+from ringback.router_node import Upkeep, ear_of
 from ringback.schema import OWN_TABLES, ROUTER_TABLES
 from tests.live.conftest import until
 from tests.servers.database import Database
@@ -63,7 +63,7 @@ class Process:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Process"]:
-        async with self.opened(), background(RouterNode(self.settings, self.database, self.work, self.loader)) as node:
+        async with self.opened(), background(Upkeep(self.settings, self.database, self.work, self.loader)) as node:
             self.node = node
             yield self
 
@@ -199,7 +199,7 @@ async def test_nodes_outlive_their_database_and_one_starts_without_it(
         late = Process(database, tmp_path / "home1", node_id="late")
         async with late.opened():
             await asyncio.to_thread(own.kill)
-            async with background(RouterNode(late.settings, late.database, late.work, late.loader)):
+            async with background(Upkeep(late.settings, late.database, late.work, late.loader)):
                 await late.serves("lower")
                 stats = late.loader.stats()
                 assert (stats.source, stats.degraded) == ("snapshot", True)

@@ -73,7 +73,7 @@ async def test_rows_changed_by_sql_are_adopted_by_the_next_reload(node: Node) ->
 
     done = await node.loader.reload()
 
-    assert (done.ok, done.changed, done.rejected) == (True, 3, ())
+    assert (done.ok, done.changed, done.rejected) == (True, 3, [])
     assert node.registry.lookup("by_hand").revision == 1
     assert node.registry.get_cached("openai_gpt4") is None
     said = node.sql(
@@ -106,7 +106,7 @@ async def test_a_broken_row_keeps_its_last_good_version_and_hinders_no_other(nod
     assert node.registry.lookup("pii_guard").timeout_ms == 300
 
     await node.update("normalize_text", timeout_ms=200)
-    assert (await node.loader.reload()).rejected == ()
+    assert (await node.loader.reload()).rejected == []
     assert node.registry.lookup("normalize_text").timeout_ms == 200
 
 

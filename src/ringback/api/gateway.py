@@ -20,7 +20,7 @@ from ringback.kit.errors import Failure, Internal, InvalidArgument, RouteNotFoun
 from ringback.kit.log import request_id_of
 from ringback.kit.reading import Faults
 from ringback.kit.routing import Found, Routes, WrongMethod
-from ringback.kit.uow import Work
+from ringback.kit.uow import PATIENCE, Work
 from ringback.registrar.work import Uow
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -48,10 +48,8 @@ class MethodNotAllowed(InvalidArgument):
 class Gateway:
     """An ASGI application over a table of routes; `site` answers what needs no key (pages, health)."""
 
-    def __init__(
-        self, routes: Routes[Route], work: Work[Uow], site: Mapping[str, Page], router: Work[Any] | None = None
-    ) -> None:
-        """`router` runs what the routes of the router ask for; who asks is looked up by `work`."""
+    def __init__(self, routes: Routes[Route], work: Work[Uow], site: Mapping[str, Page], router: Work[Any]) -> None:
+        """`router` runs the routes that ask for a right; all others, and the look who asks, are `work`'s."""
         self._routes = routes
         self._work = work
         self._site = site
@@ -104,9 +102,9 @@ class Gateway:
         if right := found.route.about.get("right"):
             require(caller.roles, right)
         run = await _read(request, found, caller, request_id)
-        work = self._router if right and self._router else self._work
+        work: Work[Any] = self._router if right else self._work
         do = work.read if method == "GET" or found.route.about.get("reads") else work.write
-        return _response(request, await do(run))
+        return _response(request, await do(run, patience=found.route.about.get("patience", PATIENCE)))
 
 
 async def _read(

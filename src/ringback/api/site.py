@@ -52,7 +52,7 @@ class Site:
         self._nats = nats
         self._work = work
         self._settings = settings
-        self._routes = routes
+        self.routes = routes
         self._memory = memory
 
     def public_pages(self) -> dict[str, Page]:
@@ -82,7 +82,7 @@ class Site:
 
     @cached_property
     def _description(self) -> dict[str, Any]:
-        return description(self._routes)
+        return description(self.routes)
 
     async def ready(self, request: Request) -> Response:
         """503 unless both databases answer and requests come through the broker; Redis is shown, and may be away."""

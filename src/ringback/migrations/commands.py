@@ -27,8 +27,6 @@ Name = Literal["bin", "asterisk", "router"]
 
 DATABASES: Final[tuple[Name, ...]] = ("bin", "asterisk", "router")
 """`bin` goes first, up and down: if it refuses, nothing has happened to the other."""
-SETTINGS: Final = {"router": "bin"}
-"""Whose setting says where it is, where that is another's."""
 OURS: Final[Mapping[Name, str]] = {"bin": "registrar_", "asterisk": "ps_"}
 """How the names of tables begin that belong there, whoever has made them."""
 HERE: Final = Path(__file__).parent
@@ -79,13 +77,18 @@ def _saying_why(database: Name, url: URL) -> Iterator[None]:
     """Every failure is one line that names the file or the setting."""
     place = f"the database {named(url)}".strip()
     if url.get_backend_name() != "sqlite":
-        place = f"database_dsn_{SETTINGS.get(database, database)}: {place}"
+        place = f"{setting_of(database)}: {place}"
     try:
         yield
     except Unusable as error:
         raise CannotStart(f"{place} cannot be used: {error}") from None
     except DBAPIError as error:
         raise CannotStart(f"{place} cannot be used: {told(error)}") from None
+
+
+def setting_of(database: Name) -> str:
+    """The setting that says where it is: the router's tables stand beside our own."""
+    return f"database_dsn_{'bin' if database == 'router' else database}"
 
 
 def named(url: URL) -> str:

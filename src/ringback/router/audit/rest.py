@@ -9,6 +9,8 @@ from ringback.router.work import Uow
 
 routes: Routes[Route] = Routes()
 AUDIT: Final = "read the audit"
+VERIFYING: Final = 60.0
+"""Seconds that a look at the whole chain may take: some hundred thousand entries."""
 
 
 @routes.on(
@@ -44,6 +46,7 @@ async def of_all(call: Call[Uow]) -> Answer:
     answers=wire.RouterAuditVerdict,
     right=AUDIT,
     reads=True,
+    patience=VERIFYING,
 )
 async def verify(call: Call[Uow]) -> Answer:
     """Compute the chain of the audit log anew: nothing altered, nothing missing."""

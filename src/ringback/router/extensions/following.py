@@ -51,7 +51,7 @@ class Follower:
         self._clock = clock
         self._pause = pause
         self._woken = asyncio.Event()
-        self._is_told = self._is_due = False
+        self._is_told, self._is_due = False, True
         self._seen: int | None = None
         self._due = 0.0
         self._failures = 0
@@ -68,7 +68,6 @@ class Follower:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._is_due = True
         while True:
             await self.once()
             await self._pause(self._woken, self._rest())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 
@@ -18,12 +18,12 @@ from ringback.router.extensions import rules, store
 from ringback.router.extensions.adopting import BATCH, adopt, kept_record
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.registry import EMPTY, Registry, Snapshot
+from ringback.router.extensions.reports import RouterRejected, RouterReloaded, RouterStats, Source
 from ringback.router.store import Head
 from ringback.router.work import Uow
 
 log = structlog.get_logger()
 
-Source = Literal["none", "database", "snapshot"]
 TRIES: Final = 3
 """Of a whole load that somebody's SQL comes in between."""
 FEW: Final = 50
@@ -41,47 +41,6 @@ class StillChanging(Unavailable):
     """The registry is changed by SQL while it is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A row that somebody has broken, and what is wrong with it; its last good version is served."""
-
-    id: str
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """How a reload went; `changed` counts the records that are new, other or gone."""
-
-    ok: bool
-    revision: int
-    changed: int
-    rejected: tuple[Rejected, ...] = ()
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """`last_reload` is in milliseconds since 1970, of the last one that went well; 0 before any.
-
-    `degraded`: the database did not answer the last time; `snapshot_age_s`: seconds since what is served was known to
-    be what the database says, `None` while that is so.
-    """
-
-    last_reload: int
-    load_count: int
-    error_count: int
-    total_extensions: int
-    enabled_extensions: int
-    revision: int
-    checksum: str
-    hits: int
-    misses: int
-    source: Source
-    degraded: bool
-    snapshot_age_s: float | None
-
-
 class Loader:
     """Loads a registry whole, or what changed since; `following.py` says when."""
 
@@ -89,7 +48,7 @@ class Loader:
         self._work = work
         self.registry = registry
         registry.keeper = self
-        self.rejected: tuple[Rejected, ...] = ()
+        self.rejected: list[RouterRejected] = []
         self.source: Source = "none"
         self.is_degraded = False
         self.head: Head | None = None
@@ -98,11 +57,12 @@ class Loader:
         self._last_reload = self._loads = self._errors = 0
         self._lock = asyncio.Lock()
 
-    def stats(self) -> Stats:
+    def stats(self) -> RouterStats:
         """What there is and how often it was loaded; nothing is waited for."""
         now = self.registry.snapshot
         age = (self._work.now() - self._known_at).total_seconds() if self.is_degraded and self._known_at else None
-        return Stats(
+        return RouterStats(
+            node_id=self.registry.node,
             last_reload=self._last_reload,
             load_count=self._loads,
             error_count=self._errors,
@@ -117,7 +77,7 @@ class Loader:
             snapshot_age_s=age,
         )
 
-    async def reload(self) -> Reloaded:
+    async def reload(self) -> RouterReloaded:
         """Read everything anew, and adopt what was changed behind our back (R-2b). Never raises: old content stays."""
         before = self.registry.snapshot
         async with self._lock:
@@ -126,7 +86,7 @@ class Loader:
             except Exception as error:
                 self._errors += 1
                 told = self._away("the registry could not be loaded", error)
-                return Reloaded(False, before.revision, 0, self.rejected, told)
+                return RouterReloaded(False, before.revision, 0, self.rejected, told)
         self._loads += 1
         self._here()
         self._last_reload = round(self._work.now().timestamp() * 1000)
@@ -134,7 +94,7 @@ class Loader:
         changed = await asyncio.to_thread(differences, before, now)
         if changed >= MANY:  # they stay, and a look at each of them would hold the loop for a tenth of a second
             gc.freeze()
-        return Reloaded(True, now.revision, changed, self.rejected)
+        return RouterReloaded(True, now.revision, changed, self.rejected)
 
     async def catch_up(self) -> bool:
         """Take over what others have changed since; a gap, or a sum that is wrong, causes a whole load (R-2a).
@@ -185,7 +145,7 @@ class Loader:
                         some = strange[start : start + BATCH]
                         await self._work.write(partial(adopt, ids=some), patience=LOADING)
                     continue
-            self.head, self.rejected = read.head, tuple(read.rejected.values())
+            self.head, self.rejected = read.head, list(read.rejected.values())
             self.registry.install(read.snapshot)
             for one in self.rejected:
                 log.error("a row is broken", action="registry", extension=one.id, error=one.description)
@@ -200,7 +160,7 @@ class Read:
     known: Mapping[str, RouterExtension]
     """What is served now: records that say the same stay the same, so nothing new is kept of what has not changed."""
     records: dict[str, RouterExtension] = field(default_factory=dict)
-    rejected: dict[str, Rejected] = field(default_factory=dict)
+    rejected: dict[str, RouterRejected] = field(default_factory=dict)
     head: Head = NOWHERE
     snapshot: Snapshot = EMPTY
 
@@ -211,7 +171,7 @@ class Read:
                 self._take(rules.record_of(row))
             except ValidationFailed as failure:
                 told = "; ".join(f"{fault.field} {fault.description}" for fault in failure.faults)
-                self.rejected[row["id"]] = Rejected(str(row["id"]), told)
+                self.rejected[row["id"]] = RouterRejected(str(row["id"]), told)
 
     def end(self, head: Head, since: Iterable[RouterExtension]) -> None:
         """What was changed while the rows were read, and the head of all together."""

@@ -219,7 +219,3 @@ class ExtensionEvent(msgspec.Struct, frozen=True):
 
 def told(record: RouterExtension) -> Object:
     return {**redacted(record.document()), "version": record.version}
-
-
-def at(record: RouterExtension) -> str:
-    return time_of(record.updated_at)

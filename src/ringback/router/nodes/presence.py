@@ -1,10 +1,10 @@
 """Tells the other nodes that this one is there, and waits until all of them serve a revision (R-2c)."""
 
 import asyncio
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
 import structlog
 
 from ringback.kit.errors import Failure
@@ -23,6 +23,11 @@ LOOK: Final = 1.0
 """Seconds between two looks whether there are others."""
 PACE: Final = 0.02
 """Seconds between two looks whether the others have a revision."""
+
+
+async def known(uow: Uow) -> list[RouterNode]:
+    """All nodes that are known, by name, those that are stale too."""
+    return await store.every(uow.session)
 
 
 class Presence:
@@ -45,7 +50,7 @@ class Presence:
     def served(self) -> Served:
         """What this node serves now."""
         now = self._loader.registry.snapshot
-        nack = [asdict(one) for one in self._loader.rejected]
+        nack = [msgspec.structs.asdict(one) for one in self._loader.rejected]
         return Served(now.revision, now.checksum, self._loader.source, nack)
 
     async def run(self) -> None:
@@ -83,7 +88,7 @@ class Presence:
 
     async def nodes(self) -> list[RouterNode]:
         """All that are known, by name, those that are stale too. `DatabaseUnavailable` where nobody can say."""
-        return await self._work.read(lambda uow: store.every(uow.session))
+        return await self._work.read(known)
 
     async def wait_applied(self, revision: int, timeout: float) -> Applied:  # noqa: ASYNC109
         """Wait until all nodes that are there serve this revision or a newer one, or for `timeout` seconds."""

@@ -7,7 +7,7 @@ import msgspec
 from ringback.api.call import Answer, Call, Route
 from ringback.kit.routing import Routes
 from ringback.router.canonical import time_of
-from ringback.router.nodes import store
+from ringback.router.nodes.presence import known
 from ringback.router.work import Uow
 
 routes: Routes[Route] = Routes()
@@ -46,7 +46,7 @@ async def find(call: Call[Uow]) -> Answer:
                     time_of(one.last_seen),
                     one.is_stale(call.uow.now),
                 )
-                for one in await store.every(call.uow.session)
+                for one in await known(call.uow)
             ]
         )
     )
