@@ -12,7 +12,8 @@ import msgspec
 import typer
 import uvloop
 
-from ringback import __version__, server, terminal
+from ringback import __version__, answers, server, terminal
+from ringback.answers import AsForm, Form
 from ringback.app import assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
@@ -33,7 +34,7 @@ from ringback.registrar.trunks import cli as trunks
 from ringback.router.audit import cli as router_audit
 from ringback.router.extensions import cli as router_extensions
 from ringback.settings import DaemonSettings, Settings
-from ringback.terminal import AsForm, Form, new_app, with_settings
+from ringback.terminal import new_app, with_settings
 from ringback.transports import local
 
 POLL = 0.1
@@ -128,7 +129,7 @@ def rpc(
     writes = request["method"] != "GET"
     answer = asyncio.run(_ask(settings, msgspec.json.encode(request), writes=writes))
     reply = msgspec.json.decode(answer)
-    terminal.show_json(reply)
+    answers.show(reply)
     if reply["status_code"] >= 300:
         status = (reply.get("data") or {}).get("status", "INVALID_ARGUMENT")
         raise typer.Exit(terminal.EXIT_CODES.get(status, terminal.FAILED))
@@ -157,7 +158,7 @@ def tell(
     about = {"type": type, "publisher": publisher, "data_type": "application/json"}
     event = {**about, "data": msgspec.Raw(_json(data))}
     answer = asyncio.run(_ask(settings, msgspec.json.encode(event), server.EVENTS))
-    terminal.show_json(msgspec.json.decode(answer))
+    answers.show(msgspec.json.decode(answer))
     if not msgspec.json.decode(answer)["done"]:
         terminal.hint("it could not be done: see 'ringback events --dead' and the log")
         raise typer.Exit(terminal.FAILED)
@@ -213,14 +214,17 @@ async def _events(settings: Settings, *, follow: bool, format: Form) -> None:
 
 def _show_dead(rows: Sequence[Row], format: Form) -> None:
     columns = ("tm_create", "publisher", "event_type", "payload", "error")
-    if format is Form.JSON:
-        terminal.show_json([{name: row[name] for name in columns} for row in rows])
+    if format is not Form.TABLE:
+        answers.show([{name: row[name] for name in columns} for row in rows], format)
     else:
-        terminal.show_rows(rows, columns, "Events that were given up")
+        answers.show_rows(rows, columns, "Events that were given up")
 
 
 def _line(message: Message, format: Form) -> str:
+    whole = {"message_id": message.id, **message.envelope()}
     if format is Form.JSON:
-        return msgspec.json.encode({"message_id": message.id, **message.envelope()}).decode()
+        return msgspec.json.encode(whole).decode()
+    if format is Form.YAML:
+        return f"---\n{answers.yaml_of(whole).rstrip()}"
     when = message.tm_create.strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{when}  {message.type:<26} {msgspec.json.encode(message.data).decode()}"

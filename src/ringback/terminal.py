@@ -1,22 +1,16 @@
-"""How commands talk to people: settings as flags, prompts, tables, JSON, exit codes."""
+"""How commands talk to people: settings as flags, prompts, lines, exit codes."""
 
 import asyncio
 import inspect
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from datetime import datetime
-from enum import StrEnum
 from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ringback import first_start
 from ringback.app import Ringback, assemble
@@ -25,7 +19,6 @@ from ringback.kit import log
 from ringback.kit.db import Refused
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
-from ringback.kit.secret import Secret
 from ringback.knobs import knobs, load
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.registrar.events import PUBLISHER
@@ -43,23 +36,9 @@ EXIT_CODES: Final = {
     "ALREADY_EXISTS": CONFLICT,
     "FAILED_PRECONDITION": CONFLICT,
 }
-CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
-PIPE_WIDTH: Final = 200
-"""Columns of a table that no terminal shows."""
-WIDE: Final = 140
 command_of: Final = cache(typer.main.get_command)
 """The commands of an app, made ready once: they have many flags."""
-
-
-class Form(StrEnum):
-    """How a command answers."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-AsForm = Annotated[Form, typer.Option("--format", help="table for people, json for programs")]
 
 
 def new_app(help: str, *, asks: bool = True) -> typer.Typer:
@@ -111,8 +90,8 @@ def _parameter(name: str, annotation: Any) -> inspect.Parameter:
 
 
 def settings_last(arguments: Sequence[str]) -> list[str]:
-    """The same command line with the settings (and `--format`) behind the command, where they are read."""
-    flags = {knob.flag for knob in knobs()} | {"--config", "--format"}
+    """The same command line with the settings (and the form of the answer) behind the command, where they are read."""
+    flags = {knob.flag for knob in knobs()} | {"--config", "--format", "--output"}
     front, back, rest = list[str](), list[str](), list(arguments)
     while rest:
         word = rest.pop(0)
@@ -244,45 +223,6 @@ def confirm(question: str, *, force: bool) -> None:
     typer.confirm(question, err=True, abort=True)
 
 
-def show_json(data: object) -> None:
-    """One JSON document on stdout, and nothing else."""
-    print(msgspec.json.format(msgspec.json.encode(data)).decode())  # noqa: T201
-
-
-def show_fields(fields: Mapping[str, object], title: str, *, on_stderr: bool = False) -> None:
-    table = Table(title=_cell(title), title_justify="left", show_header=False)
-    for name, value in fields.items():
-        table.add_row(name, _cell(value))
-    (Console(stderr=True) if on_stderr else console()).print(table)
-
-
-def is_wide() -> bool:
-    """Whether a table of many columns keeps each row in one line."""
-    return console().width >= WIDE
-
-
-def show_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str], title: str) -> None:
-    if not rows:
-        say(f"{title}: none")
-        return
-    table = Table(title=_cell(title), title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
-    console().print(table)
-
-
-def show_secret(secret: Secret | None) -> None:
-    """A clear password, the one time it is shown."""
-    if secret:
-        say(f"password: {secret.reveal()}   (shown this once)")
-
-
-def console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
-
-
 def say(line: str) -> None:
     """A line of the answer."""
     print(line, flush=True)  # noqa: T201
@@ -291,10 +231,3 @@ def say(line: str) -> None:
 def hint(line: str) -> None:
     """Something beside the answer, on stderr."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _cell(value: object) -> Text:
-    """Text as it is: no markup of ours, no control character of somebody else's (a phone names itself)."""
-    if isinstance(value, datetime):
-        value = value.isoformat().replace("+00:00", "Z")
-    return Text("" if value is None else CONTROLS.sub("\ufffd", str(value)))

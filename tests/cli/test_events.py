@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from tests.cli.conftest import Shell
@@ -28,6 +29,8 @@ def test_each_line_is_an_envelope_with_the_id_of_its_message(shell: Shell) -> No
         assert word not in ran.out
         assert word not in shell.ringback("events").out
     assert shell.ringback("events").out.count("\n") == 5
+    documents = shell.ringback("events", "--format", "yaml").out.split("---\n")[1:]
+    assert [msgspec.yaml.decode(document) for document in documents] == lines
 
 
 def test_what_was_given_up_cannot_be_followed(shell: Shell) -> None:

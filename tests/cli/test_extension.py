@@ -4,6 +4,7 @@ import time
 from hashlib import md5
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from tests.cli.conftest import Shell
@@ -35,6 +36,17 @@ def test_json_is_one_rpc_object_and_nothing_else(shell: Shell) -> None:
 
     assert list(made) == KEYS
     assert (made["name"], made["detail"], len(made["direct_hash"])) == ("Front desk", "x", 12)
+
+
+@pytest.mark.parametrize("text", ["on", "2026-01-05", "1e3", "~", "- x: y", "Zoë: \U0001f4de", "#", ""])
+def test_yaml_says_what_json_says(shell: Shell, text: str) -> None:
+    made = shell.create("1001", "--name", text)
+    words = ("extension", "list", "--customer_id", shell.customer)
+
+    ran = shell.control("--output", "yaml", *words)
+
+    assert msgspec.yaml.decode(ran.out) == shell.control(*words, "--output=json").json
+    assert [one["name"] for one in msgspec.yaml.decode(ran.out)] == [text] == [made["name"]]
 
 
 @pytest.mark.contract("registrar R-21")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ringback import terminal
+from ringback import answers, terminal
+from ringback.answers import AsForm, Form
 from ringback.app import Ringback
 from ringback.databases import lock_of
 from ringback.kit.lock import only_one
@@ -16,7 +17,7 @@ from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
 from ringback.registrar.reconcile import Drift, Pass
 from ringback.settings import Settings
-from ringback.terminal import AsForm, Form, with_settings
+from ringback.terminal import with_settings
 
 secret = terminal.new_app("How passwords are kept.")
 
@@ -46,10 +47,10 @@ def reconcile(settings: Settings, dry_run: DryRun = False, force: NoGrace = Fals
 def _show(done: Pass, format: Form, *, dry_run: bool) -> None:
     states = {"would be done" if dry_run else "done": done.due, "waits": done.waiting, "failed": done.failed}
     rows = [_shown(drift, state) for state, drifts in states.items() for drift in drifts]
-    if format is Form.JSON:
-        terminal.show_json(rows)
+    if format is not Form.TABLE:
+        answers.show(rows, format)
     else:
-        terminal.show_rows(rows, ("table", "id", "action", "state"), "SIP rows that differ")
+        answers.show_rows(rows, ("table", "id", "action", "state"), "SIP rows that differ")
     if done.waiting:
         terminal.hint("rows of nobody are removed 60 s after they were first seen, or now with --force")
     for table in done.unread:

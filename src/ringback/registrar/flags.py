@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 import typer
 
-from ringback import terminal
+from ringback import answers, terminal
+from ringback.answers import Form
 from ringback.kit.pages import Page
 from ringback.kit.reading import Asked, Identity
 from ringback.kit.secret import Secret
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
-from ringback.terminal import Form, asked, do, need
+from ringback.terminal import asked, do, need
 
 T = TypeVar("T")
 
@@ -76,21 +77,21 @@ def show_one(
     on_stderr: bool = False,
 ) -> None:
     """An object as the RPC object or as a table; a password that this command set is shown this once."""
-    if format is Form.JSON:
-        terminal.show_json(shown)
+    if format is not Form.TABLE:
+        answers.show(shown, format)
         return
-    terminal.show_fields(fields_of(shown, hidden), title, on_stderr=on_stderr)
-    terminal.show_secret(secret)
+    answers.show_fields(fields_of(shown, hidden), title, on_stderr=on_stderr)
+    answers.show_secret(secret)
 
 
 def show_page(
     page: Page[T], shown: Sequence[msgspec.Struct], format: Form, title: str, wide: Sequence[str], narrow: Sequence[str]
 ) -> None:
     """A page as an array of RPC objects or as a table, whose columns depend on the room."""
-    if format is Form.JSON:
-        terminal.show_json(shown)
+    if format is not Form.TABLE:
+        answers.show(shown, format)
     else:
-        terminal.show_rows([fields_of(item) for item in shown], wide if terminal.is_wide() else narrow, title)
+        answers.show_rows([fields_of(item) for item in shown], wide if answers.is_wide() else narrow, title)
     if page.next:
         terminal.hint(f"more: --token {page.next_token}")
 

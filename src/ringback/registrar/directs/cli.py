@@ -1,13 +1,14 @@
 """`registrar-control direct …`."""
 
 from ringback import terminal
+from ringback.answers import AsForm, Form
 from ringback.registrar.extensions import service
 from ringback.registrar.extensions.cli import show
 from ringback.registrar.extensions.wire import ChangeExtension
 from ringback.registrar.flags import Id, one
 from ringback.settings import Settings
 from ringback.sip.names import direct_uri
-from ringback.terminal import AsForm, Form, do, with_settings
+from ringback.terminal import do, with_settings
 
 app = terminal.new_app("Public addresses that ring an extension.")
 

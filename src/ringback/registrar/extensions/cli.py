@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from ringback import terminal
+from ringback import answers, terminal
+from ringback.answers import AsForm, Form
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.pages import Page, page_of
 from ringback.registrar.contacts import service as contacts
@@ -32,7 +33,7 @@ from ringback.registrar.flags import (
 )
 from ringback.registrar.work import Seen, Uow
 from ringback.settings import Settings
-from ringback.terminal import AsForm, Form, asked, do, need, with_settings
+from ringback.terminal import asked, do, need, with_settings
 
 app = terminal.new_app("Phone accounts that a customer can register.")
 
@@ -87,15 +88,15 @@ def get(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -> None:
         return found, await contacts.of_extension(uow, found.extension), uow.now
 
     found, seen, now = do(settings, look)
-    if format is Form.JSON:
+    if format is not Form.TABLE:
         more = {"registered": bool(seen.contacts), "as_of": seen.as_of, "contacts": seen.contacts}
-        terminal.show_json({**msgspec.structs.asdict(wire.over_rpc(found)), **more})
+        answers.show({**msgspec.structs.asdict(wire.over_rpc(found)), **more}, format)
         return
     show(found, format, "Extension")
     terminal.say("registered" if seen.contacts else "not registered")
     if seen.contacts:
         rows = [msgspec.structs.asdict(contacts_wire.public(contact, now)) for contact in seen.contacts]
-        terminal.show_rows(rows, ("uri", "user_agent", "via_addr", "via_port", "expires_in"), "Contacts")
+        answers.show_rows(rows, ("uri", "user_agent", "via_addr", "via_port", "expires_in"), "Contacts")
 
 
 @app.command("list")

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from ringback import terminal
+from ringback import answers, terminal
+from ringback.answers import AsForm, Form
 from ringback.app import Ringback
 from ringback.kit.errors import Fault
 from ringback.kit.reading import rule
@@ -24,7 +25,7 @@ from ringback.registrar.realms.model import Customer, CustomerDeleted, Status
 from ringback.registrar.trunks import service as trunks
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
-from ringback.terminal import AsForm, Form, asked, do, need, with_settings
+from ringback.terminal import asked, do, need, with_settings
 
 domain = terminal.new_app("The domain that a customer's phones live under.")
 customer = terminal.new_app("What a customer may do, and how much of it.")
@@ -183,10 +184,10 @@ def _show(settings: Settings, of: Customer, format: Form, *, on_stderr: bool = F
         }
 
     fields = do(settings, look)
-    if format is Form.JSON:
-        terminal.show_json(fields)
+    if format is not Form.TABLE:
+        answers.show(fields, format)
     else:
-        terminal.show_fields(fields, "Customer", on_stderr=on_stderr)
+        answers.show_fields(fields, "Customer", on_stderr=on_stderr)
 
 
 def _limit(own: int | None, default: int) -> int:
@@ -194,11 +195,11 @@ def _limit(own: int | None, default: int) -> int:
 
 
 def _show_domain(shown: wire.CustomerDomain, moved: list[extensions_wire.ExtensionOverRpc], format: Form) -> None:
-    if format is Form.JSON:
+    if format is not Form.TABLE:
         more = {"extensions": moved} if moved else {}
-        terminal.show_json({**msgspec.structs.asdict(shown), **more})
+        answers.show({**msgspec.structs.asdict(shown), **more}, format)
         return
-    terminal.show_fields(msgspec.structs.asdict(shown), "Domain")
+    answers.show_fields(msgspec.structs.asdict(shown), "Domain")
     if moved:
         rows = [msgspec.structs.asdict(phone) for phone in moved]
-        terminal.show_rows(rows, ("endpoint_id", "username", "password"), "Phones (passwords are shown this once)")
+        answers.show_rows(rows, ("endpoint_id", "username", "password"), "Phones (passwords are shown this once)")

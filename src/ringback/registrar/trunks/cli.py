@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from ringback import terminal
+from ringback.answers import AsForm, Form
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.pages import Page, page_of
 from ringback.registrar.flags import (
@@ -30,7 +31,7 @@ from ringback.registrar.trunks import service, wire
 from ringback.registrar.trunks.model import AuthType, Provisioned, Trunk
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
-from ringback.terminal import AsForm, Form, asked, do, need, with_settings
+from ringback.terminal import asked, do, need, with_settings
 
 app = terminal.new_app("Connections to carriers and PBXes.")
 

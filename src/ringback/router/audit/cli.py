@@ -1,13 +1,13 @@
 """`router-control audit …`: who changed the registry, and that nothing of it was altered."""
 
-import msgspec
 import typer
 
-from ringback import terminal
+from ringback import answers, terminal
+from ringback.answers import AsForm, Form
 from ringback.router.audit import service, wire
 from ringback.router.extensions.cli import run
 from ringback.settings import Settings
-from ringback.terminal import AsForm, Form, with_settings
+from ringback.terminal import with_settings
 
 app = terminal.new_app("The audit log of the registry.")
 
@@ -22,9 +22,8 @@ def find(
 ) -> None:
     """List changes, newest first."""
     entries = run(settings, lambda uow: service.latest(uow, id or None, 1 << 62, limit))
-    if format is Form.JSON:
-        shown = [wire.shown(entry) for entry in entries]
-        terminal.say(msgspec.json.format(msgspec.json.encode(shown)).decode())
+    if format is not Form.TABLE:
+        answers.show([wire.shown(entry) for entry in entries], format)
         return
     rows = [
         {
@@ -37,7 +36,7 @@ def find(
         }
         for entry in entries
     ]
-    terminal.show_rows(rows, ("id", "timestamp", "extension", "action", "by", "changed"), "Audit")
+    answers.show_rows(rows, ("id", "timestamp", "extension", "action", "by", "changed"), "Audit")
 
 
 @app.command()

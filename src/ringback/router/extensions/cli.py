@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 import typer
 
-from ringback import terminal
+from ringback import answers, terminal
+from ringback.answers import AsForm, Form
 from ringback.app import Ringback
 from ringback.kit.errors import Fault, Unavailable, ValidationFailed
 from ringback.kit.reading import object_of, read
@@ -17,7 +18,7 @@ from ringback.router.extensions.health import healths
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.work import Uow
 from ringback.settings import Settings
-from ringback.terminal import AsForm, Form, with_settings
+from ringback.terminal import with_settings
 
 T = TypeVar("T")
 
@@ -148,10 +149,10 @@ def find(settings: Settings, type: Type = None, format: AsForm = Form.TABLE) -> 
         return [{**one.document(), "health": known[one.id].status} for one in found]
 
     rows = run(settings, look)
-    if format is Form.JSON:
-        terminal.say(msgspec.json.format(msgspec.json.encode(rows)).decode())
+    if format is not Form.TABLE:
+        answers.show(rows, format)
     else:
-        terminal.show_rows(rows, LISTED if terminal.is_wide() else NARROW, "Router extensions")
+        answers.show_rows(rows, LISTED if answers.is_wide() else NARROW, "Router extensions")
 
 
 @app.command()
@@ -219,13 +220,13 @@ def reload(settings: Settings) -> None:
 def show(record: RouterExtension, format: Form, title: str) -> None:
     """A record as JSON or as a table."""
     document = {**record.document(), "version": record.version}
-    if format is Form.JSON:
-        terminal.say(msgspec.json.format(msgspec.json.encode(document)).decode())
+    if format is not Form.TABLE:
+        answers.show(document, format)
         return
     rows: Sequence[dict[str, object]] = [
         {"field": name, "value": _text(value)} for name, value in document.items() if value is not None
     ]
-    terminal.show_rows(rows, ("field", "value"), title)
+    answers.show_rows(rows, ("field", "value"), title)
 
 
 def _text(value: object) -> str:
