@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from ringback.kit.db import Statement
 from ringback.router import store as heads
 from ringback.router.canonical import text_of
 from ringback.router.extensions import store
-from ringback.router.extensions.loading import Read, differences
+from ringback.router.extensions.loading import SLICE, Read, differences
 from ringback.router.extensions.registry import Snapshot
 from ringback.router.store import Head
 from ringback.router.work import Uow
@@ -72,7 +73,13 @@ async def test_ten_thousand_are_read_in_pages_and_made_beside_the_loop(make_node
     await one.loader.reload()
     filled = await fill(one)
     asked: Counter[Statement] = Counter()
-    node.before_statement = lambda statement: asked.update([statement])
+    collecting: set[bool] = set()
+
+    def watch(statement: Statement) -> None:
+        asked.update([statement])
+        collecting.add(gc.isenabled())
+
+    node.before_statement = watch
     threads = Seen()
     asyncio.get_running_loop().set_default_executor(threads)
     turns = 0
@@ -94,5 +101,6 @@ async def test_ten_thousand_are_read_in_pages_and_made_beside_the_loop(make_node
     assert asked[store.BEHIND] == (MANY + 6) // store.PAGE + 2
     assert turns > MANY // store.PAGE
     assert frozen > MANY
+    assert (collecting, gc.isenabled(), sys.getswitchinterval()) == ({False}, True, SLICE)
     beside = Counter(call.__name__ for call in threads.asked if callable(call))
     assert beside == {Read.add.__name__: asked[store.BEHIND] - 1, Read.end.__name__: 1, differences.__name__: 1}
