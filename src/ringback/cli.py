@@ -17,6 +17,7 @@ from ringback.answers import AsForm, Form
 from ringback.app import assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
+from ringback.customers.keys import cli as keys
 from ringback.databases import opened
 from ringback.demo.show import show
 from ringback.kamailio_config import kamailio_config
@@ -60,6 +61,7 @@ manager = new_app("The service registrar-manager alone, on a carrier's servers."
 app.add_typer(registrar, name="registrar-control")
 app.add_typer(router, name="router-control")
 app.add_typer(schema.app, name="db")
+app.add_typer(keys.app, name="key")
 app.add_typer(sip, name="sip")
 sip.command()(asterisk_config)
 sip.command()(kamailio_config)

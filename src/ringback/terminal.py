@@ -131,6 +131,7 @@ FLAGS: Final = {
     "limit_trunk": "trunk",
     "page_size": "limit",
     "password_regenerate": "generate_password",
+    "roles": "role",
 }
 """Fields whose flag has another name."""
 

@@ -1,5 +1,6 @@
 """Who may ask, and for whom: every route, every kind of credential."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -11,7 +12,8 @@ import jwt
 import pytest
 
 from ringback.app import REST
-from ringback.customers.keys.model import new_token
+from ringback.customers.keys import service as keys
+from ringback.customers.keys.model import SHOWN, KeysExist, new_token
 from ringback.registrar.realms.model import Status
 from tests.world import PASSWORD, MakeWorld, World
 
@@ -135,6 +137,28 @@ async def test_a_recovered_customer_may_go_on(http: httpx.AsyncClient, world: Wo
     await world.set_status(Status.ACTIVE)
 
     assert (await http.get(ROOT)).status_code == 200
+
+
+@pytest.mark.contract("router R-11a, F-22")
+@pytest.mark.parametrize("path", [ROOT, "/v1.0/router/extensions"])
+async def test_a_revoked_key_is_refused_at_its_next_request_and_no_other(
+    http: httpx.AsyncClient, world: World, path: str
+) -> None:
+    token = await world.key(world.customer)
+    async with await world.http(token) as other:
+        assert (await http.get(path)).status_code == (await other.get(path)).status_code == 200
+        await world.ringback.work.write(lambda uow: keys.revoke(uow, token[:SHOWN]))
+
+        assert refusal(await other.get(path)) == (401, "INVALID_CREDENTIALS")
+    assert (await http.get(path)).status_code == 200
+
+
+async def test_of_two_first_keys_made_at_the_same_time_there_is_one(world: World) -> None:
+    work = world.ringback.work
+    made = await asyncio.gather(*(work.write(keys.bootstrap) for _ in range(3)), return_exceptions=True)
+
+    assert sorted(isinstance(one, KeysExist) for one in made) == [False, True, True]
+    assert len(world.sql("SELECT id FROM registrar_accesskeys")) == 1
 
 
 @pytest.mark.contract("registrar R-75")

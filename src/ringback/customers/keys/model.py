@@ -4,9 +4,10 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
+from ringback.kit.errors import FailedPrecondition, NotFound
 from ringback.kit.secret import Secret
 
 PREFIX: Final = "rb_"
@@ -30,8 +31,31 @@ class AccessKey:
     tm_expire: datetime | None = None
     tm_revoke: datetime | None = None
 
+    def state(self, now: datetime) -> Literal["working", "expired", "revoked"]:
+        if self.tm_revoke is not None:
+            return "revoked"
+        return "expired" if self.tm_expire is not None and now >= self.tm_expire else "working"
+
     def works(self, now: datetime) -> bool:
-        return self.tm_revoke is None and (self.tm_expire is None or now < self.tm_expire)
+        return self.state(now) == "working"
+
+
+class KeysExist(FailedPrecondition):
+    """There are access keys already."""
+
+    reason = "ACCESSKEYS_EXIST"
+
+
+class KeyNotFound(NotFound):
+    """There is no such access key."""
+
+    reason = "ACCESSKEY_NOT_FOUND"
+
+
+class KeysAlike(FailedPrecondition):
+    """Several access keys begin like this: name one by its id."""
+
+    reason = "ACCESSKEYS_ALIKE"
 
 
 def new_token() -> Secret:

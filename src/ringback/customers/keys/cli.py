@@ -1,0 +1,119 @@
+"""`ringback key …`: access keys are made, listed and revoked on the database itself."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import typer
+
+from ringback import answers, terminal
+from ringback.answers import AsForm, Form
+from ringback.customers.keys import service, wire
+from ringback.customers.keys.model import SHOWN, AccessKey
+from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.routing import parse_id
+from ringback.kit.secret import Secret
+from ringback.kit.uow import UnitOfWork
+from ringback.registrar.asked import OfCustomer
+from ringback.settings import Settings
+from ringback.terminal import asked, with_settings
+
+app = terminal.new_app("Access keys: who may ask, for whom, and what.")
+
+Name = Annotated[str | None, typer.Argument(help="what it is called, in lists and in the audit log", metavar="NAME")]
+Role = Annotated[
+    list[str] | None,
+    typer.Option("--role", help="of the platform: operator, auditor, viewer; of a customer: admin, manager, viewer"),
+]
+Whose = Annotated[
+    str | None, typer.Option("--customer_id", "--customer", help="whose key it is; else the platform's", metavar="UUID")
+]
+Days = Annotated[str | None, typer.Option("--expires_in_days", help="after how many days it ends; else never")]
+Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="the operator's first key, only where there is none yet")]
+Which = Annotated[str, typer.Argument(help="its first characters as lists show them, or its id", metavar="PREFIX|ID")]
+COLUMNS = ("prefix", "name", "roles", "customer_id", "state", "tm_expire")
+
+
+@app.command()
+@with_settings
+def create(
+    settings: Settings,
+    name: Name = None,
+    role: Role = None,
+    customer_id: Whose = None,
+    expires_in_days: Days = None,
+    bootstrap: Bootstrap = False,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Make an access key and print it, this once."""
+    if bootstrap and (name or role or customer_id or expires_in_days):
+        raise ValidationFailed(Fault("bootstrap", "goes with nothing else"))
+    if bootstrap:
+        _show_new(_run(settings, service.bootstrap, writes=True), format)
+        return
+    days = int(expires_in_days) if (expires_in_days or "").isdecimal() else expires_in_days  # type: ignore[arg-type]
+    new = asked(wire.NewKey, name=name, roles=role or None, customer_id=customer_id, expires_in_days=days)
+    _show_new(_run(settings, lambda uow: service.create(uow, new), writes=True), format)
+
+
+@app.command("list")
+@with_settings
+def find(settings: Settings, customer_id: Whose = None, format: AsForm = Form.TABLE) -> None:
+    """List access keys, those that have ended too; none in clear."""
+    whose = asked(OfCustomer, customer_id=customer_id).customer_id if customer_id else None
+
+    async def look(uow: UnitOfWork) -> list[wire.ShownKey]:
+        return [wire.shown(key, uow.now) for key in await service.every(uow, whose)]
+
+    found = _run(settings, look)
+    if format is not Form.TABLE:
+        answers.show(found, format)
+        return
+    rows = [{**msgspec.structs.asdict(key), "roles": ", ".join(key.roles)} for key in found]
+    answers.show_rows(rows, COLUMNS, "Access keys")
+
+
+@app.command()
+@with_settings
+def revoke(settings: Settings, key: Which, format: AsForm = Form.TABLE) -> None:
+    """End an access key: its next request is refused."""
+    named = _named(key)
+
+    async def end(uow: UnitOfWork) -> wire.ShownKey:
+        return wire.shown(await service.revoke(uow, named), uow.now)
+
+    _show(msgspec.to_builtins(_run(settings, end, writes=True)), format)
+
+
+def _run(settings: Settings, verb: Any, *, writes: bool = False) -> Any:
+    """Keys have nothing to do with how an installation was made, so its settings are not asked about."""
+    return terminal.work(settings, lambda ringback: (ringback.work.write if writes else ringback.work.read)(verb))
+
+
+def _named(text: str) -> UUID | str:
+    """An id or a prefix; never a whole key, which should stand in no list of processes."""
+    try:
+        return parse_id(text)
+    except ValueError:
+        if len(text) != SHOWN:
+            told = f"must be the first {SHOWN} characters of one, or an id"
+            raise ValidationFailed(Fault("key", told)) from None
+        return text
+
+
+def _show_new(made: tuple[AccessKey, Secret], format: Form) -> None:
+    key, token = made
+    fields = msgspec.to_builtins(wire.shown(key, key.tm_create))
+    if format is not Form.TABLE:
+        answers.show({**fields, "key": token.reveal()}, format)
+        return
+    _show(fields, format)
+    terminal.say(f"key: {token.reveal()}   (shown this once)")
+
+
+def _show(fields: dict[str, Any], format: Form) -> None:
+    if format is not Form.TABLE:
+        answers.show(fields, format)
+        return
+    shown = {name: ", ".join(value) if name == "roles" else value for name, value in fields.items()}
+    answers.show_fields({name: value for name, value in shown.items() if value is not None}, "Access key")
