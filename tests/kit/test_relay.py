@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from ringback.kit.columns import NIL
 from ringback.kit.errors import BrokerUnavailable
 from ringback.kit.events import Event, Message
-from ringback.kit.relay import Relay, Way
+from ringback.kit.relay import Relay, Way, waves
 from tests.world import World
 
 ONE: Final = "registrar-manager"
@@ -158,3 +159,28 @@ async def test_events_of_one_object_go_out_one_after_the_other(world: World) -> 
 
     assert await relay_of(world, router=bus).publish_waiting() == 3
     assert bus.numbers() == [1, 2, 3]
+
+
+async def test_an_event_about_no_single_object_comes_behind_all_before_it_whatever_becomes_of_them(
+    world: World,
+) -> None:
+    class Choosy(Bus):
+        async def publish(self, message: Message) -> None:
+            if self.is_down and message.data["number"] == 2:  # type: ignore[index]
+                raise BrokerUnavailable
+            self.heard.append(message)
+
+    bus = Choosy(is_down=True)
+    await tell(world, OTHER, 1, 2)
+    await tell(world, OTHER, 3, about=NIL)
+    await tell(world, OTHER, 4)
+    relay = relay_of(world, router=bus)
+
+    with pytest.raises(BrokerUnavailable):
+        await relay.publish_waiting()
+    assert bus.numbers() == [1]
+    bus.is_down = False
+    await relay.publish_waiting()
+
+    assert bus.numbers() == [1, 2, 3, 4]
+    assert [len(wave) for wave in waves(bus.heard)] == [2, 1, 1]

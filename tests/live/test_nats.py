@@ -478,5 +478,5 @@ async def test_a_whole_server_tells_what_changes_in_the_registry_when_nats_is_th
     ids = [row["id"] for row in node.sql("SELECT id FROM registrar_outbox WHERE publisher = 'router-manager'")]
     node.database.close()
     assert arrived(own) == sorted(ids)
-    assert len(ids) == 6 + 2  # the initial ones, and ours
+    assert len(ids) == (6 + 1) + (1 + 1) * 2  # the initial ones, and ours, each with its revision
     assert own.password not in logged()

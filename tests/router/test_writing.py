@@ -382,3 +382,28 @@ async def test_changes_of_two_nodes_at_once_have_revisions_without_a_gap(make_no
     assert numbers == list(range(1, start + 11))
     assert nodes[0].registry.snapshot.checksum == nodes[1].registry.snapshot.checksum
     assert (await nodes[0].do(audit.verify)).ok
+
+
+async def test_behind_the_events_of_a_transaction_comes_its_revision(node: Node) -> None:
+    first = node.registry.snapshot.revision
+    await node.create("upper")
+    await node.do(lambda uow: service.enable(uow, "upper"))  # it is
+    await node.update("upper", timeout_ms=100)
+    await node.do(lambda uow: service.delete(uow, "upper"))
+    node.sql("UPDATE extensions SET timeout_ms = 77 WHERE id IN ('pii_guard', 'normalize_text')")
+    assert (await node.loader.reload()).ok
+
+    rows = node.sql("SELECT event_type, payload FROM registrar_outbox ORDER BY id")
+    bodies = [
+        row["payload"] if isinstance(row["payload"], dict) else msgspec.json.decode(row["payload"]) for row in rows
+    ]
+    told = [(row["event_type"], body["registry_revision"] - first) for row, body in zip(rows, bodies, strict=True)]
+
+    assert [one for one in told if one[1] > 0] == [
+        ("extension_created", 1), ("registry_revision", 1),
+        ("extension_updated", 2), ("registry_revision", 2),
+        ("extension_deleted", 3), ("registry_revision", 3),
+        ("extension_updated", 4), ("extension_updated", 4), ("registry_revision", 4),
+    ]  # fmt: skip
+    (head,) = node.sql("SELECT revision, audit_hash FROM registry_revision")
+    assert bodies[-1]["data"] == head

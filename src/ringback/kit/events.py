@@ -13,8 +13,9 @@ import msgspec
 class Event:
     """Something that became true. `data` is its public payload, without secrets.
 
-    `object_id` is the thing that changed: events of one object stay in order. `subscription_id` is what a listener
-    would subscribe to (often the object itself).
+    `object_id` is the thing that changed: events of one object stay in order. One that is nil is about no single
+    object: it comes behind all that was told before, and before all that is told later. `subscription_id` is what a
+    listener would subscribe to (often the object itself).
     """
 
     publisher: str

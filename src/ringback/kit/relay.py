@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from ringback.kit import outbox
+from ringback.kit.columns import NIL
 from ringback.kit.errors import Failure
 from ringback.kit.events import Message, Publisher
 
@@ -145,10 +146,10 @@ class Lane:
 
 
 def waves(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """The messages in order, so that no two of one wave are about one object."""
+    """The messages in order, so that no two of one wave are about one object; one that is about none goes alone."""
     wave: dict[UUID, Message] = {}
     for message in messages:
-        if message.object_id in wave:
+        if wave and (message.object_id in wave or NIL in (message.object_id, *wave)):
             yield list(wave.values())
             wave = {}
         wave[message.object_id] = message

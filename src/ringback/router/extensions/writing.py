@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from ringback.kit.columns import NIL
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.events import Event
 from ringback.router import store as heads
@@ -83,6 +84,7 @@ async def write(uow: Uow, head: Head, changes: Sequence[Change]) -> list[RouterE
     uow.written = head.revision
     for change, record in zip(changes, written, strict=True):
         uow.emit(_news(uow, head, change.action, record))
+    uow.emit(_event(uow, head, "registry_revision", NIL, {"revision": head.revision, "audit_hash": head.audit_hash}))
     uow.after(lambda: uow.registry.follow(head.revision, written))
     return written
 
@@ -104,10 +106,14 @@ async def _keep(uow: Uow, head: Head, change: Change, record: RouterExtension) -
 
 def _news(uow: Uow, head: Head, action: str, record: RouterExtension) -> Event:
     kind = {"created": "extension_created", "deleted": "extension_deleted"}.get(action, "extension_updated")
-    data: dict[str, Any] = {"id": record.id} if action == "deleted" else wire.told(record)
-    id = uuid5(NAMESPACE, record.id)
+    data = {"id": record.id} if action == "deleted" else wire.told(record)
+    return _event(uow, head, kind, uuid5(NAMESPACE, record.id), data)
+
+
+def _event(uow: Uow, head: Head, kind: str, about: UUID, data: dict[str, Any]) -> Event:
+    """One of this transaction; what is about no single object comes behind all others of it."""
     body = wire.ExtensionEvent(head.revision, uow.registry.node, time_of(uow.now), data)
-    return Event(PUBLISHER, kind, id, id, body)
+    return Event(PUBLISHER, kind, about, about, body)
 
 
 def immutable(field: str, value: object) -> Fault:
