@@ -54,6 +54,7 @@ router = new_app("The registry of router extensions, on the database itself.")
 router.add_typer(router_extensions.app, name="extensions")
 router.add_typer(router_extensions.registry, name="registry")
 router.add_typer(router_audit.app, name="audit")
+router.command()(schema.migrate)
 
 app = new_app("Ringback: the control plane behind SIP registrars.")
 sip = new_app("What SIP servers need.")

@@ -14,6 +14,7 @@ from tests.servers.database import Database
 
 ENGINES = ("mariadb", "postgresql")
 WORDS = {r"binary\(16\)": "uuid", r"datetime\(6\)": "timestamp(6)", r"\bjson\b": "jsonb"}
+HERE = "quote_ident(current_schema())::regnamespace"
 SHAPE = {
     "mysql": (
         "SELECT table_name, column_name, column_type, is_nullable, column_default, collation_name, extra,"
@@ -23,14 +24,23 @@ SHAPE = {
         "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = DATABASE()",
         "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers"
         " WHERE trigger_schema = DATABASE()",
+        "SELECT table_name, constraint_name, check_clause FROM information_schema.check_constraints"
+        " WHERE constraint_schema = DATABASE()",
+        "SELECT table_name, constraint_name, referenced_table_name, delete_rule, update_rule"
+        " FROM information_schema.referential_constraints WHERE constraint_schema = DATABASE()",
     ),
     "postgresql": (
         "SELECT table_name, column_name, udt_name, character_maximum_length, datetime_precision, is_nullable,"
-        " column_default FROM information_schema.columns WHERE table_schema = current_schema()",
+        " column_default, generation_expression FROM information_schema.columns WHERE table_schema = current_schema()",
         "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
         "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()",
-        "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers"
-        " WHERE trigger_schema = current_schema()",
+        "SELECT tgname, pg_get_triggerdef(pg_trigger.oid), tgenabled FROM pg_trigger"
+        f" JOIN pg_class ON tgrelid = pg_class.oid WHERE relnamespace = {HERE} AND NOT tgisinternal",
+        f"SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = {HERE}",
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        f" WHERE connamespace = {HERE}",
+        "SELECT objoid::regclass::text, objsubid, description FROM pg_description"
+        f" JOIN pg_class ON objoid = pg_class.oid WHERE classoid = 'pg_class'::regclass AND relnamespace = {HERE}",
     ),
 }
 
@@ -63,7 +73,7 @@ def run_all(url: URL, statements: Iterable[str]) -> None:
 
 
 def shape_of(url: URL, *, whole: bool = False) -> list[str]:
-    """Every column, index, view and trigger; of Alembic's tables too if it is to be the whole."""
+    """Every column, index, view, trigger, rule and comment; of Alembic's tables too if it is to be the whole."""
     with engine_at(url).connect() as connection:
         rows = [tuple(row) for query in SHAPE[url.get_backend_name()] for row in connection.execute(text(query))]
         kept = [str(row) for row in rows if whole or not row[0].startswith("alembic_version")]

@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import (
     CHAR,
     URL,
+    CheckConstraint,
     Column,
     DefaultClause,
     Engine,
-    ForeignKeyConstraint,
     Integer,
     MetaData,
     event,
@@ -131,11 +131,12 @@ def believed(engine: str) -> MetaData:
             for index in [*copy.indexes] if engine == "mariadb" else ():
                 if index.dialect_options["sqlite"]["where"] is not None:
                     copy.indexes.discard(index)
+            for rule in [*copy.constraints]:  # a copy forgets that they are of SQLite alone
+                if isinstance(rule, CheckConstraint) and "json_valid" in str(rule.sqltext):
+                    copy.constraints.discard(rule)
             for column in copy.columns if engine == "mariadb" else ():
                 if isinstance(column.type, Moment) and column.server_default is not None:
                     column.server_default = DefaultClause(text("CURRENT_TIMESTAMP(6)"))
-            if copy.name == "extension_health":
-                copy.append_constraint(ForeignKeyConstraint(["extension_id"], ["extensions.id"], ondelete="CASCADE"))
     return made
 
 
@@ -145,7 +146,7 @@ def test_the_migrations_make_what_the_code_believes(make_database: MakeDatabase,
     other = url_of(make_database(engine))
     believed(engine).create_all(engine_at(other))
 
-    beside = ("ringback_directs", "append-only", "_refuse()")  # a view and triggers, which Core has no words for
+    beside = ("ringback_directs", "append-only", "_refuse()")  # a view and guards, which Core has no words for
     made = [line for line in shape_of(url) if not any(word in line for word in beside)]
     further = sorted(set(made) - set(shape_of(other)))
     assert set(shape_of(other)) <= set(made)

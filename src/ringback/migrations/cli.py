@@ -1,5 +1,6 @@
 """`ringback db …`: the schema of the databases."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -8,14 +9,16 @@ from ringback import terminal
 from ringback.databases import places
 from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
+from ringback.migrations.script import script
 from ringback.server import make_home
 from ringback.settings import Settings
 from ringback.terminal import new_app, with_settings
 
 app = new_app("The schema of the databases.")
 
-Name = Annotated[str | None, typer.Option("--database", help="bin (our own) or asterisk; both when not named")]
+Name = Annotated[str | None, typer.Option("--database", help="bin (our own), asterisk or router; all when not named")]
 Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead of running them")]
+Force = Annotated[bool, typer.Option("--force", help="do not ask where a database has tables of others alone")]
 
 
 @app.command()
@@ -25,21 +28,43 @@ def upgrade(
     revision: Annotated[str, typer.Argument(help="up to which revision")] = "head",
     database: Name = None,
     sql: Sql = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="do not ask where a database has tables of others alone")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Bring the schema up to date; nothing happens where it is."""
+    if not sql:
+        _upgrade(settings, _databases(database), revision, force=force)
+        return
+    for name in _databases(database):
+        commands.upgrade(name, places(settings)[name], revision, sql=True)
+
+
+@with_settings
+def migrate(
+    settings: Settings,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="print it as SQL for PostgreSQL that may be applied again, and change nothing")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Bring the tables of the registry up to date; nothing happens where they are."""
+    if sql:
+        terminal.say(script().rstrip("\n"))
+    else:
+        _upgrade(settings, ("router",), force=force)
+
+
+def _upgrade(settings: Settings, names: Sequence[commands.Name], revision: str = "head", *, force: bool) -> None:
+    """All questions and refusals come before the first change."""
     if settings.is_embedded:
         make_home(settings.database_file.parent)
-    for name in () if sql else _databases(database):
+    for name in names:
         commands.look_first(name, places(settings)[name])
-        if not force and (question := commands.strange(name, places(settings))):
+        is_asked = name == "router" and "bin" in names  # they are one place
+        if not (force or is_asked) and (question := commands.strange(name, places(settings))):
             _confirm(question)
-    for name in _databases(database):
-        commands.upgrade(name, places(settings)[name], revision, sql=sql)
-        if not sql:
-            terminal.say(f"{name}: {commands.current(name, places(settings)[name])}")
+    for name in names:
+        commands.upgrade(name, places(settings)[name], revision)
+        terminal.say(f"{name}: {commands.current(name, places(settings)[name])}")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -89,7 +114,7 @@ def _databases(name: str | None) -> tuple[commands.Name, ...]:
         return commands.DATABASES
     found = [known for known in commands.DATABASES if known == name]
     if not found:
-        raise CannotStart(f"--database: there is no {name}; it must be bin or asterisk")
+        raise CannotStart(f"--database: there is no {name}; it must be {', '.join(commands.DATABASES)}")
     return (found[0],)
 
 

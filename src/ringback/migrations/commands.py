@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -27,7 +29,7 @@ Name = Literal["bin", "asterisk", "router"]
 
 DATABASES: Final[tuple[Name, ...]] = ("bin", "asterisk", "router")
 """`bin` goes first, up and down: if it refuses, nothing has happened to the other."""
-OURS: Final[Mapping[Name, str]] = {"bin": "registrar_", "asterisk": "ps_"}
+OURS: Final[Mapping[Name, str]] = {"bin": "registrar_", "asterisk": "ps_", "router": "registry_revision"}
 """How the names of tables begin that belong there, whoever has made them."""
 HERE: Final = Path(__file__).parent
 
@@ -100,7 +102,7 @@ def named(url: URL) -> str:
 def strange(database: Name, places: Mapping[Name, URL]) -> str | None:
     """What must be asked before tables are made in a database that has tables of others alone; `None` elsewhere."""
     url = places[database]
-    if database not in OURS or url.get_backend_name() == "sqlite":
+    if url.get_backend_name() == "sqlite":
         return None
     with _saying_why(database, url), connected(url, writes=False) as connection:
         found = [name for name in inspect(connection).get_table_names() if not name.startswith("alembic_version_")]
@@ -108,9 +110,10 @@ def strange(database: Name, places: Mapping[Name, URL]) -> str | None:
     if not found or any(name.startswith(known) for name in found):
         return None
     some = ", ".join(sorted(found)[:3]) + (", …" if len(found) > 3 else "")
+    whose = {"bin": "VoIPbin's or ", "asterisk": "Asterisk's or "}.get(database, "")
     return (
-        f"database_dsn_{database}: the database {named(url)} holds other tables ({some}) and none of "
-        f"{'VoIPbin' if database == 'bin' else 'Asterisk'}'s or Ringback's: is it the right one?"
+        f"{setting_of(database)}: the database {named(url)} holds other tables ({some}) and "
+        f"none of {whose}Ringback's: is it the right one?"
     )
 
 
@@ -121,6 +124,38 @@ def look_first(database: Name, url: URL) -> None:
     with _saying_why(database, url), connected(url, writes=False) as connection:
         if database == "asterisk":
             require_asterisks(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One revision: what its SQL is on some engine, where nothing is there yet but what the steps before it make."""
+
+    revision: str
+    before: str | None
+    title: str
+    statements: tuple[str, ...]
+
+
+def steps(database: Name, url: URL) -> list[Step]:
+    """All revisions from the oldest on, for the engine of the URL, which nobody connects to."""
+    from alembic import command
+
+    found: list[Step] = []
+    for revision, title in history(database, url):
+        before = found[-1].revision if found else None
+        made = config(database, url)
+        made.output_buffer = printed = StringIO()
+        command.upgrade(made, f"{before or 'base'}:{revision}", sql=True)
+        found.append(Step(revision, before, title, tuple(_statements(printed.getvalue(), name_of(database)))))
+    return found
+
+
+def _statements(printed: str, versions: str) -> Iterator[str]:
+    """What Alembic prints, without its own: transactions, notes, and its table of versions."""
+    for text in printed.split(";\n\n"):
+        statement = "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()
+        if statement not in ("", "BEGIN", "COMMIT") and versions not in statement:
+            yield statement
 
 
 def history(database: Name, url: URL) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
-    Float,
+    Double,
     ForeignKeyConstraint,
     Integer,
     String,
@@ -64,14 +64,14 @@ def is_json(table: str, *names: str) -> list[CheckConstraint]:
     """Where the engine has no type for it."""
     if dialect() != "sqlite":
         return []
-    return [CheckConstraint(f"json_valid({name})", name=f"ck_{table}_{name}") for name in names]
+    return [CheckConstraint(f"{name} IS NULL OR json_valid({name})", name=f"ck_{table}_{name}") for name in names]
 
 
 def upgrade() -> None:
     make_table(
         "extensions",
         Column("id", word(255), primary_key=True),
-        Column("type", String(50), nullable=False),
+        Column("type", word(50), nullable=False),
         Column("subject", word(255), nullable=False),
         Column("timeout_ms", Integer, nullable=False, server_default=text("5000")),
         Column("retry", Integer, nullable=False, server_default=text("1")),
@@ -84,7 +84,7 @@ def upgrade() -> None:
             word(255),
             Computed("CASE WHEN enabled AND deleted_at IS NULL AND NOT share_subject THEN subject END", persisted=True),
         ),
-        Column("breaker_override", String(8)),
+        Column("breaker_override", word(8)),
         number("revision", "1"),
         now("created_at"),
         Column("created_by", String(255)),
@@ -146,10 +146,10 @@ def _health() -> None:
         Column("node_id", word(255), primary_key=True, server_default=""),
         number("success_count", "0"),
         number("failure_count", "0"),
-        Column("avg_latency_ms", Float),
+        Column("avg_latency_ms", Double),
         number("window_success", "0"),
         number("window_failure", "0"),
-        *(Column(f"{name}_latency_ms", Float) for name in ("p50", "p95", "p99", "last")),
+        *(Column(f"{name}_latency_ms", Double) for name in ("p50", "p95", "p99", "last")),
         number("latency_samples", "0"),
         document("histogram"),
         Column("last_success", Moment),
@@ -174,7 +174,7 @@ def _revisions() -> None:
         Column("action", String(32), nullable=False),
         Column("document", long(), nullable=False),
         Column("checksum", CHAR(64), nullable=False),
-        Column("comment", Text),
+        Column("comment", long()),
         Column("created_at", Moment, nullable=False),
         Column("created_by", String(255), nullable=False),
     )
@@ -187,6 +187,7 @@ def _revisions() -> None:
         number("audit_id"),
         Column("audit_hash", CHAR(64), nullable=False),
         now("updated_at"),
+        rules=[CheckConstraint("id = 1", name="ck_registry_revision_id")],
     )
     op.execute(
         f"""
@@ -220,13 +221,19 @@ def _others() -> None:
         Column("source", String(16), nullable=False),
         Column("nack", Json),
         Column("last_seen", Moment, nullable=False),
+        rules=is_json("router_nodes", "nack"),
     )
 
 
 def _comments() -> None:
     op.execute("COMMENT ON TABLE extensions IS 'Router extensions: outside processors of a request'")
-    op.execute("COMMENT ON COLUMN extensions.type IS 'pre, validator, post or provider'")
-    op.execute("COMMENT ON COLUMN extensions.subject IS 'The NATS subject it is reached on'")
+    for column, words in {
+        "type": "pre, validator, post or provider",
+        "subject": "The NATS subject it is reached on",
+        "config": "What it is told with each request: a JSON object, secrets by reference only",
+        "metadata": "What people and the router know of it: a JSON object",
+    }.items():
+        op.execute(f"COMMENT ON COLUMN extensions.{column} IS '{words}'")
 
 
 APPEND_ONLY: Final = "extension_audit_log is append-only"

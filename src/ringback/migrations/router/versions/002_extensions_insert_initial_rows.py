@@ -41,6 +41,7 @@ def upgrade() -> None:
             INSERT INTO extensions (id, type, subject, timeout_ms, retry, config, created_by, updated_by)
             SELECT '{id}', '{type}', '{subject}', {timeout_ms}, {retry}, '{config}', 'system:initial', 'system:initial'
             WHERE NOT EXISTS (SELECT 1 FROM extensions WHERE id = '{id}')
+            AND NOT EXISTS (SELECT 1 FROM extension_revisions WHERE extension_id = '{id}')
             """.replace(":", "\\:")  # noqa: S608
         )
 
