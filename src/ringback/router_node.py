@@ -11,6 +11,7 @@ from ringback.kit.dsn import parse_dsn
 from ringback.kit.hearing import Ear, Hearing
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.kit.uow import Work
+from ringback.router.audit.daily import Daily
 from ringback.router.extensions.following import Follower
 from ringback.router.extensions.keeping import NAME, Keeper
 from ringback.router.extensions.loading import Loader
@@ -33,12 +34,13 @@ def node_id(settings: Settings) -> str:
 class Upkeep:
     """All that goes on by itself around a registry; `run` it in the background.
 
-    `follower` loads it, `presence` tells others of it and waits for them, `keeper` writes and reads its file, which an
-    embedded database does not need: its own file is as near.
+    `follower` loads it, `presence` tells others of it and waits for them, `daily` proves its audit log, `keeper` writes
+    and reads its file, which an embedded database does not need: its own file is as near.
     """
 
     def __init__(self, settings: Settings, database: Database, work: Work[Uow], loader: Loader) -> None:
         self.presence = Presence(work, loader)
+        self.daily = Daily(work)
         self.keeper: Keeper | None = None
         if not settings.is_embedded:
             self.keeper = Keeper(work, loader, settings.ringback_home / NAME, access_keys)
@@ -56,7 +58,9 @@ class Upkeep:
 
     async def run(self) -> None:
         """Until cancelled: follow the database, keep the file, tell the other nodes; then take leave of them."""
-        parts = (self.follower, self.presence, self.keeper, self.hearing)
+        parts = (self.follower, self.presence, self.keeper, self.hearing, self.daily)
+        if self.keeper:
+            await self.keeper.recall()
         async with asyncio.TaskGroup() as tasks:
             for part in parts:
                 if part:

@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from ringback.kit.db import Statement
 from ringback.kit.errors import CannotStart
+from ringback.kit.uow import UnitOfWork
 from ringback.registrar.tables import meta
 from ringback.registrar.work import Uow
 
@@ -40,11 +41,11 @@ async def require_same(uow: Uow) -> None:
             raise CannotStart(f"{name}: {line}")
 
 
-async def recorded_as(uow: Uow, name: str) -> str | None:
+async def recorded_as(uow: UnitOfWork, name: str) -> str | None:
     row = await uow.session.one(GET, name=name)
     return str(row["value"]) if row else None
 
 
-async def record(uow: Uow, name: str, value: str) -> None:
+async def record(uow: UnitOfWork, name: str, value: str) -> None:
     if not await uow.session.insert_if_new(ADD, key=name, value=value):
         await uow.session.run(CHANGE, name=name, value=value)

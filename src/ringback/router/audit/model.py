@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -77,6 +77,13 @@ class Entry:
 
 def _fields(text: str | None) -> Mapping[str, Any]:
     return msgspec.json.decode(text) if text else {}
+
+
+class Mark(NamedTuple):
+    """An entry as something outside of the database remembers it: where it is no more, newer ones have gone with it."""
+
+    id: int
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)

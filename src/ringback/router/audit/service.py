@@ -1,11 +1,14 @@
 """The rules of the audit log: each entry in the transaction of its change, and none changed or missing since."""
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ringback.kit.db import Row
 from ringback.router import store as heads
 from ringback.router.audit import store
-from ringback.router.audit.model import FIRST, Actor, Entity, Entry, Verdict
+from ringback.router.audit.model import FIRST, Actor, Entity, Entry, Mark, Verdict
 from ringback.router.canonical import text_of
 from ringback.router.secrets import redacted
 from ringback.router.store import Head
@@ -40,15 +43,55 @@ async def latest(uow: Uow, of: str | None, before: int, size: int) -> list[Entry
     return await store.latest(uow.session, of, before, size)
 
 
+async def still(uow: Uow, mark: Mark | None, now: Mark) -> Mark:
+    """What a file shall remember: `now`; or for ever the mark that the log has no more, since that is the proof."""
+    if mark is None or mark.id == 0 or await store.hash_of(uow.session, mark.id) == mark.hash:
+        return now
+    return mark
+
+
 async def verify(uow: Uow) -> Verdict:
-    """Compute the whole chain anew: no entry altered, none missing, none behind the head or short of it (R-5c)."""
-    head = await heads.read(uow.session)
-    last, hash = 0, FIRST
-    while some := await store.behind(uow.session, last):
-        for entry in some:
-            if entry.id != last + 1 or entry.prev_hash != hash or entry.hash != entry.computed():
-                return Verdict(ok=False, checked=last, first_bad=last + 1, head=head.audit_id)
-            last, hash = entry.id, entry.hash
-    if (last, hash) != (head.audit_id, head.audit_hash):
-        return Verdict(ok=False, checked=last, first_bad=min(last, head.audit_id) + 1, head=head.audit_id)
-    return Verdict(ok=True, checked=last, first_bad=None, head=head.audit_id)
+    """Compute the whole chain anew: no entry altered, none missing, none behind the head or short of it (R-5c).
+
+    Where this node keeps a file, the log must have what that remembers: whoever removes the newest entries and sets the
+    head back is found out by it. Others may write meanwhile; hashes are made off the loop's thread.
+    """
+    mark = uow.registry.audited
+    followed = Followed(mark=mark)
+    while True:
+        head = await heads.read(uow.session)
+        rows = await store.behind(uow.session, followed.last)
+        if not rows:
+            break
+        if not await asyncio.to_thread(followed.take, rows):
+            return followed.verdict(head, followed.last + 1)
+    if (followed.last, followed.hash) != (head.audit_id, head.audit_hash):
+        return followed.verdict(head, min(followed.last, head.audit_id) + 1)
+    if mark and mark.id > followed.last:
+        return followed.verdict(head, followed.last + 1)
+    return followed.verdict(head, None)
+
+
+@dataclass(slots=True)
+class Followed:
+    """How far the chain was followed, and what its last entry says."""
+
+    mark: Mark | None = None
+    last: int = 0
+    hash: str = FIRST
+
+    def take(self, rows: Iterable[Row]) -> bool:
+        """Go on by some rows; whether each is the next one, as it was written."""
+        for row in rows:
+            try:
+                entry = store.from_row(row)
+                is_next = (entry.id, entry.prev_hash, entry.hash) == (self.last + 1, self.hash, entry.computed())
+            except (AttributeError, TypeError, ValueError):  # it is no entry any more
+                return False
+            if not is_next or (self.mark and self.mark.id == entry.id and self.mark.hash != entry.hash):
+                return False
+            self.last, self.hash = entry.id, entry.hash
+        return True
+
+    def verdict(self, head: Head, first_bad: int | None) -> Verdict:
+        return Verdict(ok=first_bad is None, checked=self.last, first_bad=first_bad, head=head.audit_id)

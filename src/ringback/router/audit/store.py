@@ -8,12 +8,14 @@ from ringback.kit.db import Row, Session, Statement
 from ringback.router.audit.model import Entry
 from ringback.router.tables import audit_log
 
-PAGE: Final = 500
+PAGE: Final = 100
+"""Rows of one read of the whole log: making them holds the loop for a millisecond."""
 COLUMNS: Final = tuple(column.name for column in audit_log.columns)
 WHOLE: Final = select(audit_log)
 
 ADD = Statement(insert(audit_log), *COLUMNS)
 BEHIND = Statement(WHOLE.where(audit_log.c.id > bindparam("after")).order_by(audit_log.c.id).limit(PAGE))
+HASH_OF = Statement(select(audit_log.c.hash).where(audit_log.c.id == bindparam("of")))
 NEWEST: Final = (
     WHOLE.where(audit_log.c.id < bindparam("before")).order_by(audit_log.c.id.desc()).limit(bindparam("size"))
 )
@@ -29,9 +31,15 @@ async def add(session: Session, entry: Entry) -> None:
     await session.run(ADD, **{name: getattr(entry, name) for name in COLUMNS})
 
 
-async def behind(session: Session, id: int) -> list[Entry]:
-    """Some entries behind `id`, in order; none at the end."""
-    return [from_row(row) for row in await session.all(BEHIND, after=id)]
+async def behind(session: Session, id: int) -> list[Row]:
+    """Some rows behind `id`, in order; none at the end."""
+    return await session.all(BEHIND, after=id)
+
+
+async def hash_of(session: Session, id: int) -> str | None:
+    """The hash of an entry, where there is one of that id."""
+    row = await session.one(HASH_OF, of=id)
+    return str(row["hash"]) if row else None
 
 
 async def latest(session: Session, of: str | None, before: int, size: int) -> list[Entry]:

@@ -14,6 +14,8 @@ from ringback.kit import files
 from ringback.kit.errors import Failure
 from ringback.kit.uow import Work
 from ringback.router import store as heads
+from ringback.router.audit import service as audit
+from ringback.router.audit.model import Mark
 from ringback.router.canonical import checksum_of, text_of, time_of
 from ringback.router.extensions.following import Pause, woken_or_late
 from ringback.router.extensions.loading import Loader
@@ -108,22 +110,33 @@ class Keeper:
         except OSError as error:
             log.error("the registry is not kept", action="registry", file=str(self._path), error=error.strerror)
         else:
-            self.kept = kept
+            self._remember(kept)
+
+    async def recall(self) -> None:
+        """What the file of an earlier run says: it is proof of what the audit log was."""
+        if self.kept is None and (found := await asyncio.to_thread(read, self._path)):
+            self._remember(found[0])
 
     async def restore(self) -> bool:
         """Serve what the file says; whether there is a file that is whole."""
         found = await asyncio.to_thread(read, self._path)
         if found is None:
             return False
-        self.kept, snapshot = found
-        self._loader.serve_kept(snapshot, self.kept.taken_at)
+        kept, snapshot = found
+        self._remember(kept)
+        self._loader.serve_kept(snapshot, kept.taken_at)
         log.warning("the registry is served from its file", action="registry", revision=snapshot.revision)
         return True
 
     async def _of(self, uow: Uow, snapshot: Snapshot) -> Kept:
         head = await heads.read(uow.session)
+        mark = await audit.still(uow, self._loader.registry.audited, Mark(head.audit_id, head.audit_hash))
         keys = [key async for key in self._keys(uow)]
-        return Kept(uow.now, snapshot.revision, snapshot.checksum, head.audit_id, head.audit_hash, keys)
+        return Kept(uow.now, snapshot.revision, snapshot.checksum, mark.id, mark.hash, keys)
+
+    def _remember(self, kept: Kept) -> None:
+        self.kept = kept
+        self._loader.registry.audited = Mark(kept.audit_id, kept.audit_hash)
 
     def _write(self, kept: Kept, snapshot: Snapshot) -> None:
         head = {**asdict(kept), "taken_at": None}

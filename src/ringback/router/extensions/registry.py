@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from ringback.router.audit.model import Mark
 from ringback.router.canonical import moved_checksum, whole_checksum
 from ringback.router.extensions.model import TYPES, ExtensionDisabled, ExtensionNotFound, RouterExtension, Type
 
@@ -75,6 +76,8 @@ class Registry:
         self.snapshot = EMPTY
         self.hits = 0
         self.misses = 0
+        self.audited: Mark | None = None
+        """The newest entry of the audit log that a file of this node remembers, where it keeps one."""
         self.watchers: list[Callable[[], None]] = []
         """Called after each new snapshot, in the thread of whoever installs it; they must be quick and not raise."""
 
