@@ -30,7 +30,7 @@ RANDOM: Final = {
     "hash": r"\b[0-9a-f]{12}\b",
 }
 """Kind → how a value of it looks on the wire; `state` is what an ETag or an If-Match quotes."""
-SHOWN: Final = ("Location", "ETag", "Allow", "WWW-Authenticate")
+SHOWN: Final = ("Location", "ETag", "Allow", "WWW-Authenticate", "Idempotent-Replay")
 """Headers of an answer that are worth a line."""
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from ringback.api.openapi import REFUSALS, WEBHOOKS
+from ringback.api.openapi import WEBHOOKS
+from ringback.api.parts import REFUSALS
 from ringback.app import REST, RPC
 from ringback.kit.pages import Cursor, cursor_of
 from ringback.kit.routing import parse_id

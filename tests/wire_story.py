@@ -15,6 +15,8 @@ from tests.world import PASSWORD, World
 CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
 NOBODY: Final = "00000000-0000-4000-8000-000000000000"
 OF: Final = {"customer_id": CUSTOMER}
+ONCE: Final = "order-7c41"
+"""A key for a request that may be sent again."""
 NOTHING: Final = "000000000000"
 """A hash that leads nowhere."""
 NOT_RANDOM: Final = (CUSTOMER, NOBODY, NOTHING, str(NIL))
@@ -85,7 +87,10 @@ async def a_peer_is_refused(say: Recorder) -> None:
 
 
 async def a_customer_makes_an_extension(say: Recorder) -> None:
-    made = (await say.rest("POST", "/v1.0/extensions", {"extension": "1002", "password": PASSWORD}, code=201)).json()
+    asked = {"extension": "1002", "password": PASSWORD}
+    made = (await say.rest("POST", "/v1.0/extensions", asked, code=201, idempotency_key=ONCE)).json()
+    again = "The same once more, which changes nothing:"
+    await say.rest("POST", "/v1.0/extensions", asked, again, code=201, idempotency_key=ONCE)
     one = f"/v1.0/extensions/{made['id']}"
     first = await say.rest("GET", "/v1.0/extensions?page_size=1", about="The first page:")
     next = f"/v1.0/extensions?page_size=1&page_token={first.json()['next_page_token']}"
@@ -140,6 +145,7 @@ async def a_customer_is_refused(say: Recorder) -> None:
     await say.rest("POST", "/v1.0/extensions", {"extension": "1001"}, code=409)
     await say.rest("PUT", "/v1.0/customer_domain", {"domain_label": "acme-2"}, code=409)
     await say.rest("POST", "/v1.0/extensions", {"extension": "1003"}, code=415, content_type="text/plain")
+    await say.rest("POST", "/v1.0/extensions", {"extension": "1003"}, code=422, idempotency_key=ONCE)
     limits = partial(realms.set_limits, customer_id=say.world.customer, extension=1, trunk=None)
     await say.world.ringback.work.write(limits)
     await say.rest("POST", "/v1.0/extensions", {"extension": "1003"}, code=429)

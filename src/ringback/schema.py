@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from ringback.customers.keys import store as keys
-from ringback.kit import inbox, outbox, stale
+from ringback.kit import inbox, outbox, replays, stale
 from ringback.registrar import tables as registrar
 from ringback.router import tables as router
 from ringback.sip import edge
@@ -17,6 +17,7 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     outbox.metadata,
     inbox.metadata,
     stale.metadata,
+    replays.metadata,
     keys.metadata,
 )
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)

@@ -18,7 +18,9 @@ JUDGED_AS_A_WHOLE = ("put_trunk", "patch_trunk")
 
 def checks_of(name: str) -> dict[str, Any]:
     """What an operation is not held to."""
-    found: dict[str, Any] = {"positive_data_acceptance": {"expected-statuses": ["2xx", 304, 400, 401, 403, 404, 409]}}
+    found: dict[str, Any] = {
+        "positive_data_acceptance": {"expected-statuses": ["2xx", 304, 400, 401, 403, 404, 409, 422]}
+    }
     if name not in JUDGED_AS_A_WHOLE:
         found["use_after_free"] = {"enabled": False}  # a deleted one has a history, and can be restored
     return found
@@ -26,6 +28,7 @@ def checks_of(name: str) -> dict[str, Any]:
 
 SETTINGS = {
     "seed": 1,
+    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 304, 401, 403, 404, 409, 422, 429, "5xx"]}},
     "generation": {"max-examples": 3, "deterministic": True, "database": "none"},
     "operations": [
         {"include-operation-id": name, "checks": checks_of(name)}
@@ -35,7 +38,8 @@ SETTINGS = {
 """All of its checks and phases (examples, coverage, fuzzing, stateful), the same requests at each run.
 
 A change of a trunk is judged by what the trunk is afterwards (registrar 6), what is asked of the router by rules that
-each have a name (router 3), a whole number with a point among them: no schema of the request can say that.
+each have a name (router 3), a whole number with a point among them: no schema of the request can say that. Nor can it
+that a key stands for another request already (422).
 """
 
 

@@ -31,20 +31,29 @@ def is_object(shape: type[msgspec.Struct]) -> bool:
     return not {"id", "customer_id"}.isdisjoint(shape.__struct_fields__)
 
 
+def without_secrets(data: msgspec.Struct | msgspec.Raw) -> msgspec.Struct | msgspec.Raw:
+    """An object as everybody may see it: what is shown once is empty."""
+    if not isinstance(data, msgspec.Raw) and "password" in data.__struct_fields__:
+        return msgspec.structs.replace(data, password="")
+    return data
+
+
 def etag(data: msgspec.Struct) -> str:
     """A strong entity tag of an object as everybody may see it: a password shown once does not count."""
-    if "password" in data.__struct_fields__:
-        data = msgspec.structs.replace(data, password="")
-    return f'"{sha256(msgspec.json.encode(data)).hexdigest()[:32]}"'
+    return f'"{sha256(msgspec.json.encode(without_secrets(data))).hexdigest()[:32]}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking: a customer's own credential, or (`None`) the platform's; what it is called and what it may do."""
+    """Who is asking: a customer's own credential, or (`None`) the platform's; what it is called and what it may do.
+
+    `identity` tells it from all others of the customer, or of the platform, whatever they are called.
+    """
 
     customer_id: UUID | None
     name: str = ""
     roles: frozenset[str] = frozenset()
+    identity: str = ""
 
     @property
     def is_operator(self) -> bool:
@@ -78,13 +87,23 @@ class Call(Generic[U]):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. `location` is where a new object lives, `tag` the state of one that has a revision of its own."""
+    """What goes back. `location` is where a new object lives, `tag` the state of one that has a revision of its own.
 
-    data: msgspec.Struct
+    `data` is JSON already where it was answered before.
+    """
+
+    data: msgspec.Struct | msgspec.Raw
     status: int = 200
     location: str | None = None
     tag: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def entity_tag(self) -> str | None:
+        """The state of the object, if it is one."""
+        if self.tag or isinstance(self.data, msgspec.Raw) or not is_object(type(self.data)):
+            return self.tag
+        return etag(self.data)
 
 
 Route = Callable[[Call[Any]], Awaitable[Answer]]

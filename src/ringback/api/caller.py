@@ -80,7 +80,7 @@ async def _holder(uow: Uow, authorization: str | None) -> Caller:
     if key is None or (key.customer_id is None and PLATFORM.isdisjoint(key.roles)):
         raise InvalidCredentials
     roles = frozenset(key.roles) if key.customer_id is None else frozenset(key.roles) - {OPERATOR}
-    return Caller(key.customer_id, f"key:{key.name}", roles)
+    return Caller(key.customer_id, f"key:{key.name}", roles, f"key:{key.id}")
 
 
 def _agent(token: str, uow: Uow) -> Caller:
@@ -121,7 +121,8 @@ def _agent_caller(claimed: object) -> Caller:
     permission = found.get("permission")
     if type(permission) is not int or not permission & MAY_MANAGE:
         raise PermissionDenied
-    return Caller(customer_id, f"agent:{found.get('id', '')}", frozenset({MANAGER}))
+    name = f"agent:{found.get('id', '')}"
+    return Caller(customer_id, name, frozenset({MANAGER}), name)
 
 
 def _named(text: str | None) -> UUID:

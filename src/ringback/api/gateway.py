@@ -11,8 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ringback.api import repeat
 from ringback.api import request as asked
-from ringback.api.call import Answer, Call, Caller, Route, etag, is_object
+from ringback.api.call import Answer, Call, Caller, Route
 from ringback.api.caller import customer_of, who
 from ringback.customers.rights import require
 from ringback.kit.columns import NIL
@@ -122,19 +123,22 @@ async def _read(
         customer_id = faults.of(lambda: customer_of(caller, named))
     filters = faults.of(lambda: asked.read_query(about.get("query"), query))
     body = faults.of(lambda: asked.read_body(about.get("body"), raw))
+    key = faults.of(lambda: repeat.key_of(request, found.route))
     if found.faults:
         raise InvalidId(*found.faults, *faults.found)
     if customer_id is None or faults.found:
         raise ValidationFailed(*faults.found)
     if_match = request.headers.get("if-match")
-    return lambda uow: found.route.answer(
-        Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id)
-    )
+
+    async def run(uow: Any) -> Answer:
+        return await found.route.answer(Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id))
+
+    return repeat.once(run, key, request, raw, caller)
 
 
 def _response(request: Request, answer: Answer) -> Response:
     headers = dict(answer.headers)
-    if tag := answer.tag or (etag(answer.data) if is_object(type(answer.data)) else None):
+    if tag := answer.entity_tag:
         headers["etag"] = tag
         if request.method in READING and _is_known(request, headers["etag"]):
             return Response(status_code=304, headers=headers)

@@ -10,6 +10,8 @@ import msgspec
 from ringback import __version__
 from ringback.api.call import Nothing, Route, is_object
 from ringback.api.examples import ABOUT, ANSWERS, EVENTS, EXAMPLES, PATH
+from ringback.api.parts import HEADERS, KEYS, PARAMETERS, REFUSALS, Error
+from ringback.api.repeat import takes_key
 from ringback.kit.reading import fields_of
 from ringback.kit.routing import Route as Entry
 from ringback.kit.routing import Routes, key
@@ -36,42 +38,6 @@ TAGS: Final = {
     "customer_domain": "The domain that your phones live under.",
     "router": "The registry of router extensions: processors that requests go through.",
 }
-REFUSALS: Final = {
-    400: "The request is wrong; every faulty field is named.",
-    401: "There is no valid access key.",
-    403: "The account is frozen, or the key may not do this.",
-    404: "There is no such thing here.",
-    409: "It exists already, or the state of things does not allow this.",
-    412: "The object is not what `If-Match` says.",
-    429: "The customer has as many as allowed.",
-    413: "The body is larger than 1 MiB.",
-    415: "The body is not sent as application/json.",
-    503: "The database, or another service that is needed, does not answer.",
-}
-
-
-class ErrorDetail(msgspec.Struct, frozen=True):
-    """One field that is wrong."""
-
-    field: str
-    description: str
-    rule: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """What went wrong: `reason` is for programs, `message` for people."""
-
-    status: str
-    reason: str
-    message: str
-    request_id: str
-    details: list[ErrorDetail] = []
-
-
-class Error(msgspec.Struct, frozen=True):
-    """The envelope of every error."""
-
-    error: ErrorBody
 
 
 def description(routes: Routes[Route]) -> dict[str, Any]:
@@ -100,32 +66,6 @@ def description(routes: Routes[Route]) -> dict[str, Any]:
             "securitySchemes": {"accessKey": {"type": "http", "scheme": "bearer", "description": KEYS}},
         },
     }
-
-
-KEYS: Final = "An access key: `rb_` and 43 characters."
-REQUEST_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
-PARAMETERS: Final[dict[str, Any]] = {
-    "customer_id": {
-        "name": "customer_id",
-        "in": "query",
-        "description": "Which customer: required with the platform operator's key, refused with a customer's.",
-        "schema": {"type": "string", "format": "uuid"},
-    },
-    "if_none_match": {
-        "name": "If-None-Match",
-        "in": "header",
-        "description": "The `ETag` of what you have: 304 if it is still so.",
-        "schema": {"type": "string"},
-    },
-}
-HEADERS: Final[dict[str, Any]] = {
-    "X-Request-Id": {
-        "description": "The request's own id if it sent a usable one, else a new one; our logs have it too.",
-        "schema": REQUEST_ID,
-    },
-    "ETag": {"description": "Names this state of the object.", "schema": {"type": "string"}},
-    "Location": {"description": "Where the new object lives.", "schema": {"type": "string"}},
-}
 
 
 def _schemas(routes: Routes[Route]) -> dict[str, Any]:
@@ -209,6 +149,8 @@ def _parameters(route: Entry[Route]) -> list[dict[str, Any]]:
         found.append({"name": name, "in": "query", **({"required": True} if name in required else {}), **_plain(field)})
     if route.method == "GET" and is_object(route.about["answers"]):
         found.append({"$ref": "#/components/parameters/if_none_match"})
+    if takes_key(route):
+        found.append({"$ref": "#/components/parameters/idempotency_key"})
     return found if "right" in route.about else [*found, {"$ref": "#/components/parameters/customer_id"}]
 
 
@@ -228,6 +170,7 @@ def _success(route: Entry[Route]) -> dict[str, Any]:
         "X-Request-Id",
         *(["ETag"] if is_object(shape) else []),
         *(["Location"] if "status" in route.about else []),
+        *(["Idempotent-Replay"] if takes_key(route) else []),
     ]
     return {
         "description": _words(shape.__doc__),
@@ -244,6 +187,8 @@ def _refusals(route: Entry[Route]) -> dict[str, Any]:
         codes |= {412}
     if route.method in ("POST", "PUT", "PATCH"):
         codes |= {409, 413, 415}
+    if takes_key(route):
+        codes |= {422}
     if "status" in route.about:
         codes |= {429}
     found: dict[str, Any] = {

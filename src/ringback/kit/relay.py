@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from ringback.kit import outbox
+from ringback.kit import outbox, replays
 from ringback.kit.columns import NIL
 from ringback.kit.errors import Failure
 from ringback.kit.events import Message, Publisher
@@ -64,11 +64,12 @@ class Relay:
         return sum(answer for answer in answers if isinstance(answer, int))
 
     async def prune(self) -> None:
-        """Forget the events that were published long ago."""
-        forgotten = outbox.BATCH
-        while forgotten == outbox.BATCH:
-            forgotten = await self._work.write(outbox.prune)
-            await asyncio.sleep(0)
+        """Forget the events that were published long ago, and what was answered long ago."""
+        for some, batch in ((outbox.prune, outbox.BATCH), (replays.prune, replays.BATCH)):
+            forgotten = batch
+            while forgotten == batch:
+                forgotten = await self._work.write(some)
+                await asyncio.sleep(0)
 
     async def _pass_on_news(self) -> None:
         while True:

@@ -1,0 +1,81 @@
+"""What the operations of the API's description have in common: parameters, headers, refusals, the error envelope."""
+
+from typing import Any, Final
+
+import msgspec
+
+from ringback.api.repeat import HEADER, KEY
+
+REFUSALS: Final = {
+    400: "The request is wrong; every faulty field is named.",
+    401: "There is no valid access key.",
+    403: "The account is frozen, or the key may not do this.",
+    404: "There is no such thing here.",
+    409: "It exists already, the state of things does not allow this, or its first try is still running.",
+    412: "The object is not what `If-Match` says.",
+    429: "The customer has as many as allowed.",
+    413: "The body is larger than 1 MiB.",
+    415: "The body is not sent as application/json.",
+    422: "The `Idempotency-Key` stands for another request.",
+    503: "The database, or another service that is needed, does not answer.",
+}
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """One field that is wrong."""
+
+    field: str
+    description: str
+    rule: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """What went wrong: `reason` is for programs, `message` for people."""
+
+    status: str
+    reason: str
+    message: str
+    request_id: str
+    details: list[ErrorDetail] = []
+
+
+class Error(msgspec.Struct, frozen=True):
+    """The envelope of every error."""
+
+    error: ErrorBody
+
+
+KEYS: Final = "An access key: `rb_` and 43 characters."
+REQUEST_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+PARAMETERS: Final[dict[str, Any]] = {
+    "customer_id": {
+        "name": "customer_id",
+        "in": "query",
+        "description": "Which customer: required with the platform operator's key, refused with a customer's.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "if_none_match": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` of what you have: 304 if it is still so.",
+        "schema": {"type": "string"},
+    },
+    "idempotency_key": {
+        "name": HEADER,
+        "in": "header",
+        "description": "The same request under the same key is done once and answered as it was then, for 24 hours.",
+        "schema": {"type": "string", "pattern": f"^{KEY}$"},
+    },
+}
+HEADERS: Final[dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "The request's own id if it sent a usable one, else a new one; our logs have it too.",
+        "schema": REQUEST_ID,
+    },
+    "ETag": {"description": "Names this state of the object.", "schema": {"type": "string"}},
+    "Location": {"description": "Where the new object lives.", "schema": {"type": "string"}},
+    "Idempotent-Replay": {
+        "description": "`true`: this was done before, and is answered as it was then, without passwords.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
