@@ -61,7 +61,11 @@ def test_only_the_sip_room_says_ps() -> None:
 def test_one_place_commits() -> None:
     commits = [module.name for module in modules() if re.search(r"\.commit\(\)", module.text)]
 
-    assert commits == ["kit/pair.py", "kit/uow.py"]  # the pair passes it on to both of its databases
+    assert commits == [
+        "kit/awaited.py",
+        "kit/pair.py",
+        "kit/uow.py",
+    ]  # the first two pass it on to the databases behind them
 
 
 def test_sql_text_stands_in_a_store_or_on_the_floor() -> None:

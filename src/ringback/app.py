@@ -137,7 +137,7 @@ def assemble(
     news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
     router = _router(settings, opened.database, clock, news.set)
-    site = Site(work, settings, Routes(*_tables(settings)), memory, is_reached, nats)
+    site = Site(work, settings, Routes(*_tables(settings)), memory, is_reached, nats, router.loader)
     return Ringback(
         settings=settings,
         database=opened.database,
@@ -145,8 +145,8 @@ def assemble(
         billing=billing,
         work=work,
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
-        gateway=Gateway(site.routes, work, site.public_pages(), router.work),
-        metrics=Gateway(Routes(), work, site.metrics_pages(), router.work),
+        gateway=Gateway(site.routes, work, site.public_pages(), router.work, router.node.kept_key),
+        metrics=Gateway(Routes(), work, site.metrics_pages(), router.work, router.node.kept_key),
         relay=Relay(work, list(_ways(settings, memory.metrics, bus, exchange, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),

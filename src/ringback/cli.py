@@ -34,7 +34,7 @@ from ringback.registrar.realms import cli as realms
 from ringback.registrar.trunks import cli as trunks
 from ringback.router.audit import cli as router_audit
 from ringback.router.extensions import cli as router_extensions
-from ringback.settings import DaemonSettings, Settings
+from ringback.settings import DaemonSettings, RouterDaemonSettings, Settings
 from ringback.terminal import new_app, with_settings
 from ringback.transports import local
 
@@ -59,6 +59,7 @@ router.command()(schema.migrate)
 app = new_app("Ringback: the control plane behind SIP registrars.")
 sip = new_app("What SIP servers need.")
 manager = new_app("The service registrar-manager alone, on a carrier's servers.", asks=False)
+routing = new_app("The service router-manager alone, on a carrier's servers.", asks=False)
 app.add_typer(registrar, name="registrar-control")
 app.add_typer(router, name="router-control")
 app.add_typer(schema.app, name="db")
@@ -74,6 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def registrar_manager(arguments: Sequence[str] | None = None) -> NoReturn:
     terminal.run(manager, "registrar-manager", sys.argv[1:] if arguments is None else arguments)
+
+
+def router_manager(arguments: Sequence[str] | None = None) -> NoReturn:
+    terminal.run(routing, "router-manager", sys.argv[1:] if arguments is None else arguments)
 
 
 def registrar_control(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -102,6 +107,13 @@ def up(settings: Settings) -> None:
 @partial(with_settings, kind=DaemonSettings)
 def registrar_daemon(settings: DaemonSettings) -> None:
     """Serve requests and events over RabbitMQ, until SIGTERM or Ctrl-C."""
+    uvloop.run(server.alone(settings))
+
+
+@routing.command()
+@partial(with_settings, kind=RouterDaemonSettings)
+def router_daemon(settings: RouterDaemonSettings) -> None:
+    """Keep the registry of router extensions and serve its REST, until SIGTERM or Ctrl-C."""
     uvloop.run(server.alone(settings))
 
 

@@ -11,8 +11,9 @@ from typing import Final
 import structlog
 from sqlalchemy import URL, MetaData
 
+from ringback.kit.awaited import Awaited
 from ringback.kit.db import Database, Refused, Schemas, Statement
-from ringback.kit.errors import CannotStart, DatabaseUnavailable
+from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.link import Busy, Engine, Line, Link, Lost
 from ringback.kit.pair import Pair
 from ringback.kit.remote import CONNECTING, RemoteDatabase, told
@@ -54,6 +55,26 @@ async def opened(settings: Settings, watch: Watch | None = None, *, writes: bool
         found.database.close()
 
 
+@asynccontextmanager
+async def awaited(settings: Settings) -> AsyncIterator[Opened]:
+    """The same for who has something to do without them: while nobody answers there, it goes on, and looks again."""
+
+    async def open() -> Database:
+        await asyncio.to_thread(require_schema, settings)
+        return (await connect(settings)).database
+
+    database = Awaited(open)
+    try:
+        async with asyncio.timeout(CONNECTING):
+            await database.there()
+    except (DatabaseAway, DatabaseUnavailable, TimeoutError) as error:
+        log.error("the database is away", action="start", error=str(error) or "no answer yet")
+    try:
+        yield Opened(database)
+    finally:
+        database.close()
+
+
 async def connect(settings: Settings, watch: Watch | None = None, *, writes: bool = True) -> Opened:
     """The same without a look at the schema, and to be closed by the caller.
 
@@ -67,6 +88,8 @@ async def connect(settings: Settings, watch: Watch | None = None, *, writes: boo
     schemas = Schemas(await _schema(own, settings), await _schema(theirs, settings))
     if writes and (lack := await _lack(own, settings, schemas, OWN_RIGHTS)):
         raise CannotStart(f"database_dsn_bin: {LACKS} {lack}")
+    if not settings.has_registrar:
+        return Opened(remote(settings, own, schemas, OWN_TABLES + ROUTER_TABLES, watch))
     if is_one_server(own, theirs):
         if not (why := await _why_two(own, settings, schemas)):
             log.info("one transaction for both databases", action="start")
@@ -171,7 +194,8 @@ async def _link(url: URL, settings: Settings) -> AsyncIterator[Link]:
 def places(settings: Settings) -> Mapping[commands.Name, URL]:
     """Where each of the databases is that have migrations."""
     own, asterisk = settings.databases
-    return {"bin": own, "asterisk": asterisk, "router": own}
+    beside: Mapping[commands.Name, URL] = {"asterisk": asterisk} if settings.has_registrar else {}
+    return {"bin": own, **beside, "router": own}
 
 
 def lock_of(file: Path) -> Path:

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from ringback.customers.keys import service as keys
+from ringback.customers.keys.model import AccessKey, token_hash
 from ringback.kit.db import Database
 from ringback.kit.dsn import parse_dsn
+from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.hearing import Ear, Hearing
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.kit.uow import Work
@@ -39,6 +41,7 @@ class Upkeep:
     """
 
     def __init__(self, settings: Settings, database: Database, work: Work[Uow], loader: Loader) -> None:
+        self._work = work
         self.presence = Presence(work, loader)
         self.daily = Daily(work)
         self.keeper: Keeper | None = None
@@ -55,6 +58,14 @@ class Upkeep:
         self.hearing = (
             Hearing(ear_of(settings), CHANNEL, self.follower.heard, self.follower.missed) if is_told else None
         )
+
+    def kept_key(self, token: str) -> AccessKey | None:
+        """The key of a token by what is kept of the keys; `DatabaseUnavailable` where nothing is."""
+        if self.keeper is None or self.keeper.kept is None:
+            raise DatabaseUnavailable
+        hash = token_hash(token)
+        found = next((AccessKey.of(one) for one in self.keeper.kept.keys if one["token_hash"] == hash), None)
+        return found if found and found.works(self._work.now()) else None
 
     async def run(self) -> None:
         """Until cancelled: follow the database, keep the file, tell the other nodes; then take leave of them."""
@@ -79,9 +90,4 @@ def ear_of(settings: Settings) -> Callable[[], Awaitable[Ear]]:
 async def access_keys(uow: Uow) -> AsyncIterator[dict[str, Any]]:
     """The access keys that work, as the file keeps them: their hashes, whose they are, and what they may do."""
     async for key in keys.working(uow):
-        yield {
-            "hash": key.token_hash,
-            "customer_id": key.customer_id and str(key.customer_id),
-            "roles": list(key.roles),
-            "tm_expire": key.tm_expire and key.tm_expire.isoformat(),
-        }
+        yield key.document()

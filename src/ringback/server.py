@@ -14,8 +14,8 @@ import structlog
 from ringback import first_start
 from ringback.api.listen import Http, certificate, listening, url_of
 from ringback.app import Ringback, assemble
-from ringback.databases import lock_of, make_schema, opened
-from ringback.kit.errors import CannotStart
+from ringback.databases import Opened, awaited, lock_of, make_schema, opened
+from ringback.kit.errors import CannotStart, DatabaseUnavailable
 from ringback.kit.lock import only_one
 from ringback.kit.secret import Secret
 from ringback.registrar.events import PUBLISHER
@@ -86,23 +86,20 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
     broker, nats = broker_of(settings), nats_of(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_alone_on_file(settings))
-        found = await stack.enter_async_context(opened(settings))
+        found = await stack.enter_async_context(_found(settings))
         ringback = await stack.enter_async_context(
             contextlib.aclosing(assemble(settings, found, nats=nats, **_ways(settings, broker)))
         )
         await ringback.memory.require()
-        await ringback.work.write(require_recorded)
+        if settings.has_registrar:
+            await ringback.work.write(require_recorded)
         ports = Ports.of(settings, stack)
         url = url_of(ports.rest, "https" if tls else "http") if ports.rest else ""
-        keys, first = await first_start.ensure(ringback.work, home, url) if home else (None, False)
+        keys, first = await _first_keys(ringback, home, url)
         servers = [(ports.metrics, Http.of(ringback.metrics, settings))]
         if ports.rest:
             servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
-        if broker:
-            await _connected(ringback, broker, stack)
-        if nats:
-            stack.push_async_callback(nats.close)
-            await nats.start()
+        await _connected(ringback, broker, nats, stack)
         if settings.runs(PUBLISHER) or settings.runs(ROUTER):
             await stack.enter_async_context(_in_background(ringback.relay.run()))
         if settings.runs(PUBLISHER):
@@ -122,15 +119,35 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
                 await broker.drain(settings.drain_timeout)
 
 
-async def _connected(ringback: Ringback, broker: Broker, stack: contextlib.AsyncExitStack) -> None:
-    """All that this process does at the broker, until the stack ends."""
+def _found(settings: Settings) -> contextlib.AbstractAsyncContextManager[Opened]:
+    """A router alone has its file to serve, or at least a port that says what is wrong, while its database is away."""
+    return opened(settings) if settings.has_registrar or settings.is_embedded else awaited(settings)
+
+
+async def _first_keys(ringback: Ringback, home: Path | None, url: str) -> tuple[first_start.Keys | None, bool]:
+    if home is None:
+        return None, False
+    try:
+        return await first_start.ensure(ringback.work, home, url)
+    except DatabaseUnavailable:
+        if ringback.settings.has_registrar:
+            raise
+        return first_start.read(home), False
+
+
+async def _connected(
+    ringback: Ringback, broker: Broker | None, nats: "Link | None", stack: contextlib.AsyncExitStack
+) -> None:
+    """All that this process does at the broker and at NATS, where they are, until the stack ends."""
     settings, billing = ringback.settings, ringback.billing
-    if settings.runs(PUBLISHER):
+    if broker and settings.runs(PUBLISHER):
         gate = billing.gate if billing else None
         broker.serve(ringback.rpc.serve, prefetch=settings.rpc_prefetch, gate=gate)
         broker.follow(ringback.inbox.take, prefetch=settings.event_prefetch)
-    stack.push_async_callback(broker.close)
-    await broker.start()
+    for link in (broker, nats):
+        if link:
+            stack.push_async_callback(link.close)
+            await link.start()
 
 
 async def _at_work(ringback: Ringback, home: Path | None, stack: contextlib.AsyncExitStack) -> None:

@@ -164,7 +164,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> "Settings":
-        if (self.database_dsn_bin is None) != (self.database_dsn_asterisk is None):
+        if self.has_registrar and (self.database_dsn_bin is None) != (self.database_dsn_asterisk is None):
             raise ValueError("database_dsn_bin and database_dsn_asterisk: set both or neither")
         if f".{self.domain_name_extension}".endswith(f".{self.domain_name_trunk}"):
             raise ValueError("domain_name_trunk: must not be, or hold, domain_name_extension: realms would be the same")
@@ -196,11 +196,15 @@ class Settings(BaseSettings):
 
     @property
     def databases(self) -> tuple[URL, URL]:
-        """Where our own tables are, and where Asterisk's: without DSNs both in one SQLite file."""
-        if self.database_dsn_bin is None or self.database_dsn_asterisk is None:
+        """Where our own tables are, and where Asterisk's: without DSNs both in one SQLite file.
+
+        A router alone has nothing to do with Asterisk's.
+        """
+        own = self.database_dsn_bin
+        asterisk = self.database_dsn_asterisk if self.has_registrar else own
+        if own is None or asterisk is None:
             file = URL.create("sqlite", database=str(self.ringback_home / "ringback.db"))
             return file, file
-        own, asterisk = (self.database_dsn_bin, self.database_dsn_asterisk)
         return parse_dsn(own.get_secret_value()), parse_dsn(asterisk.get_secret_value())
 
     @property
@@ -248,6 +252,28 @@ class DaemonSettings(Settings):
     domain_name_extension: BaseDomain = Field(description="realms of extensions end in it")
     domain_name_trunk: BaseDomain = Field(description="realms of trunks end in it")
     rest_listen_address: AddressOrNone = Field("", description="where REST listens; empty: nowhere")
+    prometheus_listen_address: Address = Field(":2112", description="where metrics and health listen")
+
+
+class RouterSettings(Settings):
+    """The settings of a router that runs alone, and of the commands that work on its database."""
+
+    services: Services = Field(
+        "router-manager,api-manager", description="what this process runs: router-manager, with or without api-manager"
+    )
+
+    @field_validator("services")
+    @classmethod
+    def _alone(cls, text: str) -> str:
+        if "router-manager" not in (names := names_in(text)) or not {"all", "registrar-manager"}.isdisjoint(names):
+            raise ValueError("must be router-manager, with or without api-manager")
+        return text
+
+
+class RouterDaemonSettings(RouterSettings):
+    """The same where nothing of them is guessed."""
+
+    database_dsn_bin: Dsn = Field(description="our own database, a Go DSN or a URL")
     prometheus_listen_address: Address = Field(":2112", description="where metrics and health listen")
 
 

@@ -144,6 +144,7 @@ async def test_a_recovered_customer_may_go_on(http: httpx.AsyncClient, world: Wo
 async def test_a_revoked_key_is_refused_at_its_next_request_and_no_other(
     http: httpx.AsyncClient, world: World, path: str
 ) -> None:
+    assert (await world.ringback.router.loader.reload()).ok
     token = await world.key(world.customer)
     async with await world.http(token) as other:
         assert (await http.get(path)).status_code == (await other.get(path)).status_code == 200

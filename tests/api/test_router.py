@@ -6,9 +6,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from ringback.app import assemble
 from ringback.customers import rights
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import new_token
+from ringback.databases import Opened
 from tests.world import World
 
 pytestmark = pytest.mark.sqlite
@@ -261,3 +263,36 @@ async def test_a_customers_key_that_says_it_is_the_operators_is_none(ops: httpx.
 
     assert refusal(await someone.post(ROOT, json=UPPER)) == (403, "PERMISSION_DENIED")
     assert refusal(await someone.get("/v1.0/router/effective")) == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.contract("router R-11a, F-5")
+async def test_a_process_answers_for_the_services_that_it_runs(ops: httpx.AsyncClient, world: World) -> None:
+    router, registrar = ROOT, f"/v1.0/extensions?customer_id={world.customer}"
+    wanted = {
+        "all": {router: 200, registrar: 200},
+        "registrar-manager,api-manager": {router: 404, registrar: 200},
+        "router-manager,api-manager": {router: 200, registrar: 404},
+        "api-manager": {router: 404, registrar: 200},
+    }
+    seen = {}
+    for services in wanted:
+        process = assemble(world.settings.model_copy(update={"services": services}), Opened(world.ringback.database))
+        await process.router.loader.reload()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=process.gateway), base_url="http://ringback", headers=ops.headers
+        ) as http:
+            seen[services] = {path: (await http.get(path)).status_code for path in (router, registrar)}
+            described = (await http.get("/openapi.json")).json()["paths"]
+            assert (ROOT in described) == (seen[services][router] == 200)
+            about = (await http.get("/")).json()
+            assert services in ("all", ",".join(about["services"]))
+
+    assert seen == wanted
+
+
+@pytest.mark.contract("router R-1e, F-5")
+async def test_a_registry_that_was_never_loaded_is_not_an_empty_one(operator: httpx.AsyncClient) -> None:
+    for path in (ROOT, f"{ROOT}/pii_guard", "/v1.0/router/health", "/v1.0/router/effective"):
+        assert refusal(await operator.get(path)) == (503, "NOT_READY")
+    ready = (await operator.get("/ready")).json()
+    assert ready["router"] == {"status": "not ready", "source": "none", "revision": 0, "age_s": None}

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
+from ringback.spellings import SERVICES
 from tests.world import World
 
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -51,7 +52,7 @@ async def test_the_front_page_says_what_runs_with_links(nobody: httpx.AsyncClien
 
     about = (await nobody.get("/")).json()
 
-    assert (about["name"], about["services"], about["phones_online"]) == ("Ringback", ["registrar-manager"], 2)
+    assert (about["name"], about["services"], about["phones_online"]) == ("Ringback", list(SERVICES), 2)
     assert about["domains"] == {"extension": "registrar.localhost", "sip": "sip.localhost"}
     for link in about["links"].values():
         assert (await nobody.get(link)).status_code == 200

@@ -68,12 +68,12 @@ async def refused(program: str, *arguments: str, **settings: object) -> Ended:
 
 
 class Daemon:
-    """A running one; `log` is what it has logged so far, `metrics_url` where metrics and health are."""
+    """A running one; `log` is what it has logged so far, `metrics_url` where metrics and health are, `url` its REST."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.log: list[dict[str, object]] = []
-        self.metrics_url = ""
+        self.metrics_url = self.url = ""
         self._reading = asyncio.create_task(self._read())
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -120,7 +120,7 @@ class Daemon:
             said = msgspec.json.decode(line)
             self.log.append(said)
             if said["message"] == "started":
-                self.metrics_url = said["metrics"]
+                self.metrics_url, self.url = said["metrics"], said["rest"]
                 self._started.set()
             if said["message"] == "stopping":
                 self._stopping.set()

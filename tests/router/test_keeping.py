@@ -95,6 +95,9 @@ async def test_the_file_follows_changes_now_and_then_and_the_last_one_at_the_end
 
     async def pause(woken: asyncio.Event, seconds: float) -> None:
         pauses.append(seconds)
+        if len(pauses) == 1:
+            await woken.wait()
+            return
         paused.set()
         await ended.wait()
 
@@ -109,7 +112,7 @@ async def test_the_file_follows_changes_now_and_then_and_the_last_one_at_the_end
     await asyncio.wait({running})
 
     last = read(file)
-    assert pauses == [10.0]
+    assert pauses == [10.0, 10.0]
     assert first
     assert last
     assert (first[1].by_id["upper"].timeout_ms, last[1].by_id["upper"].timeout_ms) == (5000, 70)
@@ -128,7 +131,9 @@ async def test_the_file_has_the_hashes_of_keys_that_work_and_their_roles(node: N
 
     found = read(file)
     assert found
-    assert [(key["roles"], key["customer_id"], len(key["hash"])) for key in found[0].keys] == [(["operator"], None, 64)]
+    assert [(key["roles"], key["customer_id"], len(key["token_hash"])) for key in found[0].keys] == [
+        (["operator"], None, 64)
+    ]
     assert token.reveal() not in file.read_text()
 
 

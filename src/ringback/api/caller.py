@@ -1,6 +1,6 @@
 """Who is asking, and for which customer: decided in one place."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,9 +10,9 @@ from jwt.types import Options
 
 from ringback.api.call import Caller
 from ringback.customers.keys import service as keys
-from ringback.customers.keys.model import OPERATOR, PREFIX
+from ringback.customers.keys.model import OPERATOR, PREFIX, AccessKey
 from ringback.customers.rights import MANAGER, PLATFORM
-from ringback.kit.errors import PermissionDenied, Unauthenticated, ValidationFailed
+from ringback.kit.errors import DatabaseUnavailable, PermissionDenied, Unauthenticated, ValidationFailed
 from ringback.kit.routing import parse_id
 from ringback.registrar.realms import service as realms
 from ringback.registrar.work import Uow
@@ -54,10 +54,12 @@ def customer_of(caller: Caller, named: str | None) -> UUID:
 
 
 async def who(uow: Uow, *credentials: str) -> Caller:
-    """The holder of the one `Bearer` credential, unless it is a customer who is frozen or deleted."""
-    if len(credentials) > 1:
-        raise InvalidCredentials
-    caller = await _holder(uow, credentials[0] if credentials else None)
+    """The holder of the one `Bearer` credential, unless it is a customer who is frozen or deleted.
+
+    It is an access key, or a token of VoIPbin's agents.
+    """
+    token = _token(*credentials)
+    caller = _caller(await keys.holder(uow, token)) if token.startswith(PREFIX) else _agent(token, uow)
     if caller.customer_id is not None:
         if await realms.is_deleted(uow, caller.customer_id):
             raise InvalidCredentials
@@ -66,17 +68,25 @@ async def who(uow: Uow, *credentials: str) -> Caller:
     return caller
 
 
-async def _holder(uow: Uow, authorization: str | None) -> Caller:
-    """Whose access key it is, or whose agent's token of VoIPbin."""
-    if not authorization:
-        raise Unauthenticated
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        raise InvalidCredentials
-    token = token.strip()
+def who_by(find: Callable[[str], AccessKey | None], *credentials: str) -> Caller:
+    """The holder by the access keys that are known while the database is away; nobody else is let in then."""
+    token = _token(*credentials)
     if not token.startswith(PREFIX):
-        return _agent(token, uow)
-    key = await keys.holder(uow, token)
+        raise DatabaseUnavailable
+    return _caller(find(token))
+
+
+def _token(*credentials: str) -> str:
+    """What stands behind `Bearer`, once."""
+    if not any(credentials):
+        raise Unauthenticated
+    scheme, _, token = credentials[0].partition(" ")
+    if len(credentials) > 1 or scheme.lower() != "bearer":
+        raise InvalidCredentials
+    return token.strip()
+
+
+def _caller(key: AccessKey | None) -> Caller:
     if key is None or (key.customer_id is None and PLATFORM.isdisjoint(key.roles)):
         raise InvalidCredentials
     roles = frozenset(key.roles) if key.customer_id is None else frozenset(key.roles) - {OPERATOR}

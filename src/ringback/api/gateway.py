@@ -14,10 +14,11 @@ from starlette.types import Receive, Scope, Send
 from ringback.api import repeat
 from ringback.api import request as asked
 from ringback.api.call import Answer, Call, Caller, Route
-from ringback.api.caller import customer_of, who
-from ringback.customers.rights import require
+from ringback.api.caller import customer_of, who, who_by
+from ringback.customers.keys.model import AccessKey
+from ringback.customers.rights import Right, require
 from ringback.kit.columns import NIL
-from ringback.kit.errors import Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
+from ringback.kit.errors import DatabaseUnavailable, Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
 from ringback.kit.log import request_id_of
 from ringback.kit.reading import Faults
 from ringback.kit.routing import Found, Routes, WrongMethod
@@ -49,12 +50,23 @@ class MethodNotAllowed(InvalidArgument):
 class Gateway:
     """An ASGI application over a table of routes; `site` answers what needs no key (pages, health)."""
 
-    def __init__(self, routes: Routes[Route], work: Work[Uow], site: Mapping[str, Page], router: Work[Any]) -> None:
-        """`router` runs the routes that ask for a right; all others, and the look who asks, are `work`'s."""
+    def __init__(
+        self,
+        routes: Routes[Route],
+        work: Work[Uow],
+        site: Mapping[str, Page],
+        router: Work[Any],
+        kept_key: Callable[[str], AccessKey | None],
+    ) -> None:
+        """`router` runs the routes that ask for a right; all others, and the look who asks, are `work`'s.
+
+        `kept_key` knows the access keys where the database is away, or is `DatabaseUnavailable` too.
+        """
         self._routes = routes
         self._work = work
         self._site = site
         self._router = router
+        self._kept_key = kept_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -99,13 +111,23 @@ class Gateway:
             raise MethodNotAllowed(found.allowed)
         structlog.contextvars.bind_contextvars(action=f"{request.method} {found.route.pattern}")
         credentials = request.headers.getlist("authorization")
-        caller = await self._work.read(lambda uow: who(uow, *credentials))
-        if right := found.route.about.get("right"):
+        right = found.route.about.get("right")
+        caller = await self._who(credentials, right)
+        if right:
             require(caller.roles, right)
         run = await _read(request, found, caller, request_id)
         work: Work[Any] = self._router if right else self._work
         do = work.read if method == "GET" or found.route.about.get("reads") else work.write
         return _response(request, await do(run, patience=found.route.about.get("patience", PATIENCE)))
+
+    async def _who(self, credentials: list[str], right: Right | None) -> Caller:
+        """Who asks; for what is served without the database it need not be there."""
+        try:
+            return await self._work.read(lambda uow: who(uow, *credentials))
+        except DatabaseUnavailable:
+            if not right:
+                raise
+            return who_by(self._kept_key, *credentials)
 
 
 async def _read(

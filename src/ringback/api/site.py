@@ -23,8 +23,10 @@ from ringback.kit.outbox import pending
 from ringback.kit.routing import Routes
 from ringback.kit.uow import Work
 from ringback.registrar.work import Memory, Uow
+from ringback.router.extensions.loading import Loader
 from ringback.router.metrics import Nats
 from ringback.settings import Settings
+from ringback.spellings import SERVICES
 
 ASSETS: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
@@ -46,10 +48,15 @@ class Site:
         memory: Memory,
         is_reached: Callable[[], bool] | None = None,
         nats: Nats | None = None,
+        loader: Loader | None = None,
     ) -> None:
-        """`is_reached` says whether requests come through the broker, where there is one, `nats` whether events do."""
+        """`is_reached` says whether requests come through the broker, where there is one, `nats` whether events do.
+
+        `loader` has the router's registry, where it is served.
+        """
         self._is_reached = is_reached
         self._nats = nats
+        self._loader = loader
         self._work = work
         self._settings = settings
         self.routes = routes
@@ -85,7 +92,10 @@ class Site:
         return description(self.routes)
 
     async def ready(self, request: Request) -> Response:
-        """503 unless both databases answer and requests come through the broker; Redis is shown, and may be away."""
+        """503 unless both databases answer and requests come through the broker; Redis is shown, and may be away.
+
+        A router alone is ready when it has a registry, be it from its file.
+        """
         checks = {name: await self._check(statement) for name, statement in self._probes().items()}
         if self._is_reached:
             checks["broker"] = "ok" if self._is_reached() else BrokerUnavailable().sentence
@@ -94,7 +104,19 @@ class Site:
             checks["nats"] = "ok" if self._nats.is_connected else BrokerUnavailable().sentence
         if self._memory.shared:
             checks["redis"] = await self._memory.shared()
-        return json({"ready": fine, "checks": checks}, 200 if fine else 503)
+        router = self._router()
+        if not self._settings.has_registrar:
+            fine = router["router"]["status"] != "not ready"
+        return json({"ready": fine, "checks": checks, **router}, 200 if fine else 503)
+
+    def _router(self) -> dict[str, dict[str, Any]]:
+        """What the registry serves, from where, and how old that is."""
+        if self._loader is None or not self._settings.runs("router-manager"):
+            return {}
+        stats = self._loader.stats()
+        status = "not ready" if stats.source == "none" else "degraded" if stats.degraded else "ok"
+        age = stats.snapshot_age_s
+        return {"router": {"status": status, "source": stats.source, "revision": stats.revision, "age_s": age}}
 
     async def metrics(self, request: Request) -> Response:
         await self._gauge()
@@ -104,13 +126,13 @@ class Site:
     async def _about(self) -> dict[str, Any]:
         online: int | None
         try:
-            online = await self._work.read(self._online)
+            online = await self._work.read(self._online) if self._settings.has_registrar else None
         except Failure:
             online = None
         return {
             "name": "Ringback",
             "version": __version__,
-            "services": ["registrar-manager"],
+            "services": [name for name in SERVICES if self._settings.runs(name)],
             "phones_online": online,
             "domains": {
                 "extension": self._settings.domain_name_extension,
@@ -123,7 +145,10 @@ class Site:
         return await uow.sip.online(f".{self._settings.domain_name_extension}", uow.now)
 
     def _probes(self) -> dict[str, Callable[[Uow], Awaitable[Any]]]:
-        return {"database_bin": lambda uow: pending(uow.session), "database_asterisk": lambda uow: uow.sip.probe()}
+        found: dict[str, Callable[[Uow], Awaitable[Any]]] = {"database_bin": lambda uow: pending(uow.session)}
+        if self._settings.has_registrar:
+            found["database_asterisk"] = lambda uow: uow.sip.probe()
+        return found
 
     async def _check(self, probe: Callable[[Uow], Awaitable[Any]]) -> str:
         try:
@@ -136,12 +161,12 @@ class Site:
         """The values that are read when somebody asks for them; an unreachable database leaves the last ones."""
         try:
             waiting, oldest, now = await self._work.read(_outbox)
-            online = await self._work.read(self._online)
+            self._memory.metrics.outbox_pending.set(waiting)
+            self._memory.metrics.outbox_age.set((now - oldest).total_seconds() if oldest else 0)
+            if self._settings.has_registrar:
+                self._memory.metrics.contacts_live.set(await self._work.read(self._online))
         except Failure:
             return
-        self._memory.metrics.outbox_pending.set(waiting)
-        self._memory.metrics.outbox_age.set((now - oldest).total_seconds() if oldest else 0)
-        self._memory.metrics.contacts_live.set(online)
 
 
 async def _outbox(uow: Uow) -> tuple[int, Any, Any]:

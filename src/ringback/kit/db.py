@@ -139,8 +139,9 @@ class Statement:
 class Session(Protocol):
     """One unit of talk with the database. It begins at the first statement and not before."""
 
-    is_behind: bool
-    """Whether a second database, where there is one, has not heard all that was said to it."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether a second database, where there is one, has not heard all that was said to it."""
 
     async def run(self, statement: Statement, **values: object) -> int:
         """The number of rows that it found, changed or not."""

@@ -159,3 +159,7 @@ class Internal(Failure):
 
 class CannotStart(Exception):
     """The start is refused for a reason that the operator can mend; its text is one line, shown as it is."""
+
+
+class DatabaseAway(CannotStart):
+    """The database does not answer, so nobody can say whether anything else is wrong."""

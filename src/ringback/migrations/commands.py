@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from sqlalchemy import URL, inspect
 from sqlalchemy.exc import DBAPIError
 
-from ringback.kit.errors import CannotStart
-from ringback.migrations.complaints import Unusable, told
+from ringback.kit.errors import CannotStart, DatabaseAway
+from ringback.migrations.complaints import Unusable, is_outage, told
 from ringback.migrations.engine import connected
 from ringback.migrations.realtime import require_asterisks
 from ringback.migrations.version_table import name_of, read
@@ -85,7 +85,8 @@ def _saying_why(database: Name, url: URL) -> Iterator[None]:
     except Unusable as error:
         raise CannotStart(f"{place} cannot be used: {error}") from None
     except DBAPIError as error:
-        raise CannotStart(f"{place} cannot be used: {told(error)}") from None
+        kind = DatabaseAway if is_outage(error) else CannotStart
+        raise kind(f"{place} cannot be used: {told(error)}") from None
 
 
 def setting_of(database: Name) -> str:
@@ -106,7 +107,7 @@ def strange(database: Name, places: Mapping[Name, URL]) -> str | None:
         return None
     with _saying_why(database, url), connected(url, writes=False) as connection:
         found = [name for name in inspect(connection).get_table_names() if not name.startswith("alembic_version_")]
-    known = tuple(prefix for name, prefix in OURS.items() if places[name] == url)
+    known = tuple(prefix for name, prefix in OURS.items() if places.get(name) == url)
     if not found or any(name.startswith(known) for name in found):
         return None
     some = ", ".join(sorted(found)[:3]) + (", …" if len(found) > 3 else "")

@@ -15,11 +15,28 @@ TELLABLE: Final = frozenset(
 """Errors of MySQL and MariaDB whose text names users, tables, columns and addresses alone."""
 TELLABLE_CLASSES: Final = frozenset({"08", "25", "28", "3D", "3F", "42", "53", "54", "55", "57", "58"})
 """The same of PostgreSQL, by the first two characters of SQLSTATE."""
+AWAY: Final = frozenset({1040, 1053, 1129, 1203, 2002, 2003, 2005, 2006, 2013})
+"""Errors of MySQL and MariaDB that may be gone in a moment: nobody answers, or it has no place for us."""
+SAID: Final = "FATAL:"
+"""How PostgreSQL begins to say that it lets nobody in; its state is not told then."""
+NOT_NOW: Final = ("starting up", "shutting down", "in recovery", "too many", "connection slots", "terminating")
+"""Of what it says then: that it may in a moment."""
 DUPLICATE: Final = "a row would be there twice: what was written meanwhile, or letters that it takes for the same"
 
 
 class Unusable(Exception):
     """A database cannot be used; the text says why."""
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Whether the server does not answer; all else is there until somebody mends it."""
+    original = error.orig
+    if type(original).__module__.startswith("pymysql"):
+        return (getattr(original, "args", ()) or (None,))[0] in AWAY
+    if not type(original).__module__.startswith("psycopg") or getattr(original, "sqlstate", None):
+        return False
+    text = str(original)
+    return SAID not in text or any(words in text for words in NOT_NOW)
 
 
 def told(error: DBAPIError) -> str:

@@ -4,8 +4,10 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
+
+import msgspec
 
 from ringback.kit.errors import FailedPrecondition, NotFound
 from ringback.kit.secret import Secret
@@ -35,6 +37,16 @@ class AccessKey:
         if self.tm_revoke is not None:
             return "revoked"
         return "expired" if self.tm_expire is not None and now >= self.tm_expire else "working"
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON, to be kept outside the database."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+    @classmethod
+    def of(cls, document: object) -> "AccessKey":
+        """The key of a document that was kept; `ValueError` where it is none."""
+        return msgspec.convert(document, cls)
 
     def works(self, now: datetime) -> bool:
         return self.state(now) == "working"

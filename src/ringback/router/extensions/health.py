@@ -84,7 +84,7 @@ async def health(uow: Uow, id: str) -> Health:
 
 async def healths(uow: Uow) -> dict[str, Health]:
     """Of all that are not deleted, by id."""
-    rows: dict[str, list[Row]] = {id: [] for id in uow.registry.snapshot.by_id}
+    rows: dict[str, list[Row]] = {id: [] for id in uow.registry.served().by_id}
     for row in await uow.session.all(store.HEALTH):
         rows.get(row["extension_id"], []).append(row)
     return {id: health_of(id, some) for id, some in rows.items()}

@@ -56,6 +56,8 @@ async def no_keys(uow: Uow) -> AsyncIterator[dict[str, Any]]:
 class Keeper:
     """Writes the file after a change, at most every `every` seconds, and at the end; reads it at the start.
 
+    Keys that come and go make no noise, so every `every` seconds it is seen whether the file still says what is so.
+
     The file is one line with `format` and the SHA-256 of the rest, and the rest: one JSON object.
     """
 
@@ -85,32 +87,33 @@ class Keeper:
         """Until cancelled; then once more, if anything has changed."""
         try:
             while True:
-                await self._woken.wait()
+                await self._pause(self._woken, self._every)
                 self._woken.clear()
-                await self.keep()
-                await self._pause(asyncio.Event(), self._every)
+                if await self.keep():
+                    await self._pause(asyncio.Event(), self._every)
         finally:
             await self.keep()
 
-    async def keep(self) -> None:
-        """Write the file, unless it says so already, or what is served comes from the file itself."""
+    async def keep(self) -> bool:
+        """Write the file, unless it says so already, or what is served comes from the file itself; whether it was."""
         if self._loader.source != "database":
-            return
+            return False
         now = self._loader.registry.snapshot
         try:
             kept = await self._work.read(lambda uow: self._of(uow, now))
         except Failure:
             if not self.kept or self.kept.checksum == now.checksum:
-                return
+                return False
             kept = Kept(
                 self._work.now(), now.revision, now.checksum, self.kept.audit_id, self.kept.audit_hash, self.kept.keys
             )
         try:
-            await asyncio.to_thread(self._write, kept, now)
+            is_new = await asyncio.to_thread(self._write, kept, now)
         except OSError as error:
             log.error("the registry is not kept", action="registry", file=str(self._path), error=error.strerror)
-        else:
-            self._remember(kept)
+            return False
+        self._remember(kept)
+        return is_new
 
     async def recall(self) -> None:
         """What the file of an earlier run says: it is proof of what the audit log was."""
@@ -138,17 +141,18 @@ class Keeper:
         self.kept = kept
         self._loader.registry.audited = Mark(kept.audit_id, kept.audit_hash)
 
-    def _write(self, kept: Kept, snapshot: Snapshot) -> None:
+    def _write(self, kept: Kept, snapshot: Snapshot) -> bool:
         head = {**asdict(kept), "taken_at": None}
-        extensions = [text_of(record.document()) for record in snapshot.by_id.values()]
-        state = checksum_of(f"{text_of(head)}{snapshot.checksum}")
+        state = checksum_of(text_of(head))
         if state == self._written and self._path.exists():
-            return
+            return False
+        extensions = [text_of(record.document()) for record in snapshot.by_id.values()]
         body = text_of({**head, "taken_at": time_of(kept.taken_at)})[:-1] + f',"extensions":[{",".join(extensions)}]}}'
         line = text_of({"format": FORMAT, "sha256": checksum_of(body)})
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         files.replace(self._path, f"{line}\n{body}".encode(), mode=0o600)
         self._written = state
+        return True
 
 
 def read(path: Path) -> tuple[Kept, Snapshot] | None:

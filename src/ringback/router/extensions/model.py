@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from ringback.kit.errors import AlreadyExists, FailedPrecondition, NotFound
+from ringback.kit.errors import AlreadyExists, FailedPrecondition, NotFound, Unavailable
 from ringback.router.canonical import checksum_of, part_of, text_of, time_of
 
 Type = Literal["pre", "validator", "post", "provider"]
@@ -85,6 +85,12 @@ class RouterExtension:
         return replace(self, revision=0, updated_at=self.created_at, updated_by=None) == replace(
             other, revision=0, updated_at=other.created_at, updated_by=None
         )
+
+
+class NotReady(Unavailable):
+    """The registry is not loaded yet."""
+
+    reason = "NOT_READY"
 
 
 class ExtensionNotFound(NotFound):

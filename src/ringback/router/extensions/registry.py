@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from ringback.router.audit.model import Mark
 from ringback.router.canonical import moved_checksum, whole_checksum
-from ringback.router.extensions.model import TYPES, ExtensionDisabled, ExtensionNotFound, RouterExtension, Type
+from ringback.router.extensions.model import (
+    TYPES,
+    ExtensionDisabled,
+    ExtensionNotFound,
+    NotReady,
+    RouterExtension,
+    Type,
+)
 
 if TYPE_CHECKING:
     from ringback.router.extensions.loading import Loader
@@ -81,10 +88,21 @@ class Registry:
         self.watchers: list[Callable[[], None]] = []
         """Called after each new snapshot, in the thread of whoever installs it; they must be quick and not raise."""
 
+    def served(self) -> Snapshot:
+        """What is served; `NotReady` before anything is."""
+        now = self.snapshot
+        if now is EMPTY:
+            raise NotReady
+        return now
+
     def lookup(self, id: str) -> RouterExtension:
-        """The enabled record, or `ExtensionNotFound`; of a disabled one `ExtensionDisabled`, which is one too."""
+        """The enabled record, or `ExtensionNotFound`; of a disabled one `ExtensionDisabled`, which is one too.
+
+        Before anything is loaded nobody can say: `NotReady`, as with all that follows.
+        """
         record = self.snapshot.by_id.get(id)
         if record is None:
+            self.served()
             self.misses += 1
             raise ExtensionNotFound
         self.hits += 1
@@ -94,11 +112,11 @@ class Registry:
 
     def lookup_by_type(self, type: Type) -> tuple[RouterExtension, ...]:
         """The enabled records of a type, by id."""
-        return self.snapshot.by_type[type]
+        return self.served().by_type[type]
 
     def get_cached(self, id: str) -> RouterExtension | None:
         """Any record that is not deleted."""
-        return self.snapshot.by_id.get(id)
+        return self.served().by_id.get(id)
 
     def require(self, id: str) -> RouterExtension:
         """Any record that is not deleted, or `ExtensionNotFound`."""

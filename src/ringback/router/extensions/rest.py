@@ -215,6 +215,8 @@ async def _candidates(call: Call[Uow]) -> list[RouterExtension]:
 
 async def _healths(call: Call[Uow]) -> dict[str, Health]:
     """What the nodes have counted; the registry can be read without it while the database is away."""
+    if call.uow.registry.keeper.is_degraded:
+        return {}
     try:
         return await healths(call.uow)
     except DatabaseUnavailable:

@@ -47,6 +47,6 @@ async def stats(call: Call[Uow]) -> Answer:
 @routes.on("GET", "/v1.0/router/effective", name="get_router_effective", answers=RouterEffective, right=RUN)
 async def effective(call: Call[Uow]) -> Answer:
     """Read all that this node serves."""
-    now = call.uow.registry.snapshot
+    now = call.uow.registry.served()
     served = [redacted(now.by_id[id].document()) for id in sorted(now.by_id)]
     return Answer(RouterEffective(call.uow.registry.node, now.revision, now.checksum, served))

@@ -29,7 +29,7 @@ EDITABLE = ("subject", "timeout_ms", "retry", "enabled", "share_subject", "confi
 
 def list_all(uow: Uow) -> list[RouterExtension]:
     """All that are not deleted, by type and id, from memory."""
-    return sorted(uow.registry.snapshot.by_id.values(), key=lambda one: (one.type, one.id))
+    return sorted(uow.registry.served().by_id.values(), key=lambda one: (one.type, one.id))
 
 
 def list_by_type(uow: Uow, type: str) -> list[RouterExtension]:
