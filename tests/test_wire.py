@@ -29,6 +29,7 @@ def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Exchanges:
     return asyncio.run(story(template, tmp_path_factory.mktemp("wire")))
 
 
+@pytest.mark.contract("router X-29")
 def test_every_route_and_every_event_has_an_example(made: Exchanges) -> None:
     assert wire.missing(made) == [], "tell of it in tests/wire_story.py"
 

@@ -27,6 +27,11 @@ EMPTIED: Final = (
 FIRST: Final = "id, type, subject, timeout_ms, retry, config, created_by, updated_by"
 """What the migration writes of the initial rows."""
 GUARDS: Final = "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers"
+AGAIN: Final = "INTO extension_audit_log SELECT * FROM extension_audit_log WHERE id = 1"
+FURTHER_HARM: Final = {
+    "mariadb": (f"REPLACE {AGAIN}", f"INSERT {AGAIN} ON DUPLICATE KEY UPDATE source = 'x'"),
+    "postgresql": ("TRUNCATE TABLE extension_audit_log", f"INSERT {AGAIN} ON CONFLICT (id) DO UPDATE SET source = 'x'"),
+}
 Rows = list[dict[str, Any]]
 Watch = Callable[[Statement], None]
 
@@ -75,7 +80,7 @@ class OnServer(Ground):
     def __init__(self, database: "ServersDatabase", **more: Any) -> None:
         self.database = database
         self.is_mariadb = database.url.startswith("mysql")
-        self.further_harm = () if self.is_mariadb else ("TRUNCATE TABLE extension_audit_log",)
+        self.further_harm = FURTHER_HARM["mariadb" if self.is_mariadb else "postgresql"]
         self.settings: Settings = load({f"database_dsn_{name}": database.dsn for name in ("bin", "asterisk")} | more)
         for name in ("bin", "router"):
             commands.upgrade(name, parse_dsn(database.dsn))
@@ -115,6 +120,7 @@ class OnServer(Ground):
             for name, event, action in (guard.values() for guard in self._guards):
                 self.sql(f"DROP TRIGGER IF EXISTS {name}")
                 self.sql(f"CREATE TRIGGER {name} BEFORE {event} ON extension_audit_log FOR EACH ROW {action}")
+            self.sql("SET foreign_key_checks = 1")
         else:
             self.sql("ALTER TABLE extension_audit_log DISABLE TRIGGER USER")
             self.sql(f"TRUNCATE TABLE {', '.join(EMPTIED)}")

@@ -195,13 +195,17 @@ class SqliteSession:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the file in WAL mode, every commit on the disk before it counts; nothing waits inside the driver."""
+    """Open the file in WAL mode, every commit on the disk before it counts; nothing waits inside the driver.
+
+    Foreign keys hold as on every other engine.
+    """
     try:
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         connection.text_factory = _text
         _pragma(connection, "busy_timeout = 2000")
         _pragma(connection, "journal_mode = WAL")
         _pragma(connection, "synchronous = FULL")
+        _pragma(connection, "foreign_keys = ON")
         _pragma(connection, "busy_timeout = 0")
     except sqlite3.Error as error:
         raise CannotStart(f"the database {path} cannot be used: {error}") from None
