@@ -48,7 +48,7 @@ from ringback.router.extensions import running as running_rest
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.registry import Registry
 from ringback.router.extensions.writing import PUBLISHER as ROUTER
-from ringback.router.metrics import Nats, watch_nats
+from ringback.router.metrics import Nats, watch_nats, watch_registry
 from ringback.router.nodes import rest as nodes_rest
 from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
@@ -136,7 +136,7 @@ def assemble(
     memory = memory_of(settings, opened.database, ticks, hashes, labels)
     news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
-    router = _router(settings, opened.database, clock, news.set)
+    router = _router(settings, memory.metrics, opened.database, clock, news.set)
     site = Site(work, settings, Routes(*_tables(settings)), memory, is_reached, nats, router.loader)
     return Ringback(
         settings=settings,
@@ -178,12 +178,19 @@ def _ways(
 
 
 def _router(
-    settings: Settings, database: Database, clock: Callable[[], datetime], published: Callable[[], None]
+    settings: Settings,
+    metrics: Metrics,
+    database: Database,
+    clock: Callable[[], datetime],
+    published: Callable[[], None],
 ) -> Router:
     registry = Registry(node_id(settings))
     work = router_work(database, registry, clock=clock, published=published)
     loader = Loader(work, registry)
-    return Router(registry, work, loader, Upkeep(settings, database, work, loader))
+    node = Upkeep(settings, database, work, loader)
+    if settings.runs(ROUTER):
+        watch_registry(metrics.registry, loader, node)
+    return Router(registry, work, loader, node)
 
 
 def _billing(settings: Settings, metrics: Metrics, ask: Send | None, ticks: Callable[[], float]) -> Billing | None:

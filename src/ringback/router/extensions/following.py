@@ -87,6 +87,7 @@ class Follower:
             self._is_told = False
             is_done = await self.loader.catch_up()
         else:
+            self.loader.confirm()
             return
         self._seen = version
         self._failures = 0 if is_done else self._failures + 1

@@ -61,10 +61,14 @@ class Loader:
         self._last_reload = self._loads = self._errors = 0
         self._lock = asyncio.Lock()
 
+    @property
+    def age(self) -> float | None:
+        """Seconds since what is served was known to be what the database says; `None` where nothing ever was."""
+        return (self._work.now() - self._known_at).total_seconds() if self._known_at else None
+
     def stats(self) -> RouterStats:
         """What there is and how often it was loaded; nothing is waited for."""
         now = self.registry.snapshot
-        age = (self._work.now() - self._known_at).total_seconds() if self.is_degraded and self._known_at else None
         return RouterStats(
             node_id=self.registry.node,
             last_reload=self._last_reload,
@@ -78,7 +82,7 @@ class Loader:
             misses=self.registry.misses,
             source=self.source,
             degraded=self.is_degraded,
-            snapshot_age_s=age,
+            snapshot_age_s=self.age if self.is_degraded else None,
         )
 
     async def reload(self) -> RouterReloaded:
@@ -96,7 +100,7 @@ class Loader:
                 told = self._away("the registry could not be loaded", error)
                 return RouterReloaded(False, before.revision, 0, self.rejected, told)
         self._loads += 1
-        self._here()
+        self.confirm()
         self._last_reload = round(self._work.now().timestamp() * 1000)
         now = self.registry.snapshot
         changed = await asyncio.to_thread(differences, before, now)
@@ -115,7 +119,7 @@ class Loader:
         except Exception as error:
             self._away("the registry does not follow", error)
             return False
-        self._here()
+        self.confirm()
         if head == self.head or (head.revision, head.checksum) == (now.revision, now.checksum):
             self.head = head
             return True
@@ -131,7 +135,8 @@ class Loader:
         self.registry.install(snapshot)
         self.source, self._known_at = "snapshot", taken_at
 
-    def _here(self) -> None:
+    def confirm(self) -> None:
+        """What is served is what the database says."""
         if self.is_degraded:
             log.info("the registry follows again", action="registry")
         self.source, self.is_degraded, self._known_at = "database", False, self._work.now()

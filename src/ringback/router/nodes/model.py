@@ -7,6 +7,8 @@ from typing import Any, Final
 
 STALE: Final = timedelta(seconds=15)
 """A node that has not been heard of for longer is waited for by nobody."""
+GONE: Final = timedelta(hours=24)
+"""A node that has not been heard of for longer will not come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,9 @@ class RouterNode:
 
     def is_stale(self, now: datetime) -> bool:
         return now - self.last_seen > STALE
+
+    def is_gone(self, now: datetime) -> bool:
+        return now - self.last_seen > GONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """Tells the other nodes that this one is there, and waits until all of them serve a revision (R-2c)."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -12,6 +14,7 @@ from ringback.kit.uow import Work
 from ringback.router.extensions.following import Pause, woken_or_late
 from ringback.router.extensions.loading import Loader
 from ringback.router.nodes import store
+from ringback.router.nodes.leaving import leave
 from ringback.router.nodes.model import Applied, RouterNode, Served
 from ringback.router.work import Uow
 
@@ -41,6 +44,8 @@ class Presence:
         self._told: Served | None = None
         self._told_at: datetime | None = None
         self._failures = 0
+        self.stale = 0
+        """How many others were not heard of, as far as this node knows."""
         loader.registry.watchers.append(self._woken.set)
 
     @property
@@ -68,16 +73,25 @@ class Presence:
         try:
             others = [one for one in await self.nodes() if one.node_id != self.node]
             served, now = self.served(), self._work.now()
+            self.stale = sum(one.is_stale(now) for one in others)
             is_old = self._told_at is None or (bool(others) and now - self._told_at >= BEAT)
             if served != self._told or is_old:
                 await self._work.write(lambda uow: store.put(uow.session, self.node, served, uow.now))
                 self._told, self._told_at = served, now
+            await self._let_go(one for one in others if one.is_gone(now))
         except Failure as failure:
             if not self._failures:
                 log.warning("the other nodes hear nothing of this one", action="nodes", error=failure.sentence)
             self._failures += 1
         else:
             self._failures = 0
+
+    async def _let_go(self, gone: Iterable[RouterNode]) -> None:
+        """Whoever will not come back leaves what it has counted, and goes."""
+        for one in gone:
+            is_there_more = True
+            while is_there_more:
+                is_there_more = await self._work.write(partial(leave, id=one.node_id))
 
     async def leave(self) -> None:
         """A clean stop: nobody waits for this node any more."""
