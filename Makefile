@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live parity chaos check services try-servers lock clean again
+.PHONY: help run demo test test-fast test-live coverage parity chaos check services try-servers lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -24,6 +24,7 @@ demo: $(READY) ## ring two real phones through a real Asterisk; STAY=1 keeps bot
 test: $(READY) ## run every test: the fast ones, then the others
 	@failed=0; \
 	$(MAKE) --no-print-directory test-fast || failed=1; \
+	$(MAKE) --no-print-directory coverage || failed=1; \
 	$(MAKE) --no-print-directory test-live || failed=1; \
 	exit $$failed
 
@@ -35,6 +36,10 @@ test-live: services ## run the tests of real processes, of a real Asterisk and K
 	$(BIN)/pytest -n 2 --dist loadfile -m "sip or process or long" || failed=1; \
 	$(PARITY); \
 	exit $$failed
+
+coverage: $(READY) ## measure how much of the router its own fast tests run; less than nine tenths is a failure
+	$(BIN)/coverage run -m pytest tests/router tests/api/test_router.py tests/cli/test_router.py
+	$(BIN)/coverage report
 
 parity: services ## run the tests of worlds again over RabbitMQ and Redis, on MariaDB and on PostgreSQL
 	@failed=0; $(PARITY); exit $$failed

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from itertools import pairwise
 
 import pytest
@@ -128,3 +129,14 @@ def test_decisions_are_numbered_without_gaps() -> None:
 def test_every_setting_is_in_the_contract() -> None:
     text = (ROOT / "docs/contracts/registrar.md").read_text()
     assert [knob.name for knob in knobs() if knob.name not in text] == []
+
+
+@pytest.mark.contract("router X-30")
+def test_the_tests_of_the_router_fail_where_they_leave_much_of_it_out() -> None:
+    asked = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    limits = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["coverage"]
+
+    assert "coverage run -m pytest tests/router" in asked
+    assert "coverage report" in asked
+    assert limits["run"]["source"] == ["ringback.router"]
+    assert limits["report"]["fail_under"] > 80

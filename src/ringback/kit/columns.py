@@ -70,25 +70,21 @@ class Time(TypeDecorator[datetime]):
         return (datetime.fromisoformat(value) if isinstance(value, str) else value).replace(tzinfo=UTC)
 
 
-class Moment(TypeDecorator[datetime]):
+class Moment(Time):
     """A moment with its zone: `TIMESTAMPTZ` on PostgreSQL; on SQLite RFC 3339 with six digits and `Z`, which sorts."""
 
-    impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        kinds: dict[str, TypeEngine[Any]] = {
-            "mysql": mysql.DATETIME(fsp=6),
-            "mariadb": mysql.DATETIME(fsp=6),
-            "postgresql": postgresql.TIMESTAMP(timezone=True, precision=6),
-        }
-        return dialect.type_descriptor(kinds.get(dialect.name, Text()))
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True, precision=6))
+        return super().load_dialect_impl(dialect)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
             return value
-        utc = value.astimezone(UTC).replace(tzinfo=None)
-        return f"{utc.isoformat('T', 'microseconds')}Z" if dialect.name == "sqlite" else utc
+        spelt = super().process_bind_param(value, dialect)
+        return f"{spelt.replace(' ', 'T')}Z" if dialect.name == "sqlite" else spelt
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """What a default of SQLite has written has no zone and means UTC as well."""
