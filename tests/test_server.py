@@ -311,7 +311,16 @@ async def test_the_registry_is_served_from_the_start_and_follows_commands_and_sq
         root = f"{started.url}/v1.0/router"
         async with httpx.AsyncClient(headers={"authorization": f"Bearer {keys.operator_key}"}) as operator:
             first = (await operator.get(f"{root}/extensions")).json()["result"]
-            words = ["extensions", "update", "pii_guard", "--timeout_ms", "90", "--ringback_home", str(tmp_path)]
+            words = [
+                "--local",
+                "extensions",
+                "update",
+                "pii_guard",
+                "--timeout_ms",
+                "90",
+                "--ringback_home",
+                str(tmp_path),
+            ]
             await asyncio.to_thread(
                 subprocess.run, [*RINGBACK, "router-control", *words], check=True, capture_output=True
             )

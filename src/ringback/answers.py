@@ -1,6 +1,5 @@
 """What commands answer: tables for people, JSON and YAML for programs."""
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,9 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ringback.kit.secret import Secret
-from ringback.terminal import say
+from ringback.terminal import CONTROLS, say
 
-CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 PIPE_WIDTH: Final = 200
 """Columns of a table that no terminal shows."""
 WIDE: Final = 140
@@ -68,6 +66,27 @@ def show_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str], titl
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     _console().print(table)
+
+
+def show_object(document: Mapping[str, object], form: Form, title: str) -> None:
+    """A JSON object: as it is, or as a table of its fields but for those that are null."""
+    if form is not Form.TABLE:
+        show(document, form)
+        return
+    rows = [{"field": name, "value": _text(value)} for name, value in document.items() if value is not None]
+    show_rows(rows, ("field", "value"), title)
+
+
+def show_list(objects: Sequence[Mapping[str, object]], form: Form, columns: Sequence[str], title: str) -> None:
+    """JSON objects: as they are, or as a table of some of their fields."""
+    if form is not Form.TABLE:
+        show(objects, form)
+        return
+    show_rows([{name: _text(one.get(name)) for name in columns} for one in objects], columns, title)
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def show_secret(secret: Secret | None) -> None:

@@ -1,4 +1,4 @@
-"""The commands `ringback …` and `registrar-control …`."""
+"""The commands `ringback …`, `registrar-control …` and `router-control …`."""
 
 import asyncio
 import sys
@@ -33,7 +33,9 @@ from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import cli as realms
 from ringback.registrar.trunks import cli as trunks
 from ringback.router.audit import cli as router_audit
+from ringback.router.control import Commands
 from ringback.router.extensions import cli as router_extensions
+from ringback.router.nodes import cli as registry
 from ringback.settings import DaemonSettings, RouterDaemonSettings, Settings
 from ringback.terminal import new_app, with_settings
 from ringback.transports import local
@@ -50,9 +52,11 @@ registrar.add_typer(realms.customer, name="customer")
 registrar.add_typer(upkeep.secret, name="secrets")
 registrar.command()(upkeep.reconcile)
 
-router = new_app("The registry of router extensions, on the database itself.")
+router = new_app(
+    "The registry of router extensions: of a running Ringback, or with --local on the database.", cls=Commands
+)
 router.add_typer(router_extensions.app, name="extensions")
-router.add_typer(router_extensions.registry, name="registry")
+router.add_typer(registry.app, name="registry")
 router.add_typer(router_audit.app, name="audit")
 router.command()(schema.migrate)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from ringback import first_start
 from ringback.app import Ringback, assemble
@@ -36,18 +37,20 @@ EXIT_CODES: Final = {
     "ALREADY_EXISTS": CONFLICT,
     "FAILED_PRECONDITION": CONFLICT,
 }
+CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 command_of: Final = cache(typer.main.get_command)
 """The commands of an app, made ready once: they have many flags."""
 
 
-def new_app(help: str, *, asks: bool = True) -> typer.Typer:
+def new_app(help: str, *, asks: bool = True, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
     """A group of commands; flags have underscores, and their hyphenated spelling is the same flag.
 
     Without arguments it prints its help, unless it `asks` for none.
     """
     return typer.Typer(
         help=help,
+        cls=cls,
         no_args_is_help=asks,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -90,13 +93,16 @@ def _parameter(name: str, annotation: Any) -> inspect.Parameter:
 
 
 def settings_last(arguments: Sequence[str]) -> list[str]:
-    """The same command line with the settings (and the form of the answer) behind the command, where they are read."""
-    flags = {knob.flag for knob in knobs()} | {"--config", "--format", "--output"}
+    """The same command line with the settings, and other flags of many commands, behind the command: it reads them."""
+    flags = {knob.flag for knob in knobs()} | {"--config", "--format", "--output", "--url", "--key_file"}
     front, back, rest = list[str](), list[str](), list(arguments)
     while rest:
         word = rest.pop(0)
         name, equals, _ = word.partition("=")
-        if name.replace("-", "_").replace("__", "--", 1) in flags:
+        flag = name.replace("-", "_").replace("__", "--", 1)
+        if flag == "--local":
+            back.append(word)
+        elif flag in flags:
             back += [word] if equals or not rest else [word, rest.pop(0)]
         else:
             front.append(word)
@@ -124,11 +130,13 @@ def stop(line: str, code: int, name: str = "ringback") -> NoReturn:
 
 
 FLAGS: Final = {
+    "config": "config_json",
     "domain_label": "label",
     "domain_name": "domain",
     "extension": "extension_number",
     "limit_extension": "extension",
     "limit_trunk": "trunk",
+    "metadata": "metadata_json",
     "page_size": "limit",
     "password_regenerate": "generate_password",
     "roles": "role",
@@ -137,9 +145,15 @@ FLAGS: Final = {
 
 
 def told(failure: Failure) -> str:
-    """The sentence and the faulty flags, in one line."""
-    faults = [f"--{FLAGS.get(fault.field, fault.field)} {fault.description}" for fault in failure.faults]
-    return " ".join([failure.sentence, "; ".join(faults)]).strip()
+    """The sentence and the faulty flags, in one line, whoever's words they are."""
+    faults = [f"{_flag(fault.field)} {fault.description}".strip() for fault in failure.faults]
+    return CONTROLS.sub("\ufffd", " ".join([failure.sentence, "; ".join(faults)]).strip())
+
+
+def _flag(field: str) -> str:
+    """The flag of a field, or of one inside it."""
+    name, dot, rest = field.partition(".")
+    return f"--{FLAGS.get(name, name)}{dot}{rest}" if field else ""
 
 
 def do(settings: Settings, verb: Callable[[Uow], Awaitable[T]], *, writes: bool = False) -> T:

@@ -1,17 +1,27 @@
 """Command lines run in this process, as a shell would see them."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, cast
 from uuid import uuid4
 
 import pytest
 
-from ringback import cli
+from ringback import cli, first_start, server
+from ringback.kit.log import set_up
+from ringback.knobs import load
+
+QUIET: Final = ("--log_level", "error")
+"""A server in this process logs as the command says: its news is none of the answer."""
+START: Final = 30.0
+"""Seconds that a start, and an end, may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,8 @@ class Shell:
     home: Path
     customer: str
     capture: pytest.CaptureFixture[str]
+    way: tuple[str, ...] = ("--local",)
+    """To the registry: flags of `router-control`."""
 
     def control(self, *words: str) -> Ran:
         """`registrar-control …`"""
@@ -41,7 +53,7 @@ class Shell:
 
     def router(self, *words: str) -> Ran:
         """`router-control …`"""
-        return self._run(cli.router_control, [*words, "--ringback_home", str(self.home)])
+        return self._run(cli.router_control, [*words, *self.way, "--ringback_home", str(self.home)])
 
     def ringback(self, *words: str) -> Ran:
         return self._run(cli.main, [*words, "--ringback_home", str(self.home)])
@@ -66,6 +78,45 @@ class Shell:
             command(words)
         seen = self.capture.readouterr()
         return Ran(int(ended.value.code or 0), seen.out, seen.err)
+
+
+@contextmanager
+def served(home: Path, **settings: str) -> Iterator[first_start.Keys]:
+    """A whole Ringback on a home, in a thread, and the keys that it has written there; it logs errors alone."""
+    set_up("registrar-manager", "error", "json")
+    ready: Future[asyncio.Event] = Future()
+    free = {"rest_listen_address": "127.0.0.1:0", "prometheus_listen_address": "127.0.0.1:0"}
+
+    async def serve() -> None:
+        end = asyncio.Event()
+        async with server.running(load({"ringback_home": home, **free, **settings})):
+            ready.set_result(end)
+            await end.wait()
+
+    with ThreadPoolExecutor(1) as thread, asyncio.Runner() as runner:
+        work = thread.submit(runner.run, serve())
+        wait((cast("Future[Any]", work), cast("Future[Any]", ready)), START, FIRST_COMPLETED)
+        if work.done():
+            work.result()
+        end = ready.result(0)
+        keys = first_start.read(home)
+        assert keys
+        try:
+            yield keys
+        finally:
+            runner.get_loop().call_soon_threadsafe(end.set)
+            work.result(timeout=START)
+
+
+@pytest.fixture(params=["rest", "local"])
+def registry(request: pytest.FixtureRequest, shell: Shell) -> Iterator[Shell]:
+    """A shell for `router-control`: where a server is running, and where none is."""
+    if request.param == "local":
+        yield shell
+        return
+    with served(shell.home):
+        shell.capture.readouterr()
+        yield replace(shell, way=QUIET)
 
 
 @pytest.fixture

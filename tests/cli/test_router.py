@@ -1,82 +1,301 @@
-"""`router-control`: the registry on the database itself."""
+"""`router-control`: the same commands and answers over REST and on the database itself."""
 
+import asyncio
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from tests.cli.conftest import Shell
+from ringback.demo.server import Server
+from ringback.router.control import user
+from tests.cli.conftest import Ran, Shell
 
 UPPER = ("upper", "--type", "pre", "--subject", "beamline.ext.pre.upper.v1")
+GIVEN = [
+    "mask_sensitive_data", "normalize_text", "anthropic_claude", "mock_provider", "openai_gpt4", "pii_guard",
+]  # fmt: skip
 
 
-def test_a_record_is_made_shown_changed_and_ended(shell: Shell) -> None:
-    made = shell.router("extensions", "create", *UPPER, "--config_json", '{"language": "en"}', "--format", "json")
+def ids(ran: Ran) -> list[str]:
+    assert ran.code == 0, ran
+    return [one["id"] for one in ran.json]
+
+
+def test_a_record_is_made_shown_changed_and_ended(registry: Shell) -> None:
+    made = registry.router("extensions", "create", *UPPER, "--config_json", '{"language": "en"}', "--format", "json")
     assert (made.code, made.json["revision"], made.json["config"]) == (0, 1, {"language": "en"})
-    assert made.json["created_by"].startswith("cli:")
-    changed = shell.router(
+    changed = registry.router(
         "extensions", "update", "upper", "--timeout_ms", "70", "--config_json", '{"x": 1}', "--merge", "--format=json"
     )
     assert (changed.json["timeout_ms"], changed.json["config"]) == (70, {"language": "en", "x": 1})
-    assert shell.router("extensions", "disable", "upper").code == 0
-    shown = shell.router("extensions", "get", "upper")
+    whole = registry.router("extensions", "update", "upper", "--config_json", '{"y": 2}', "--format=json")
+    assert whole.json["config"] == {"y": 2}
+    assert registry.router("extensions", "disable", "upper").code == 0
+    assert registry.router("extensions", "enable", "upper", "--if_revision", "4", "--format=json").json["enabled"]
+    shown = registry.router("extensions", "get", "upper")
     assert "beamline.ext.pre.upper.v1" in shown.out
-    back = shell.router("extensions", "rollback", "upper", "1", "--comment", "slow", "--format", "json")
-    assert (back.json["timeout_ms"], back.json["enabled"], back.json["revision"]) == (5000, False, 4)
-    assert shell.router("extensions", "delete", "upper").code == 0
-    assert shell.router("extensions", "get", "upper").code == 3
-    assert shell.router("extensions", "restore", "upper", "--format", "json").json["revision"] == 6
+    back = registry.router("extensions", "rollback", "upper", "1", "--comment", "slow", "--format", "json")
+    assert (back.json["timeout_ms"], back.json["enabled"], back.json["revision"]) == (5000, True, 6)
+    assert registry.router("extensions", "delete", "upper").code == 0
+    assert registry.router("extensions", "get", "upper").code == 3
+    assert registry.router("extensions", "restore", "upper", "--format", "json").json["revision"] == 8
 
 
-def test_a_list_is_by_type_and_id(shell: Shell) -> None:
-    everything = [one["id"] for one in shell.router("extensions", "list", "--format", "json").json]
-    assert everything == [
-        "mask_sensitive_data", "normalize_text", "anthropic_claude", "mock_provider", "openai_gpt4", "pii_guard",
-    ]  # fmt: skip
-    assert "normalize_text" in shell.router("extensions", "list", "--type", "pre").out
-    refused = shell.router("extensions", "list", "--type", "sink")
-    assert (refused.code, "--type must be one of" in refused.err) == (2, True)
+def test_what_was_done_stands_in_the_audit_log_by_its_door(registry: Shell) -> None:
+    registry.router("extensions", "create", *UPPER)
+
+    (entry,) = registry.router("audit", "list", "--limit", "1", "--format", "json").json
+
+    over_rest = ("key:operator", "rest", True)
+    by_hand = (f"cli:{user()}", "cli", False)
+    expected = by_hand if "--local" in registry.way else over_rest
+    assert (entry["changed_by"], entry["source"], bool(entry["request_id"])) == expected
+
+
+def test_a_list_is_by_type_and_id_and_takes_every_filter(registry: Shell) -> None:
+    listed = ("extensions", "list", "--format", "json")
+    assert ids(registry.router(*listed)) == GIVEN
+    registry.router("extensions", "disable", "openai_gpt4")
+    registry.router("extensions", "delete", "mock_provider")
+    registry.router(
+        "extensions", "update", "pii_guard", "--metadata_json", '{"tags": ["gdpr"], "description": "Looks"}'
+    )
+
+    assert "normalize_text" in registry.router("extensions", "list", "--type", "pre").out
+    assert ids(registry.router(*listed, "--type", "provider")) == ["anthropic_claude", "openai_gpt4"]
+    assert ids(registry.router(*listed, "--type", "provider", "--enabled")) == ["anthropic_claude"]
+    assert ids(registry.router(*listed, "--disabled")) == ["openai_gpt4"]
+    assert ids(registry.router(*listed, "--deleted")) == ["mock_provider"]
+    assert ids(registry.router(*listed, "--tag", "gdpr")) == ["pii_guard"]
+    assert ids(registry.router(*listed, "--q", "lOOk")) == ["pii_guard"]
+    assert ids(registry.router(*listed, "--status", "healthy")) == []
+    assert len(ids(registry.router(*listed, "--status", "unknown"))) == 5
+    assert registry.router("extensions", "list", "--status", "healthy").out == "Router extensions: none\n"
+    for name, choice in (("type", "sink"), ("status", "ill")):
+        refused = registry.router("extensions", "list", f"--{name}", choice)
+        assert (refused.code, f"--{name} must be one of" in refused.err) == (2, True), refused
+
+
+def test_all_pages_of_a_list_are_one(registry: Shell) -> None:
+    registry.sql(
+        "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1214) "
+        "INSERT INTO extensions (id, type, subject) SELECT 'p' || i, 'post', 'beamline.ext.post.p' || i || '.v1' FROM n"
+    )
+    assert registry.router("registry", "reload").out.endswith("0 rows broken\n")
+
+    found = ids(registry.router("extensions", "list", "--type", "post", "--format", "json"))
+
+    assert found == ["mask_sensitive_data", *(f"p{number}" for number in range(1000, 1215))]
+    entries = registry.router("audit", "list", "--limit", "150", "--format", "json").json
+    assert [one["id"] for one in entries] == list(range(221, 71, -1))
 
 
 @pytest.mark.contract("router X-22, D-13")
-def test_every_faulty_flag_is_named_at_once_and_nothing_is_written(shell: Shell) -> None:
-    refused = shell.router("extensions", "create", "U", "--subject", "a.*", "--timeout_ms", "1", "--retry", "x")
+def test_every_faulty_flag_is_named_at_once_and_nothing_is_written(registry: Shell) -> None:
+    words = ("--subject", "a.*", "--timeout_ms", "1", "--retry", "--5", "--config_json", "[", "--comment", "x" * 1025)
+    refused = registry.router("extensions", "create", "U", *words)
 
     assert refused.code == 2
-    for flag in ("--id must", "--type is required", "--subject must", "--timeout_ms must", "--retry must"):
+    for flag in (
+        "--id must", "--type is required", "--subject must", "--timeout_ms must", "--retry must be a whole number",
+        "--config_json must be an object", "--comment must be a text of at most 1024",
+    ):  # fmt: skip
         assert flag in refused.err
-    assert len(shell.router("extensions", "list", "--format", "json").json) == 6
-    assert shell.router("extensions", "create", *UPPER, "--config_json", "[").code == 2
-    assert shell.router("extensions", "update", "pii_guard").code == 2
-    late = shell.router("extensions", "update", "pii_guard", "--retry", "2", "--if_revision", "9")
-    assert (late.code, "is not at the revision" in late.err) == (4, True)
+    assert refused.err.count("\n") == 1
+    assert len(registry.router("extensions", "list", "--format", "json").json) == 6
+    nothing = registry.router("extensions", "update", "pii_guard")
+    assert (nothing.code, " names nothing that could change" in nothing.err, "-- " in nothing.err) == (2, True, False)
+    secret = registry.router("extensions", "update", "pii_guard", "--config_json", '{"api_key": "s3cr3t"}')
+    assert (secret.code, "--config_json.api_key " in secret.err, "s3cr3t" in secret.err) == (2, True, False)
+    assert registry.router("extensions", "get", "").code == 2
+
+
+@pytest.mark.contract("router R-6a")
+def test_each_way_to_fail_has_its_exit_code(registry: Shell) -> None:
+    late = registry.router("extensions", "update", "pii_guard", "--retry", "2", "--if_revision", "9")
+    assert (late.code, late.err.endswith("If-Match names. It is at revision 1.\n")) == (4, True), late
+    assert registry.router("extensions", "delete", "pii_guard", "--if_revision", "one").code == 2
+    assert registry.router("extensions", "rollback", "pii_guard", "0").code == 2
+    assert registry.router("extensions", "rollback", "pii_guard", "7").code == 3
+    assert registry.router("extensions", "get", "no/such?one#").code == 3
+    assert registry.router("extensions", "create", *("pii_guard", *UPPER[1:])).code == 4
+    assert registry.router("extensions", "lst").code == 2
 
 
 @pytest.mark.contract("router R-1c, R-5c, X-9")
-def test_sql_is_adopted_and_the_chain_is_proved(shell: Shell) -> None:
-    shell.sql("UPDATE extensions SET subject = 'x.>' WHERE id = 'pii_guard'")
-    assert shell.router("extensions", "get", "pii_guard").code == 3
-    shell.sql("UPDATE extensions SET subject = 'beamline.ext.validate.pii_guard.v1' WHERE id = 'pii_guard'")
-    shell.sql("UPDATE extensions SET timeout_ms = 90 WHERE id = 'normalize_text'")
+def test_sql_is_adopted_and_the_chain_is_proved(registry: Shell) -> None:
+    assert registry.router("registry", "reload").out == "registry revision 1, 0 rows broken\n"
+    registry.sql("UPDATE extensions SET subject = 'x.>' WHERE id = 'pii_guard'")
+    broken = registry.router("registry", "reload").out
+    assert "1 rows broken\npii_guard: subject must" in broken
+    kept = registry.router("extensions", "get", "pii_guard", "--format", "json").json
+    assert kept["subject"] == "beamline.ext.validate.pii_guard.v1"
+    registry.sql("UPDATE extensions SET subject = 'beamline.ext.validate.pii_guard.v1' WHERE id = 'pii_guard'")
+    registry.sql("UPDATE extensions SET timeout_ms = 90 WHERE id = 'normalize_text'")
 
-    assert shell.router("registry", "reload").out.endswith("0 rows broken\n")
-    entries = shell.router("audit", "list", "--format", "json").json
+    again = registry.router("registry", "reload", "--format", "json").json
+    assert (again["ok"], again["rejected"], again["error"]) == (True, [], None)
+    entries = registry.router("audit", "list", "--format", "json").json
     assert [(one["changed_by"], one["extension_id"]) for one in entries[:2]] == [
         ("external:sql", "normalize_text"), ("system:initial", "pii_guard"),
     ]  # fmt: skip
-    assert "normalize_text" in shell.router("audit", "list", "--id", "normalize_text").out
-    assert shell.router("audit", "verify").out == f"{len(entries)} entries, all as they were written\n"
-    shell.sql("DROP TRIGGER extension_audit_log_update")
-    shell.sql("UPDATE extension_audit_log SET changed_by = 'nobody' WHERE id = 2")
-    bad = shell.router("audit", "verify")
+    assert "timeout_ms" in registry.router("audit", "list", "--id", "normalize_text").out
+    assert registry.router("audit", "verify").out == f"{len(entries)} entries, all as they were written\n"
+    registry.sql("DROP TRIGGER extension_audit_log_update")
+    registry.sql("UPDATE extension_audit_log SET changed_by = 'nobody' WHERE id = 2")
+    bad = registry.router("audit", "verify")
     assert (bad.code, bad.out.startswith("entry 2 is not as it was written")) == (1, True)
+    told = registry.router("audit", "verify", "--format", "json")
+    assert (told.code, told.json["ok"], told.json["first_bad"]) == (1, False, 2)
 
 
-def test_the_commands_of_the_page_work_as_they_are_written(shell: Shell) -> None:
+RECORD = [
+    "id", "type", "subject", "timeout_ms", "retry", "enabled", "share_subject", "version", "config", "metadata",
+    "breaker_override", "revision", "created_at", "created_by", "updated_at", "updated_by", "deleted_at", "health",
+    "breaker", "warnings",
+]  # fmt: skip
+LOOKS: dict[tuple[str, ...], tuple[list[str], str]] = {
+    ("extensions", "list"): (RECORD, "pii_guard"),
+    ("extensions", "get", "pii_guard"): (RECORD, "beamline.ext.validate.pii_guard.v1"),
+    ("extensions", "health"): (["extension_id", "status", "basis", "health_score"], "unknown"),
+    ("extensions", "health", "pii_guard"): (["extension_id", "status", "basis", "health_score"], "unknown"),
+    ("extensions", "revisions", "pii_guard"): (["revision", "registry_revision", "action", "document"], "updated"),
+    ("extensions", "revisions", "pii_guard", "1"): (["revision", "registry_revision", "action"], "system:initial"),
+    ("extensions", "diff", "pii_guard", "1", "2"): (["patch"], "/timeout_ms"),
+    ("audit", "list"): (["id", "entity", "extension_id", "action", "changed_by"], "timeout_ms"),
+    ("audit", "list", "--id", "pii_guard"): (["id", "entity", "extension_id", "action"], "timeout_ms"),
+    ("audit", "verify"): (["ok", "checked", "first_bad", "head"], "7 entries"),
+    ("registry", "stats"): (["node_id", "last_reload", "load_count", "error_count"], "checksum"),
+    ("registry", "effective"): (["node_id", "revision", "checksum", "extensions"], "pii_guard"),
+    ("registry", "reload"): (["ok", "revision", "changed", "rejected", "error"], "registry revision 2"),
+}
+"""Which keys an object of the answer begins with, and what its table holds."""
+
+
+def test_each_answer_is_that_of_rest_in_three_forms(registry: Shell) -> None:
+    registry.router("extensions", "update", "pii_guard", "--timeout_ms", "250", "--comment", "slow: [x]")
+
+    for words, (keys, word) in LOOKS.items():
+        table, whole = registry.router(*words), registry.router(*words, "--output", "json")
+        one = whole.json[0] if isinstance(whole.json, list) else whole.json
+        assert (table.code, table.err, whole.code, whole.err) == (0, "", 0, ""), words
+        assert list(one)[: len(keys)] == keys, words
+        assert word in table.out, words
+        if words[-1] not in ("stats", "reload", "list"):  # the clock of what is told moves
+            assert msgspec.yaml.decode(registry.router(*words, "--format=yaml").out) == whole.json, words
+
+
+def test_the_nodes_are_those_that_run(registry: Shell) -> None:
+    nodes = registry.router("registry", "nodes", "--format", "json").json
+
+    assert [(one["applied_revision"], one["stale"]) for one in nodes] == (
+        [] if "--local" in registry.way else [(1, False)]
+    )
+
+
+@pytest.mark.parametrize("kind", ["json", "yaml"])
+def test_what_was_read_can_be_changed_in_a_file_and_sent_back(registry: Shell, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "record"
+    text = registry.router("extensions", "get", "mock_provider", "--format", kind).out
+    file.write_text(re.sub(r"(timeout_ms\"?): \d+", r"\1: 1234", text))
+
+    changed = registry.router(
+        "extensions", "update", "mock_provider", "--file", str(file), "--retry", "3", "--format=json"
+    )
+
+    assert changed.code == 0, changed
+    assert (changed.json["timeout_ms"], changed.json["retry"], changed.json["revision"]) == (1234, 3, 2)
+    assert changed.json["config"] == {"mode": "echo", "latency_ms": 50}
+    other = registry.router("extensions", "update", "pii_guard", "--file", str(file))
+    assert (other.code, "--id cannot be changed" in other.err, "--type cannot" in other.err) == (2, True, True)
+
+
+DOCUMENT = """
+id: upper
+type: pre
+subject: beamline.ext.pre.upper.v1
+metadata: {semver: '1.10', tags: [a], day: 2026-01-05}
+"""
+
+
+def test_a_document_makes_a_record_and_flags_go_over_it(registry: Shell, tmp_path: Path) -> None:
+    (tmp_path / "upper.yaml").write_text(DOCUMENT)
+
+    words = ("extensions", "create", "lower", "--file", str(tmp_path / "upper.yaml"), "--format", "json")
+    made = registry.router(*words)
+
+    assert made.code == 0, made
+    assert (made.json["id"], made.json["type"]) == ("lower", "pre")
+    assert made.json["metadata"] == {"semver": "1.10", "tags": ["a"], "day": "2026-01-05"}
+
+
+BAD: dict[str, Any] = {
+    "{": "is no JSON", "a: [": "is no YAML", "- a": "must hold one object", "": "must hold one object",
+    "config: {x: .nan}": "nan is nothing that JSON can say", "on: 1": "the name True must be in quotes",
+    "config: &a {b: *a}": "is nested too deeply", "x: !!python/object:os.system {}": "is no YAML",
+    "comment: !!binary aGk=": "is nothing that JSON can say",
+}  # fmt: skip
+
+
+def test_a_file_that_is_no_document_is_one_line(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "document"
+    for text, told in BAD.items():
+        file.write_text(text)
+        ran = shell.router("extensions", "create", "--file", str(file))
+        assert (ran.code, told in ran.err, ran.err.count("\n")) == (2, True, 1), (text, ran)
+    assert shell.router("extensions", "create", "--file", str(tmp_path / "none")).code == 2
+
+
+def test_somebody_without_a_name_is_a_number() -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    assert user(nameless) == str(os.getuid())
+    assert user(lambda: "z\udcff" * 300) == "z?" * 100
+
+
+def test_the_commands_of_the_page_work_as_they_are_written(
+    registry: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[2] / "docs/operate-the-registry.md").read_text()
     lines = re.findall(r"^router-control (.+)$", page, re.MULTILINE)
     assert len(lines) > 8
     for line in lines:
-        ran = shell.router(*shlex.split(line))
+        command, _, file = line.partition(" > ")
+        ran = registry.router(*shlex.split(command))
         assert ran.code == 0, (line, ran)
+        if file:
+            Path(file).write_text(ran.out)
+
+
+CONTROL = "import sys; from ringback.cli import router_control; router_control(sys.argv[1:])"
+
+
+@pytest.mark.process
+async def test_a_running_server_is_found_by_its_home_and_does_what_it_is_told(tmp_path: Path) -> None:
+    async with await Server.start(tmp_path / "home") as server:
+        made = await server.run("router-control", "extensions", "create", *UPPER, "--format", "json")
+        piped = [sys.executable, "-c", CONTROL, "extensions", "update", "upper", "--file", "-", "--url", server.url]
+        keys = ("--key_file", str(server.home / "keys.json"))
+        given = await asyncio.to_thread(subprocess.run, [*piped, *keys], input=DOCUMENT.encode(), capture_output=True)
+        local = await server.run("router-control", "--local", "extensions", "get", "upper", "--output", "yaml")
+        found = await server.run("ringback", "router-control", "registry", "stats", "--format", "json")
+    away = await server.run("router-control", "extensions", "list")
+
+    assert made[0] == 0, made
+    assert json.loads(made[1])["created_by"] == "key:operator"
+    assert (given.returncode, b"2026-01-05" in given.stdout) == (0, True), given
+    assert (local[0], "created_by: key:operator" in local[1]) == (0, True), local
+    assert json.loads(found[1])["total_extensions"] == 7
+    assert (away[0], away[1].startswith(f"router-control: nobody answers at {server.url} (Connection refused)")) == (
+        6, True,
+    )  # fmt: skip
+    assert server.keys.operator_key not in made[1] + local[1] + found[1] + away[1]

@@ -1,9 +1,10 @@
 """Bytes to a typed request."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
@@ -23,6 +24,8 @@ class Order(Asked, frozen=True, kw_only=True):
     key: Secret | None = None
     words: Words | None = None
     numbers: tuple[int, ...] | None = None
+    kind: Annotated[Literal["big", "small"], msgspec.Meta(description="only those of this kind")] | None = None
+    more: dict[str, Any] | None = None
 
     @staticmethod
     def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
@@ -39,21 +42,23 @@ ID = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
 
 
 def test_a_good_object_is_read_and_null_is_absent() -> None:
-    order = read(Order, {"id": ID.upper(), "word": None, "count": 3, "key": "k", "more": object()})
+    order = read(Order, {"id": ID.upper(), "word": None, "count": 3, "key": "k", "x": object()})
 
     assert order == Order(id=UUID(ID), count=3, key=Secret("k"))
 
 
 def test_every_fault_is_named_in_words() -> None:
     with pytest.raises(ValidationFailed) as caught:
-        read(Order, {"word": "longer", "count": 1.5, "key": 1, "more": 1}, refuse_unknown=True)
+        read(Order, {"word": "longer", "count": 1.5, "key": 1, "kind": "odd", "more": [], "x": 1}, refuse_unknown=True)
 
     assert told(caught.value) == (
         ("id", "is required"),
         ("word", "must be a short word"),
         ("count", "must be a whole number"),
         ("key", "must be a string"),
-        ("more", "is not a field of this request"),
+        ("kind", "must be one of big, small"),
+        ("more", "must be an object"),
+        ("x", "is not a field of this request"),
     )
 
 

@@ -8,18 +8,13 @@ import shutil
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import nkeys  # type: ignore[import-untyped]
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from httpx import AsyncClient
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
@@ -31,11 +26,11 @@ from ringback.kit.secret import Secret
 from ringback.knobs import load
 from ringback.transports.nats.address import Address
 from ringback.transports.nats.link import Link
+from tests.certificates import certificate
 from tests.live.conftest import until
 from tests.router.conftest import Node
 from tests.router.grounds import File
 from tests.servers.nats import Nats
-from tests.servers.server import HOST
 
 pytestmark = pytest.mark.process
 
@@ -351,24 +346,6 @@ async def test_a_file_of_credentials_lets_us_in_and_another_one_does_not(
 
 
 # ---- TLS --------------------------------------------------------------------------------------------------------
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A certificate for loopback that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    made = (
-        x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / f"{name}.pem", folder / f"{name}.key"
-    paths[0].write_bytes(made.public_bytes(Encoding.PEM))
-    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return paths
 
 
 @pytest.mark.contract("router S-9")

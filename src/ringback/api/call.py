@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -48,12 +48,14 @@ class Caller:
     """Who is asking: a customer's own credential, or (`None`) the platform's; what it is called and what it may do.
 
     `identity` tells it from all others of the customer, or of the platform, whatever they are called.
+    `source` is the door that they came through.
     """
 
     customer_id: UUID | None
     name: str = ""
     roles: frozenset[str] = frozenset()
     identity: str = ""
+    source: Literal["rest", "cli"] = "rest"
 
     @property
     def is_operator(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,13 @@ import msgspec
 from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
 from ringback.kit.secret import Secret
 
-SHAPES: Final[dict[Any, str]] = {str: "a string", bool: "true or false", int: "a whole number", UUID: "a UUID"}
+SHAPES: Final[dict[Any, str]] = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    UUID: "a UUID",
+    dict[str, Any]: "an object",
+}
 MOST: Final = 100
 """Wrong items of one list that are named."""
 
@@ -99,6 +105,13 @@ class Field(msgspec.Struct, frozen=True):
         return ValidationFailed(Fault(self.name, description or self.description))
 
 
+def _choice(bare: Any) -> str:
+    """What it may be, where that is one of a few: their description says what for."""
+    if get_origin(bare) is Literal:
+        return "one of " + ", ".join(map(str, get_args(bare)))
+    return SHAPES[bool] if bare is bool else ""
+
+
 def decode(kind: type, raw: object) -> object:
     """The types that msgspec does not know by itself."""
     if kind is Secret and isinstance(raw, str):
@@ -127,7 +140,7 @@ def _field(name: str, hint: Any, *, required: bool) -> Field:
         name=name,
         type=hint,
         bare=bare,
-        description="must be " + (described[-1] if described else SHAPES.get(bare, "right")),
+        description="must be " + (_choice(bare) or (described[-1] if described else SHAPES.get(bare, "right"))),
         holds=holds[-1] if holds else None,
         required=required,
         items=_field("", get_args(bare)[0], required=True) if get_origin(bare) is tuple else None,

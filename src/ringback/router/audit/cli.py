@@ -1,51 +1,52 @@
 """`router-control audit …`: who changed the registry, and that nothing of it was altered."""
 
+from typing import Any, Final
+
 import typer
 
 from ringback import answers, terminal
 from ringback.answers import AsForm, Form
-from ringback.router.audit import service, wire
-from ringback.router.extensions.cli import run
-from ringback.settings import Settings
-from ringback.terminal import with_settings
+from ringback.api.client import Asked
+from ringback.router.control import ROOT, Way, every, one, with_way
+from ringback.router.extensions.cli import path_of
 
 app = terminal.new_app("The audit log of the registry.")
+LISTED: Final = ("id", "timestamp", "extension_id", "action", "changed_by", "changed")
 
 
 @app.command("list")
-@with_settings
+@with_way
 def find(
-    settings: Settings,
+    way: Way,
     id: str = typer.Option("", "--id", help="only of this router extension"),
-    limit: int = typer.Option(20, "--limit", min=1, max=1000, help="how many, newest first"),
+    limit: int = typer.Option(20, "--limit", min=1, help="how many, newest first"),
     format: AsForm = Form.TABLE,
 ) -> None:
     """List changes, newest first."""
-    entries = run(settings, lambda uow: service.latest(uow, id or None, 1 << 62, limit))
-    if format is not Form.TABLE:
-        answers.show([wire.shown(entry) for entry in entries], format)
-        return
-    rows = [
-        {
-            "id": entry.id,
-            "timestamp": entry.timestamp,
-            "extension": entry.extension_id,
-            "action": entry.action,
-            "by": entry.changed_by,
-            "changed": ", ".join(name for name in entry.changes() if name not in ("revision", "updated_at")),
-        }
-        for entry in entries
-    ]
-    answers.show_rows(rows, ("id", "timestamp", "extension", "action", "by", "changed"), "Audit")
+    entries = every(way, path_of(id, "/audit") if id else f"{ROOT}/audit", {}, limit)
+    if format is Form.TABLE:
+        entries = [{**entry, "changed": _changed(entry)} for entry in entries]
+    answers.show_list(entries, format, LISTED, "Audit")
 
 
 @app.command()
-@with_settings
-def verify(settings: Settings) -> None:
+@with_way
+def verify(way: Way, format: AsForm = Form.TABLE) -> None:
     """Compute the whole chain anew; exit code 1 where an entry is altered or missing."""
-    found = run(settings, service.verify)
-    if found.ok:
-        terminal.say(f"{found.checked} entries, all as they were written")
-        return
-    terminal.say(f"entry {found.first_bad} is not as it was written, or missing ({found.checked} before it are)")
-    raise typer.Exit(1)
+    found = one(way, Asked("POST", f"{ROOT}/audit:verify"))
+    if format is not Form.TABLE:
+        answers.show(found, format)
+    elif found.get("ok"):
+        terminal.say(f"{found.get('checked')} entries, all as they were written")
+    else:
+        before = f"({found.get('checked')} before it are)"
+        terminal.say(f"entry {found.get('first_bad')} is not as it was written, or missing {before}")
+    if not found.get("ok"):
+        raise typer.Exit(terminal.FAILED)
+
+
+def _changed(entry: dict[str, Any]) -> str:
+    """The names of the fields that are other ones now, of what was there before."""
+    if not entry.get("old_values"):
+        return ""
+    return ", ".join(name for name in entry.get("changes") or () if name not in ("revision", "updated_at"))

@@ -1,31 +1,25 @@
-"""`router-control extensions …` and `router-control registry …`, on the database itself."""
+"""`router-control extensions …`."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from getpass import getuser
-from typing import Annotated, Any, Final, TypeVar
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import msgspec
 import typer
 
 from ringback import answers, terminal
 from ringback.answers import AsForm, Form
-from ringback.app import Ringback
-from ringback.kit.errors import Fault, Unavailable, ValidationFailed
-from ringback.kit.reading import object_of, read
-from ringback.router.audit.model import Actor
-from ringback.router.extensions import service, wire
-from ringback.router.extensions.health import healths
-from ringback.router.extensions.model import RouterExtension
-from ringback.router.work import Uow
-from ringback.settings import Settings
-from ringback.terminal import with_settings
-
-T = TypeVar("T")
+from ringback.api.client import Asked
+from ringback.documents import read_object
+from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
+from ringback.kit.reading import object_of
+from ringback.router.control import ROOT, Way, every, one, results, with_way
 
 app = terminal.new_app("Router extensions: processors that requests go through.")
-registry = terminal.new_app("The registry as a whole.")
 
 Id = Annotated[str, typer.Argument(help="its id", metavar="ID", show_default=False)]
+Number = Annotated[int, typer.Argument(help="number of a revision", metavar="REVISION", show_default=False, min=1)]
 Type = Annotated[str | None, typer.Option("--type", help="pre, validator, post or provider")]
 Subject = Annotated[str | None, typer.Option("--subject", help="the NATS subject that it is reached on")]
 Timeout = Annotated[str | None, typer.Option("--timeout_ms", help="milliseconds that it may take")]
@@ -33,53 +27,38 @@ Retry = Annotated[str | None, typer.Option("--retry", help="how often it is aske
 Config = Annotated[str | None, typer.Option("--config_json", help="its config, a JSON object")]
 Metadata = Annotated[str | None, typer.Option("--metadata_json", help="its metadata, a JSON object")]
 Shared = Annotated[bool | None, typer.Option("--share_subject/--own_subject", help="whether others may share it")]
+File = Annotated[
+    str | None,
+    typer.Option("--file", help="its fields as JSON or YAML, - is standard input; flags go over it", metavar="FILE"),
+]
 Comment = Annotated[str | None, typer.Option("--comment", help="kept with the revision")]
 Revision = Annotated[str | None, typer.Option("--if_revision", help="only if it is at this revision")]
+
+WHOLE: Final = f"{ROOT}/extensions"
 LISTED: Final = ("id", "type", "subject", "timeout_ms", "retry", "enabled", "revision", "health")
 NARROW: Final = ("id", "type", "enabled", "revision")
+HEALTH: Final = ("extension_id", "status", "health_score", "success_count", "failure_count", "circuit_breaker_state")
+KEPT: Final = ("revision", "registry_revision", "action", "created_at", "created_by", "comment")
+NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 
 
-class NotLoaded(Unavailable):
-    """The registry could not be loaded."""
-
-    reason = "NOT_READY"
-
-
-def run(settings: Settings, verb: Callable[[Uow], Awaitable[T]], *, writes: bool = False) -> T:
-    """Run one verb on the registry, loaded anew, as the operator."""
-
-    async def job(ringback: Ringback) -> T:
-        done = await ringback.router.loader.reload()
-        if not done.ok:
-            raise NotLoaded.of(NotLoaded.reason, done.error or "")
-
-        async def as_operator(uow: Uow) -> T:
-            uow.by = Actor(f"cli:{getuser()}", "cli")
-            return await verb(uow)
-
-        work = ringback.router.work
-        return await (work.write if writes else work.read)(as_operator)
-
-    return terminal.work(settings, job)
-
-
-def sent(**flags: Any) -> dict[str, Any]:
-    """What the flags say, as a request would: numbers and JSON read, what is not given left out."""
+def fields(file: str | None, **flags: Any) -> dict[str, Any]:
+    """What the file and the flags say, as a request has it. What is no number, or no JSON, is sent to be refused."""
     given = {name: value for name, value in flags.items() if value is not None}
     for name in ("timeout_ms", "retry"):
-        if name in given and given[name].lstrip("-").isdecimal():
+        if NUMBER.fullmatch(given.get(name, "")):
             given[name] = int(given[name])
     for name in ("config", "metadata"):
         if name in given:
-            given[name] = object_of(given.pop(name).encode())
-    return given
+            given[name] = _object(given[name])
+    return {**(read_object(file) if file else {}), **given}
 
 
 @app.command()
-@with_settings
+@with_way
 def create(
-    settings: Settings,
-    id: Id,
+    way: Way,
+    id: Annotated[str | None, typer.Argument(help="its id", metavar="ID", show_default=False)] = None,
     type: Type = None,
     subject: Subject = None,
     timeout_ms: Timeout = None,
@@ -88,22 +67,22 @@ def create(
     metadata_json: Metadata = None,
     share_subject: Shared = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="not yet to be asked")] = False,
+    file: File = None,
     comment: Comment = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Create a router extension."""
-    fields = sent(
-        id=id, type=type, subject=subject, timeout_ms=timeout_ms, retry=retry, config=config_json,
+    body = fields(
+        file, id=id, type=type, subject=subject, timeout_ms=timeout_ms, retry=retry, config=config_json,
         metadata=metadata_json, share_subject=share_subject, comment=comment, enabled=False if disabled else None,
     )  # fmt: skip
-    asked = read(wire.NewRouterExtension, fields)
-    show(run(settings, lambda uow: service.create(uow, asked), writes=True), format, "Created")
+    answers.show_object(one(way, Asked("POST", WHOLE, body=_json(body))), format, "Created")
 
 
 @app.command()
-@with_settings
+@with_way
 def update(
-    settings: Settings,
+    way: Way,
     id: Id,
     subject: Subject = None,
     timeout_ms: Timeout = None,
@@ -112,130 +91,182 @@ def update(
     metadata_json: Metadata = None,
     share_subject: Shared = None,
     merge: Annotated[bool, typer.Option("--merge", help="merge config and metadata into what is there")] = False,
+    file: File = None,
     comment: Comment = None,
     if_revision: Revision = None,
     format: AsForm = Form.TABLE,
 ) -> None:
-    """Change a router extension; what is not named stays as it is."""
-    fields = sent(
-        subject=subject, timeout_ms=timeout_ms, retry=retry, config=config_json, metadata=metadata_json,
+    """Change a router extension; what is not named stays as it is.
+
+    What `get` gave can be changed and sent back with --file.
+    """
+    body = fields(
+        file, subject=subject, timeout_ms=timeout_ms, retry=retry, config=config_json, metadata=metadata_json,
         share_subject=share_subject, comment=comment,
     )  # fmt: skip
-    asked = read(wire.ChangeRouterExtension, fields)
-    expected = _revision(if_revision)
-    done = run(settings, lambda uow: service.update(uow, id, asked, merge=merge, expected=expected), writes=True)
-    show(done, format, "Changed")
+    change(way, id, "", "Changed", format, method="PATCH" if merge else "PUT", body=body, if_revision=if_revision)
 
 
 @app.command()
-@with_settings
-def get(settings: Settings, id: Id, format: AsForm = Form.TABLE) -> None:
+@with_way
+def get(way: Way, id: Id, format: AsForm = Form.TABLE) -> None:
     """Show a router extension."""
-
-    async def look(uow: Uow) -> RouterExtension:
-        return service.get(uow, id)
-
-    show(run(settings, look), format, "Router extension")
+    answers.show_object(one(way, Asked("GET", path_of(id))), format, "Router extension")
 
 
 @app.command("list")
-@with_settings
-def find(settings: Settings, type: Type = None, format: AsForm = Form.TABLE) -> None:
+@with_way
+def find(
+    way: Way,
+    type: Type = None,
+    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="only those that are, or not")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="healthy, degraded, unhealthy or unknown")] = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="only those with this tag in their metadata")] = None,
+    q: Annotated[str | None, typer.Option("--q", help="only those with this in id, subject or description")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="those that are no more")] = False,
+    format: AsForm = Form.TABLE,
+) -> None:
     """List router extensions, by type and id."""
-
-    async def look(uow: Uow) -> list[dict[str, Any]]:
-        known = await healths(uow)
-        found = service.list_by_type(uow, type) if type else service.list_all(uow)
-        return [{**one.document(), "health": known[one.id].status} for one in found]
-
-    rows = run(settings, look)
-    if format is not Form.TABLE:
-        answers.show(rows, format)
-    else:
-        answers.show_rows(rows, LISTED if answers.is_wide() else NARROW, "Router extensions")
+    flags = {"enabled": enabled, "deleted": deleted or None}
+    switches = {name: None if value is None else str(value).lower() for name, value in flags.items()}
+    found = every(way, WHOLE, {"type": type, "status": status, "tag": tag, "q": q, **switches})
+    if format is Form.TABLE:
+        found = [{**record, "health": _status(record)} for record in found]
+    answers.show_list(found, format, LISTED if answers.is_wide() else NARROW, "Router extensions")
 
 
 @app.command()
-@with_settings
-def delete(settings: Settings, id: Id, if_revision: Revision = None, format: AsForm = Form.TABLE) -> None:
+@with_way
+def delete(way: Way, id: Id, if_revision: Revision = None, format: AsForm = Form.TABLE) -> None:
     """Delete a router extension; it can be restored."""
-    expected = _revision(if_revision)
-    show(run(settings, lambda uow: service.delete(uow, id, expected=expected), writes=True), format, "Deleted")
+    change(way, id, "", "Deleted", format, method="DELETE", if_revision=if_revision)
 
 
 @app.command()
-@with_settings
-def restore(settings: Settings, id: Id, format: AsForm = Form.TABLE) -> None:
+@with_way
+def restore(way: Way, id: Id, format: AsForm = Form.TABLE) -> None:
     """Bring back a deleted router extension as it was."""
-    show(run(settings, lambda uow: service.restore(uow, id), writes=True), format, "Restored")
+    change(way, id, "/restore", "Restored", format)
 
 
 @app.command()
-@with_settings
-def enable(settings: Settings, id: Id, format: AsForm = Form.TABLE) -> None:
+@with_way
+def enable(way: Way, id: Id, if_revision: Revision = None, format: AsForm = Form.TABLE) -> None:
     """Enable a router extension."""
-    show(run(settings, lambda uow: service.enable(uow, id), writes=True), format, "Enabled")
+    change(way, id, "/enable", "Enabled", format, if_revision=if_revision)
 
 
 @app.command()
-@with_settings
-def disable(settings: Settings, id: Id, format: AsForm = Form.TABLE) -> None:
+@with_way
+def disable(way: Way, id: Id, if_revision: Revision = None, format: AsForm = Form.TABLE) -> None:
     """Disable a router extension: no request goes to it."""
-    show(run(settings, lambda uow: service.disable(uow, id), writes=True), format, "Disabled")
+    change(way, id, "/disable", "Disabled", format, if_revision=if_revision)
 
 
 @app.command()
-@with_settings
+@with_way
 def rollback(
-    settings: Settings,
+    way: Way,
     id: Id,
-    to_revision: Annotated[int, typer.Argument(help="which revision", metavar="REVISION", show_default=False)],
+    to_revision: Number,
     comment: Comment = None,
+    if_revision: Revision = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Make a new revision that says what an old one said."""
-    show(
-        run(settings, lambda uow: service.rollback(uow, id, to_revision, comment=comment), writes=True),
-        format,
-        "Rolled back",
-    )
+    body = fields(None, to_revision=to_revision, comment=comment)
+    change(way, id, "/rollback", "Rolled back", format, body=body, if_revision=if_revision)
 
 
-@registry.command()
-@with_settings
-def reload(settings: Settings) -> None:
-    """Adopt what was changed by SQL, and say which rows are broken; a running server does so by itself."""
-
-    async def job(ringback: Ringback) -> Any:
-        return await ringback.router.loader.reload()
-
-    done = terminal.work(settings, job)
-    if not done.ok:
-        raise NotLoaded.of(NotLoaded.reason, done.error or "")
-    terminal.say(f"registry revision {done.revision}, {len(done.rejected)} rows broken")
-    for one in done.rejected:
-        terminal.say(f"{one.id}: {one.description}")
-
-
-def show(record: RouterExtension, format: Form, title: str) -> None:
-    """A record as JSON or as a table."""
-    document = {**record.document(), "version": record.version}
-    if format is not Form.TABLE:
-        answers.show(document, format)
+@app.command()
+@with_way
+def health(
+    way: Way,
+    id: Annotated[str | None, typer.Argument(help="of this one alone", metavar="ID", show_default=False)] = None,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Show how a router extension does, or how all do."""
+    if id is None:
+        answers.show_list(results(one(way, Asked("GET", f"{ROOT}/health"))), format, HEALTH, "Health")
         return
-    rows: Sequence[dict[str, object]] = [
-        {"field": name, "value": _text(value)} for name, value in document.items() if value is not None
-    ]
-    answers.show_rows(rows, ("field", "value"), title)
+    answers.show_object(one(way, Asked("GET", path_of(id, "/health"))), format, "Health")
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+@app.command()
+@with_way
+def revisions(
+    way: Way,
+    id: Id,
+    revision: Annotated[
+        int | None, typer.Argument(help="this one alone, whole", metavar="REVISION", show_default=False, min=1)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="how many, newest first")] = 20,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """List the revisions of a router extension, also of a deleted one; or show one of them."""
+    if revision is None:
+        answers.show_list(every(way, path_of(id, "/revisions"), {}, limit), format, KEPT, f"Revisions of {id}")
+        return
+    answers.show_object(one(way, Asked("GET", path_of(id, f"/revisions/{revision}"))), format, "Revision")
 
 
-def _revision(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal()):
+@app.command()
+@with_way
+def diff(
+    way: Way,
+    id: Id,
+    old: Annotated[int, typer.Argument(help="number of a revision", metavar="FROM", show_default=False, min=1)],
+    new: Annotated[int, typer.Argument(help="number of another", metavar="TO", show_default=False, min=1)],
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Show what makes one revision of another (RFC 6902)."""
+    found = one(way, Asked("GET", path_of(id, "/diff"), {"from": str(old), "to": str(new)}))
+    if format is Form.TABLE:
+        answers.show_list(found.get("patch", []), format, ("op", "path", "value"), f"From {old} to {new}")
+    else:
+        answers.show(found, format)
+
+
+def change(
+    way: Way,
+    id: str,
+    verb: str,
+    title: str,
+    format: Form,
+    *,
+    method: str = "POST",
+    body: Mapping[str, Any] | None = None,
+    if_revision: str | None = None,
+) -> None:
+    """Change a record and show it."""
+    if if_revision is not None and not (if_revision.isascii() and if_revision.isdecimal()):
         raise ValidationFailed(Fault("if_revision", "must be a number"))
-    return int(text)
+    expected = None if if_revision is None else f'"{if_revision}"'
+    sent = None if body is None else _json(body)
+    answers.show_object(one(way, Asked(method, path_of(id, verb), body=sent, if_match=expected)), format, title)
+
+
+def path_of(id: str, more: str = "") -> str:
+    """Where a record is; one without a name is none."""
+    if not id:
+        raise ValidationFailed(Fault("id", "is required"))
+    return f"{WHOLE}/{quote(id, safe='')}{more}"
+
+
+def _object(text: str) -> object:
+    try:
+        return object_of(text.encode())
+    except InvalidJsonBody:
+        return text
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except (OverflowError, UnicodeEncodeError):
+        raise ValidationFailed(Fault("file", "holds what JSON cannot carry")) from None
+
+
+def _status(record: Mapping[str, Any]) -> object:
+    of = record.get("health")
+    return of.get("status") if isinstance(of, Mapping) else None

@@ -182,7 +182,7 @@ def _id(call: Call[Uow]) -> str:
 
 def _by(call: Call[Uow]) -> Uow:
     """The unit of work, which knows now for whom it works."""
-    call.uow.by = Actor(call.caller.name, "rest", call.request_id)
+    call.uow.by = Actor(call.caller.name, call.caller.source, call.request_id or None)
     return call.uow
 
 

@@ -17,6 +17,7 @@ REQUIRED: Final = {"id": "invalid_id", "type": "invalid_type", "subject": "subje
 """Which rule a new extension without the field breaks."""
 
 Object = dict[str, Any]
+Comment = Annotated[str, msgspec.Meta(max_length=1024, description="a text of at most 1024 characters")]
 ReadOnly = Annotated[Any, msgspec.Meta(description="read-only: ignored when it is sent")]
 
 
@@ -45,7 +46,7 @@ class Sent(Ruled, frozen=True, kw_only=True):
     share_subject: bool | None = None
     config: Object | None = None
     metadata: Object | None = None
-    comment: Annotated[str, msgspec.Meta(max_length=1024)] | None = None
+    comment: Comment | None = None
 
 
 class NewRouterExtension(Sent, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ class RouterRollback(Ruled, frozen=True, kw_only=True):
     """To which revision."""
 
     to_revision: Annotated[int, msgspec.Meta(ge=1)]
-    comment: Annotated[str, msgspec.Meta(max_length=1024)] | None = None
+    comment: Comment | None = None
 
 
 class HealthSummary(msgspec.Struct, frozen=True):

@@ -1,0 +1,264 @@
+"""How `router-control` reaches a registry: over REST by default, or by the same routes on the database itself."""
+
+import asyncio
+import getpass
+import inspect
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Final, Protocol, TypeVar
+
+import msgspec
+import typer
+from typer.core import TyperGroup
+
+from ringback import first_start, terminal
+from ringback.api import request as asking
+from ringback.api.call import Call, Caller, Route
+from ringback.api.client import Address, Asked, Client, NobodyAnswers, NotUnderstood
+from ringback.app import ROUTER_REST, Ringback
+from ringback.customers.keys.model import OPERATOR
+from ringback.kit.columns import NIL
+from ringback.kit.errors import CannotStart, Failure, Unavailable, ValidationFailed
+from ringback.kit.pages import LARGEST
+from ringback.kit.reading import Faults
+from ringback.kit.routing import Found
+from ringback.kit.secret import Secret
+from ringback.kit.uow import PATIENCE
+from ringback.settings import Settings
+
+T = TypeVar("T")
+
+ROOT: Final = "/v1.0/router"
+RELOAD: Final = f"{ROOT}/registry:reload"
+EXIT_CODES: Final = {"UNAUTHENTICATED": 5, "PERMISSION_DENIED": 5, "UNAVAILABLE": 6, "DEADLINE_EXCEEDED": 6}
+"""Those of `router-control` beside the ones that every command has (router 6.1)."""
+LONGEST_NAME: Final = 200
+MORE: Final = 30.0
+"""Seconds that an answer may take longer than the work behind it may."""
+PANEL: Final = "Which registry"
+
+Local = Annotated[
+    bool, typer.Option("--local", help="on the database itself, no server needs to run", rich_help_panel=PANEL)
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="where a Ringback is, http://host:port (RINGBACK_URL; default: keys.json in ringback_home)",
+        metavar="URL",
+        rich_help_panel=PANEL,
+    ),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key_file",
+        help="file of the access key, or a keys.json (or the key itself in RINGBACK_KEY; default: as for --url)",
+        metavar="FILE",
+        rich_help_panel=PANEL,
+    ),
+]
+
+Send = Callable[[Asked], Awaitable[dict[str, Any]]]
+"""One request to its answer."""
+
+
+class NotLoaded(Unavailable):
+    """The registry could not be loaded."""
+
+    reason = "NOT_READY"
+
+
+class Commands(TyperGroup):
+    """Commands on a registry: they say what to do where nobody answers, and have exit codes of their own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            line = terminal.told(failure)
+            if isinstance(failure, NobodyAnswers):
+                line += ": start it ('ringback up'), name another one (--url), or use --local"
+            if failure.tag:
+                line += " It is at revision " + failure.tag.strip('"') + "."
+            code = EXIT_CODES.get(failure.status) or terminal.EXIT_CODES.get(failure.status, terminal.FAILED)
+            terminal.stop(line, code, ctx.find_root().info_name or "router-control")
+
+
+class Way(Protocol):
+    """A way to a registry."""
+
+    def run(self, job: Callable[[Send], Coroutine[Any, Any, T]]) -> T:
+        """Run a job of some requests."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OverRest:
+    """To a running Ringback."""
+
+    client: Client
+
+    def run(self, job: Callable[[Send], Coroutine[Any, Any, T]]) -> T:
+        async def send(asked: Asked) -> dict[str, Any]:
+            patience = _route(asked).route.about.get("patience", 0.0) + MORE
+            return self.client.ask(replace(asked, patience=patience))
+
+        return asyncio.run(job(send))
+
+
+@dataclass(frozen=True, slots=True)
+class OnDatabase:
+    """To the database, as the operator, by the routes that a server would take."""
+
+    settings: Settings
+
+    def run(self, job: Callable[[Send], Coroutine[Any, Any, T]]) -> T:
+        async def whole(ringback: Ringback) -> T:
+            is_loaded = False
+
+            async def send(asked: Asked) -> dict[str, Any]:
+                nonlocal is_loaded
+                if not is_loaded and asked.path != RELOAD:
+                    done = await ringback.router.loader.reload()
+                    if not done.ok:
+                        raise NotLoaded.of(NotLoaded.reason, done.error or "")
+                is_loaded = True
+                return await _answer(ringback, asked)
+
+            return await job(send)
+
+        return terminal.work(self.settings, whole)
+
+
+async def _answer(ringback: Ringback, asked: Asked) -> dict[str, Any]:
+    """What REST would answer the operator."""
+    found = _route(asked)
+    about, faults = found.route.about, Faults()
+    query = faults.of(lambda: asking.read_query(about.get("query"), asked.query))
+    body = faults.of(lambda: asking.read_body(about.get("body"), asked.body or b""))
+    if faults.found:
+        raise ValidationFailed(*faults.found)
+    who = Caller(None, f"cli:{user()}", frozenset({OPERATOR}), source="cli")
+    work = ringback.router.work
+    do = work.read if asked.method == "GET" or about.get("reads") else work.write
+    answer = await do(
+        lambda uow: found.route.answer(Call(uow, NIL, found.path, query, body, asked.if_match, who)),
+        patience=about.get("patience", PATIENCE),
+    )
+    return msgspec.json.decode(msgspec.json.encode(answer.data), type=dict[str, Any])
+
+
+def _route(asked: Asked) -> Found[Route]:
+    found = ROUTER_REST.find(asked.method, asked.path)
+    assert isinstance(found, Found), asked
+    return found
+
+
+def user(name_of: Callable[[], str] = getpass.getuser) -> str:
+    """Who types; the number of somebody who has no name, as in containers."""
+    try:
+        name = name_of()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return name.encode(errors="replace").decode()[:LONGEST_NAME]
+
+
+def with_way(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the way to the registry as its first argument, and the flags that name it."""
+
+    @wraps(command)
+    def wrapped(settings: Settings, local: bool, url: str | None, key_file: Path | None, **given: Any) -> None:
+        command(way_of(settings, url, key_file, local=local), **given)
+
+    kind, none = inspect.Parameter.KEYWORD_ONLY, {"default": None}
+    own = [
+        inspect.Parameter("local", kind, default=False, annotation=Local),
+        inspect.Parameter("url", kind, annotation=Url, **none),
+        inspect.Parameter("key_file", kind, annotation=KeyFile, **none),
+    ]
+    way, *others = inspect.signature(command).parameters.values()
+    wrapped.__signature__ = inspect.Signature([way, *others, *own])  # type: ignore[attr-defined]
+    return terminal.with_settings(wrapped)
+
+
+def way_of(settings: Settings, url: str | None, key_file: Path | None, *, local: bool) -> Way:
+    """The way that flags and environment name; `CannotStart` where they name none, or two."""
+    if local:
+        if url or key_file:
+            raise CannotStart("--local: goes to the database itself, so --url and --key_file do not go with it")
+        return OnDatabase(settings)
+    kept = first_start.read(settings.ringback_home)
+    named = [(url, "--url"), (os.environ.get("RINGBACK_URL"), "RINGBACK_URL"), (kept and kept.url, first_start.FILE)]
+    text, name = next(((text, name) for text, name in named if text), (None, ""))
+    if text is None:
+        raise CannotStart(
+            f"no Ringback has been started in {settings.ringback_home}: start one ('ringback up'), say where one is "
+            "(--url or RINGBACK_URL), or use --local"
+        )
+    at = Address.parse(text, name)
+    return OverRest(Client(at, *_key(key_file, at, kept)))
+
+
+def _key(file: Path | None, at: Address, kept: first_start.Keys | None) -> tuple[Secret, str]:
+    """The key for that server, and where it is from. The one in `keys.json` is for the server that wrote it alone."""
+    if file:
+        return _read_key(file), f"--key_file {file}"
+    if given := os.environ.get("RINGBACK_KEY"):
+        return Secret(given.strip()), "RINGBACK_KEY"
+    if kept and kept.url and at.is_same(Address.parse(kept.url, first_start.FILE)):
+        return Secret(kept.operator_key), f"the operator's of {first_start.FILE}"
+    raise CannotStart(f"{at.url} wants an access key: RINGBACK_KEY, or a file of it (--key_file)")
+
+
+def _read_key(file: Path) -> Secret:
+    """The key in a file that holds nothing else, or the operator's of a `keys.json`."""
+    try:
+        text = file.read_bytes().decode("ascii", "replace").strip()
+    except OSError as error:
+        raise CannotStart(f"--key_file: {file} cannot be read: {error.strerror}") from None
+    if not text.startswith("{"):
+        return Secret(text)
+    try:
+        return Secret(msgspec.json.decode(text, type=first_start.Keys).operator_key)
+    except msgspec.DecodeError:
+        raise CannotStart(f"--key_file: {file} is neither a key nor a {first_start.FILE}") from None
+
+
+def one(way: Way, asked: Asked) -> dict[str, Any]:
+    """The answer to one request."""
+
+    async def job(send: Send) -> dict[str, Any]:
+        return await send(asked)
+
+    return way.run(job)
+
+
+def every(way: Way, path: str, query: Mapping[str, str | None], most: int | None = None) -> list[dict[str, Any]]:
+    """All that a list holds, or the first so many, page by page; of the query what is given."""
+    given = {name: value for name, value in query.items() if value is not None}
+
+    async def job(send: Send) -> list[dict[str, Any]]:
+        asked = Asked("GET", path, given)
+        found: list[dict[str, Any]] = []
+        while True:
+            size = LARGEST if most is None else min(LARGEST, most - len(found))
+            page = await send(replace(asked, query={**asked.query, "page_size": str(size)}))
+            found += results(page)
+            token = page.get("next_page_token")
+            if not token or len(found) == most:
+                return found
+            asked = replace(asked, query={**given, "page_token": token})
+
+    return way.run(job)
+
+
+def results(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is on a page."""
+    try:
+        return msgspec.convert(page.get("result"), list[dict[str, Any]])
+    except msgspec.ValidationError:
+        raise NotUnderstood.of(NotUnderstood.reason, "what answers is no Ringback: it sent no list") from None
