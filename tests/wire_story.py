@@ -172,7 +172,7 @@ async def the_operator_keeps_the_registry(say: Recorder) -> None:
     await say.rest("GET", one, **key)
     await say.rest("PUT", one, {"timeout_ms": 400}, if_match=made.headers["etag"], **key)
     await say.rest("PATCH", one, {"config": {"strict": True}, "comment": "as asked"}, **key)
-    for action in ("disable", "enable"):
+    for action in ("disable?wait=applied", "enable"):
         await say.rest("POST", f"{one}/{action}", **key)
     await say.rest("POST", f"{one}/rollback", {"to_revision": 1}, **key)
     for path in ("/health", "/revisions?page_size=1", "/revisions/1", "/diff?from=1&to=3", "/audit?page_size=1"):

@@ -1,26 +1,38 @@
 """Nodes of the router on database servers: each serves what another has changed, whatever was lost in between."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 
+from ringback.api.gateway import Gateway
+from ringback.app import ROUTER_REST
+from ringback.customers.keys import service as keys
+from ringback.customers.keys.model import OPERATOR, new_token
 from ringback.databases import remote
 from ringback.kit.db import Schemas
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.hearing import Hearing
 from ringback.knobs import load
+from ringback.memory import memory_of
 from ringback.migrations import commands
+from ringback.registrar.directs.model import new_hash
+from ringback.registrar.realms.model import new_label
+from ringback.registrar.work import registrar_work
 from ringback.router.audit.model import Actor
 from ringback.router.extensions import service, wire
 from ringback.router.extensions.following import Follower
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.registry import Registry
+from ringback.router.extensions.rest import ROOT
 from ringback.router.extensions.writing import CHANNEL
+from ringback.router.nodes.presence import Presence
 from ringback.router.work import Uow, router_work
 from ringback.router_node import Upkeep, ear_of
 from ringback.schema import OWN_TABLES, ROUTER_TABLES
@@ -137,6 +149,56 @@ async def test_what_one_node_changes_all_serve(engine: str, make_database: MakeD
             await node.serves("upper2")
         assert len({node.registry.snapshot.checksum for node in nodes}) == 1
     assert database.execute("SELECT node_id FROM router_nodes") == []
+
+
+@asynccontextmanager
+async def operator(node: Process) -> AsyncIterator[httpx.AsyncClient]:
+    """REST at a node, with the operator's key."""
+    token = new_token()
+    await node.work.write(lambda uow: keys.keep(uow, token, None, "ops", OPERATOR))
+    memory = memory_of(node.settings, node.database, time.monotonic, new_hash, new_label)
+    work = registrar_work(node.database, node.settings, memory)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=Gateway(ROUTER_REST, work, {}, node.work, node.node.kept_key)),
+        base_url="http://router",
+        headers={"authorization": f"Bearer {token.reveal()}"},
+    ) as client:
+        yield client
+
+
+@pytest.mark.contract("router R-2c")
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_change_is_answered_when_all_nodes_serve_it_or_names_the_one_that_does_not_follow(
+    engine: str, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    one, other, third = nodes = processes(made(make_database(engine)), tmp_path, 3)
+    async with (
+        one.running(),
+        other.running(),
+        third.opened(),
+        background(Presence(third.work, third.loader)),
+        operator(one) as client,
+    ):
+        async with background(Follower(third.loader, interval=3600, poll=0.05)):
+            for node in nodes:
+                await node.serves("pii_guard")
+            await until(lambda: are_known(nodes), PATIENCE)
+            asked = {"id": "upper", "type": "pre", "subject": "beamline.ext.pre.upper.v1"}
+
+            answer = await client.post(f"{ROOT}?wait=applied&timeout_ms=10000", json=asked)
+
+            revision = int(answer.headers["x-registry-revision"])
+            assert (answer.status_code, applied(answer)) == (201, (revision, 3, []))
+            assert all(node.registry.get_cached("upper") for node in nodes)
+
+        late = await client.post(f"{ROOT}/upper/disable?wait=applied&timeout_ms=1000")
+
+        assert (late.status_code, applied(late)) == (200, (revision + 1, 3, ["node2"]))
+
+
+def applied(answer: httpx.Response) -> tuple[int, int, list[str]]:
+    found = answer.json()["applied"]
+    return found["revision"], found["nodes"], found["pending"]
 
 
 @pytest.mark.contract("router R-2a, R-2b")

@@ -117,3 +117,34 @@ async def test_a_clean_stop_takes_the_row_away_and_an_outage_does_not_end_it(bot
     await asyncio.wait({running})
 
     assert [node_id for node_id, _ in rows(one)] == ["node1"]
+
+
+@pytest.mark.contract("router R-2c, X-9, X-11")
+async def test_a_registry_is_all_that_a_caller_needs(both: Pair) -> None:
+    one, other, mine, theirs = both
+    await mine.once()
+    await theirs.once()
+    await one.create("upper")
+
+    assert (await other.registry.reload()).changed == 1
+    assert (other.registry.stats().load_count, other.registry.stats().total_extensions) == (2, 7)
+    await theirs.once()
+    applied = await one.registry.wait_applied(other.registry.stats().revision, 20)
+    assert (applied.nodes, applied.pending) == (2, [])
+
+
+@pytest.mark.contract("router R-2c")
+async def test_who_waits_goes_on_when_the_database_is_back_and_says_so_when_it_is_not(both: Pair) -> None:
+    one, _, mine, _ = both
+    await mine.once()
+    failures = iter([True, True, False])
+
+    def sometimes(statement: Statement) -> None:
+        if next(failures, True):
+            raise DatabaseUnavailable
+
+    one.before_statement = sometimes
+    applied = await one.registry.wait_applied(one.registry.snapshot.revision, 20)
+    assert (applied.nodes, applied.pending) == (1, [])
+    with pytest.raises(DatabaseUnavailable):
+        await one.registry.wait_applied(one.registry.snapshot.revision, 0.05)

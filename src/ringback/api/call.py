@@ -91,7 +91,7 @@ class Call(Generic[U]):
 class Answer:
     """What goes back. `location` is where a new object lives, `tag` the state of one that has a revision of its own.
 
-    `data` is JSON already where it was answered before.
+    `data` is JSON already where it was answered before; `added` are fields of it that are known after the commit only.
     """
 
     data: msgspec.Struct | msgspec.Raw
@@ -99,6 +99,7 @@ class Answer:
     location: str | None = None
     tag: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    added: dict[str, Any] = field(default_factory=dict)
 
     @property
     def entity_tag(self) -> str | None:
@@ -107,5 +108,13 @@ class Answer:
             return self.tag
         return etag(self.data)
 
+    @property
+    def body(self) -> bytes:
+        """The object as JSON."""
+        data = msgspec.json.encode(self.data)
+        return data[:-1] + b"," + msgspec.json.encode(self.added)[1:] if self.added else data
+
 
 Route = Callable[[Call[Any]], Awaitable[Answer]]
+Verb = Callable[[Any], Awaitable[Answer]]
+"""A route with all that was asked of it: what is left to give is the unit of work."""

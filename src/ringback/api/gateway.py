@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from ringback.api import repeat
 from ringback.api import request as asked
-from ringback.api.call import Answer, Call, Caller, Route
+from ringback.api.call import Answer, Call, Caller, Route, Verb
 from ringback.api.caller import customer_of, who, who_by
 from ringback.customers.keys.model import AccessKey
 from ringback.customers.rights import Right, require
@@ -130,9 +130,7 @@ class Gateway:
             return who_by(self._kept_key, *credentials)
 
 
-async def _read(
-    request: Request, found: Found[Route], caller: Caller, request_id: str
-) -> Callable[[Any], Awaitable[Answer]]:
+async def _read(request: Request, found: Found[Route], caller: Caller, request_id: str) -> Verb:
     """The verb that was asked for, ready to run; or every fault of path, query and body at once."""
     about = found.route.about
     raw = await asked.body_of(request)
@@ -155,7 +153,8 @@ async def _read(
     async def run(uow: Any) -> Answer:
         return await found.route.answer(Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id))
 
-    return repeat.once(run, key, request, raw, caller)
+    verb = repeat.once(run, key, request, raw, caller)
+    return about["around"](verb, filters) if "around" in about else verb
 
 
 def _response(request: Request, answer: Answer) -> Response:
@@ -166,7 +165,7 @@ def _response(request: Request, answer: Answer) -> Response:
             return Response(status_code=304, headers=headers)
     if answer.location:
         headers["location"] = answer.location
-    return Response(msgspec.json.encode(answer.data), answer.status, headers, asked.JSON)
+    return Response(answer.body, answer.status, headers, asked.JSON)
 
 
 def _is_known(request: Request, tag: str) -> bool:

@@ -1,14 +1,13 @@
 """`Idempotency-Key`: a POST or PATCH that is sent again under its key is done once, and answered as it was then."""
 
 import re
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 
-from ringback.api.call import Answer, Caller, Route, without_secrets
+from ringback.api.call import Answer, Caller, Route, Verb, without_secrets
 from ringback.api.request import path_of
 from ringback.kit import replays
 from ringback.kit.errors import ValidationFailed
@@ -20,8 +19,6 @@ HEADER: Final = "Idempotency-Key"
 METHODS: Final = ("POST", "PATCH")
 KEY: Final = "[!-~]{1,255}"
 REPLAYED: Final = {"idempotent-replay": "true"}
-
-Verb = Callable[[Any], Awaitable[Answer]]
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -18,6 +18,9 @@ from ringback.router.extensions.model import (
 
 if TYPE_CHECKING:
     from ringback.router.extensions.loading import Loader
+    from ringback.router.extensions.reports import RouterReloaded, RouterStats
+    from ringback.router.nodes.model import Applied
+    from ringback.router.nodes.presence import Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Registry:
 
     keeper: "Loader"
     """What loads it, and counts its loads."""
+    presence: "Presence"
+    """What knows the other nodes."""
 
     def __init__(self, node: str = "") -> None:
         self.node = node
@@ -140,3 +145,15 @@ class Registry:
         """Take over what a transaction of ours has changed, if nothing is missing in between."""
         if revision == self.snapshot.revision + 1:
             self.swap(self.snapshot.with_changes(revision, changed))
+
+    async def reload(self) -> "RouterReloaded":
+        """Read everything anew. Never raises: what cannot be read is told, and the old content stays."""
+        return await self.keeper.reload()
+
+    def stats(self) -> "RouterStats":
+        """What there is and how often it was loaded; nothing is waited for."""
+        return self.keeper.stats()
+
+    async def wait_applied(self, revision: int, timeout: float) -> "Applied":  # noqa: ASYNC109
+        """Wait until all nodes that are there serve this revision or a newer one, or for `timeout` seconds (R-2c)."""
+        return await self.presence.wait_applied(revision, timeout)

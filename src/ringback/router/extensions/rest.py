@@ -1,10 +1,10 @@
 """Router extensions for operators: `/v1.0/router/extensions`."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from ringback.api.call import Answer, Call, Route
+from ringback.api.call import Answer, Call, Route, Verb
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.pages import LARGEST, PageSize
 from ringback.kit.reading import Asked
@@ -20,6 +20,7 @@ ROOT: Final = "/v1.0/router/extensions"
 ONE: Final = f"{ROOT}/<router_extension_id>"
 READ: Final = "read extensions"
 WRITE: Final = "write extensions"
+REVISION: Final = "x-registry-revision"
 
 
 class ListExtensions(Asked, frozen=True, kw_only=True):
@@ -40,6 +41,18 @@ class ListExtensions(Asked, frozen=True, kw_only=True):
     deleted: Annotated[bool, msgspec.Meta(description="true: those that are no more")] = False
 
 
+class Wait(Asked, frozen=True, kw_only=True):
+    """Whether to answer at once, or when the other nodes know."""
+
+    wait: (
+        Annotated[Literal["applied"], msgspec.Meta(description="`applied`: answer when all nodes serve the change")]
+        | None
+    ) = None
+    timeout_ms: Annotated[
+        int, msgspec.Meta(ge=1, le=10000, description="how long to wait for them, 1 to 10000 milliseconds")
+    ] = 5000
+
+
 class RouterExtensionPage(msgspec.Struct, frozen=True):
     """A page of router extensions; `next_page_token` is empty on the last one."""
 
@@ -53,6 +66,29 @@ class RouterHealthPage(msgspec.Struct, frozen=True):
     result: list[wire.RouterExtensionHealth]
 
 
+def waiting(verb: Verb, asked: Wait) -> Verb:
+    """The same verb; where that is asked for, its answer comes when its revision is applied, and says where (R-2c)."""
+
+    async def done(uow: Uow) -> Answer:
+        answer = await verb(uow)
+
+        async def wait() -> None:
+            revision = int(answer.headers[REVISION])
+            try:
+                answer.added["applied"] = await uow.registry.wait_applied(revision, asked.timeout_ms / 1000)
+            except DatabaseUnavailable:  # the change is committed, whatever becomes of the look at the others
+                answer.added["applied"] = None
+
+        uow.then(wait)
+        return answer
+
+    return done if asked.wait else verb
+
+
+WAITS: Final[dict[str, Any]] = {"query": Wait, "around": waiting}
+"""What all changes of a router extension have in common."""
+
+
 @routes.on(
     "POST",
     ROOT,
@@ -61,6 +97,7 @@ class RouterHealthPage(msgspec.Struct, frozen=True):
     answers=wire.RouterExtensionRecord,
     status=201,
     right=WRITE,
+    **WAITS,
 )
 async def create(call: Call[Uow]) -> Answer:
     """Create a router extension.
@@ -95,6 +132,7 @@ async def get(call: Call[Uow]) -> Answer:
     body=wire.ChangeRouterExtension,
     answers=wire.RouterExtensionRecord,
     right=WRITE,
+    **WAITS,
 )
 async def put(call: Call[Uow]) -> Answer:
     """Replace fields of a router extension: the named ones whole, all others stay.
@@ -112,6 +150,7 @@ async def put(call: Call[Uow]) -> Answer:
     body=wire.ChangeRouterExtension,
     answers=wire.RouterExtensionRecord,
     right=WRITE,
+    **WAITS,
 )
 async def patch(call: Call[Uow]) -> Answer:
     """Change a router extension: `config` and `metadata` are merged by RFC 7396, null in them removes."""
@@ -119,25 +158,31 @@ async def patch(call: Call[Uow]) -> Answer:
     return await _one(call, changed)
 
 
-@routes.on("DELETE", ONE, name="delete_router_extension", answers=wire.RouterExtensionRecord, right=WRITE)
+@routes.on("DELETE", ONE, name="delete_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete a router extension. Its revisions and its audit stay, and it can be restored."""
     return await _one(call, await service.delete(_by(call), _id(call), expected=_expected(call)))
 
 
-@routes.on("POST", f"{ONE}/restore", name="restore_router_extension", answers=wire.RouterExtensionRecord, right=WRITE)
+@routes.on(
+    "POST", f"{ONE}/restore", name="restore_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS
+)
 async def restore(call: Call[Uow]) -> Answer:
     """Bring back a deleted router extension as it was."""
     return await _one(call, await service.restore(_by(call), _id(call)))
 
 
-@routes.on("POST", f"{ONE}/enable", name="enable_router_extension", answers=wire.RouterExtensionRecord, right=WRITE)
+@routes.on(
+    "POST", f"{ONE}/enable", name="enable_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS
+)
 async def enable(call: Call[Uow]) -> Answer:
     """Enable a router extension; nothing happens if it is."""
     return await _one(call, await service.enable(_by(call), _id(call), expected=_expected(call)))
 
 
-@routes.on("POST", f"{ONE}/disable", name="disable_router_extension", answers=wire.RouterExtensionRecord, right=WRITE)
+@routes.on(
+    "POST", f"{ONE}/disable", name="disable_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS
+)
 async def disable(call: Call[Uow]) -> Answer:
     """Disable a router extension: no request goes to it. Nothing happens if it is disabled."""
     return await _one(call, await service.disable(_by(call), _id(call), expected=_expected(call)))
@@ -150,6 +195,7 @@ async def disable(call: Call[Uow]) -> Answer:
     body=wire.RouterRollback,
     answers=wire.RouterExtensionRecord,
     right=WRITE,
+    **WAITS,
 )
 async def rollback(call: Call[Uow]) -> Answer:
     """Make a new revision that says what an old one said; whether it is enabled stays."""
@@ -237,4 +283,4 @@ async def _one(call: Call[Uow], record: RouterExtension, status: int = 200) -> A
 
 def _revision(call: Call[Uow]) -> dict[str, str]:
     """The registry revision that the answer stands under."""
-    return {"x-registry-revision": str(call.uow.revision)}
+    return {REVISION: str(call.uow.revision)}

@@ -35,13 +35,13 @@ class RouterEffective(msgspec.Struct, frozen=True):
 )
 async def reload(call: Call[Uow]) -> Answer:
     """Read everything anew, and adopt what was changed by SQL; a failure is told and changes nothing."""
-    return Answer(await call.uow.registry.keeper.reload())
+    return Answer(await call.uow.registry.reload())
 
 
 @routes.on("GET", "/v1.0/router/stats", name="get_router_stats", answers=RouterStats, right="read extensions")
 async def stats(call: Call[Uow]) -> Answer:
     """Read what the registry of this node holds and how often it was loaded."""
-    return Answer(call.uow.registry.keeper.stats())
+    return Answer(call.uow.registry.stats())
 
 
 @routes.on("GET", "/v1.0/router/effective", name="get_router_effective", answers=RouterEffective, right=RUN)

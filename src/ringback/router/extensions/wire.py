@@ -11,6 +11,7 @@ from ringback.router.canonical import time_of
 from ringback.router.extensions import rules
 from ringback.router.extensions.health import SECONDS, Health
 from ringback.router.extensions.model import RouterExtension
+from ringback.router.nodes.model import Applied
 from ringback.router.secrets import redacted
 
 REQUIRED: Final = {"id": "invalid_id", "type": "invalid_type", "subject": "subject_grammar"}
@@ -74,6 +75,7 @@ class ChangeRouterExtension(Sent, frozen=True, kw_only=True):
     health: ReadOnly = None
     breaker: ReadOnly = None
     warnings: ReadOnly = None
+    applied: ReadOnly = None
 
 
 class RouterRollback(Ruled, frozen=True, kw_only=True):
@@ -119,6 +121,8 @@ class RouterExtensionRecord(msgspec.Struct, frozen=True):
     health: HealthSummary
     breaker: BreakerState
     warnings: list[str]
+    applied: Applied | msgspec.UnsetType | None = msgspec.UNSET
+    """Of a change that was asked to wait: `None` where the database went away after the commit."""
 
 
 def shown(

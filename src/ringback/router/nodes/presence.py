@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from ringback.kit.errors import Failure
+from ringback.kit.errors import DatabaseUnavailable, Failure
 from ringback.kit.uow import Work
 from ringback.router.extensions.following import Pause, woken_or_late
 from ringback.router.extensions.loading import Loader
@@ -46,6 +46,7 @@ class Presence:
         self._failures = 0
         self.stale = 0
         """How many others were not heard of, as far as this node knows."""
+        loader.registry.presence = self
         loader.registry.watchers.append(self._woken.set)
 
     @property
@@ -105,11 +106,20 @@ class Presence:
         return await self._work.read(known)
 
     async def wait_applied(self, revision: int, timeout: float) -> Applied:  # noqa: ASYNC109
-        """Wait until all nodes that are there serve this revision or a newer one, or for `timeout` seconds."""
+        """Wait until all nodes that are there serve this revision or a newer one, or for `timeout` seconds.
+
+        `DatabaseUnavailable` where nobody can say by then.
+        """
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
             now = self._work.now()
-            others = [one for one in await self.nodes() if one.node_id != self.node and not one.is_stale(now)]
+            try:
+                others = [one for one in await self.nodes() if one.node_id != self.node and not one.is_stale(now)]
+            except DatabaseUnavailable:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(PACE)
+                continue
             serving = {one.node_id: one.served.applied_revision for one in others}
             serving[self.node] = self._loader.registry.snapshot.revision
             pending = sorted(id for id, applied in serving.items() if applied < revision)
