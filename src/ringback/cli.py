@@ -33,6 +33,7 @@ from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import cli as realms
 from ringback.registrar.trunks import cli as trunks
 from ringback.router.audit import cli as router_audit
+from ringback.router.bench import cli as router_bench
 from ringback.router.control import Commands
 from ringback.router.extensions import cli as router_extensions
 from ringback.router.nodes import cli as registry
@@ -59,6 +60,7 @@ router.add_typer(router_extensions.app, name="extensions")
 router.add_typer(registry.app, name="registry")
 router.add_typer(router_audit.app, name="audit")
 router.command()(schema.migrate)
+router.add_typer(router_bench.app, name="bench")
 
 app = new_app("Ringback: the control plane behind SIP registrars.")
 sip = new_app("What SIP servers need.")

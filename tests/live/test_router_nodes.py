@@ -50,6 +50,10 @@ LISTENERS: Final = "FROM pg_stat_activity WHERE datname = current_database() AND
 BY_HAND: Final = "UPDATE extensions SET timeout_ms = 77 WHERE id = 'pii_guard'"
 
 
+class Undone(Exception):
+    """A transaction does not come to its end."""
+
+
 class Process:
     """One process of the router, as the product puts it together."""
 
@@ -95,7 +99,7 @@ class Process:
                 self.moved.clear()
 
     async def serves(self, id: str) -> None:
-        await self.becomes(lambda: self.registry.get_cached(id) is not None)
+        await self.becomes(lambda: id in self.registry.snapshot.by_id)
 
 
 @asynccontextmanager
@@ -225,7 +229,39 @@ async def test_postgresql_tells_at_once_and_what_it_told_nobody_is_found(
             await other.becomes(lambda: other.registry.lookup("pii_guard").timeout_ms == 77)
 
 
-@pytest.mark.contract("router R-2a, F-11")
+@pytest.mark.contract("router T-7")
+async def test_who_listens_hears_what_was_committed_and_nothing_else(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    database = made(make_database("postgresql"))
+    (one,) = processes(database, tmp_path, 1)
+    begun, heard = asyncio.Event(), asyncio.Queue[None]()
+    async with one.opened():
+        await one.loader.reload()
+        ear = await ear_of(one.settings)()
+        listening = ear.listen(CHANNEL, begun.set, lambda: heard.put_nowait(None), PATIENCE)
+        task = asyncio.create_task(listening)
+        await begun.wait()
+
+        async def undone(uow: Uow) -> None:
+            asked = wire.NewRouterExtension(id="never", type="pre", subject="beamline.ext.pre.never.v1")
+            await service.create(uow, asked)
+            raise Undone
+
+        with pytest.raises(Undone):
+            await one.work.write(undone)
+        async with asyncio.timeout(PATIENCE):
+            for id in ("upper", "lower"):
+                await one.create(id)
+                await heard.get()
+
+        assert heard.empty()
+        task.cancel()
+        await asyncio.wait({task})
+        ear.close()
+
+
+@pytest.mark.contract("router R-2a, F-11, T-7")
 async def test_a_notification_that_nobody_hears_costs_one_look(make_database: MakeDatabase, tmp_path: Path) -> None:
     database = made(make_database("postgresql"))
     one, other = processes(database, tmp_path, 2)

@@ -1,0 +1,95 @@
+"""What a benchmark has found: figures, each beside its target and beside what the same costs without us."""
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Sign = Literal["<", ">", "=", ">="]
+HOLDS: Final[Mapping[Sign, Callable[[float, float], bool]]] = {
+    "<": operator.lt,
+    ">": operator.gt,
+    "=": operator.eq,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of the target with that number. `floor` is what `floor_is` came to in the same run."""
+
+    number: str
+    what: str
+    value: float
+    unit: str
+    sign: Sign
+    limit: float
+    floor: float | None = None
+    floor_is: str = ""
+
+    @property
+    def target(self) -> str:
+        return f"{self.sign} {self.limit:,g} {self.unit}".rstrip()
+
+    @property
+    def passes(self) -> bool:
+        return HOLDS[self.sign](self.value, self.limit)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times the floor; `None` where there is none."""
+        return self.value / self.floor if self.floor else None
+
+    def document(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "number": self.number,
+            "what": self.what,
+            "figure": self.value,
+            "unit": self.unit,
+            "target": self.target,
+            "pass": self.passes,
+            "floor": self.floor,
+            "floor_is": self.floor_is or None,
+            "ratio": self.ratio,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one benchmark has found; `details` by the number of the target: counts, and how it was measured."""
+
+    figures: Sequence[Figure]
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all benchmarks have found on one engine."""
+
+    engine: str
+    found: Sequence[Found]
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [figure for one in self.found for figure in one.figures]
+
+    def document(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "engine": self.engine,
+            "results": [figure.document() for figure in self.figures],
+            "details": {number: details for one in self.found for number, details in one.details.items()},
+        }
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least that share of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """How many values there are, and how they lie."""
+    return {"count": len(values), "p50": quantile(values, 0.5), "p99": quantile(values, 0.99), "max": max(values)}

@@ -1,0 +1,88 @@
+"""How long the event loop is held up while the whole registry is loaded anew (T-9)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from ringback.app import Router
+from ringback.router.bench.content import Tell, change_all
+from ringback.router.bench.figures import Figure, Found, spread
+from ringback.router.extensions.registry import Registry
+from ringback.router.work import router_work
+
+TICK: Final = 0.001
+"""Seconds."""
+IDLE: Final = 2.0
+SAME, OTHER = 5, 3
+"""Loads that find nothing new, and loads that find every record changed."""
+
+
+@asynccontextmanager
+async def ticking() -> AsyncIterator[list[float]]:
+    """How many milliseconds late a callback is that is due every millisecond, while inside.
+
+    What was due while the loop was held up counts, each with the time that it would have waited.
+    """
+    late: list[float] = []
+
+    async def tick() -> None:
+        due = time.perf_counter()
+        while True:
+            due += TICK
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            now = time.perf_counter()
+            while due <= now:
+                late.append((now - due) * 1000)
+                due += TICK
+            due -= TICK
+
+    ticks = asyncio.create_task(tick())
+    try:
+        yield late
+    finally:
+        ticks.cancel()
+        await asyncio.wait({ticks})
+
+
+async def held_up(router: Router, ids: Sequence[str], tell: Tell) -> Found:
+    """Several loads of either kind: nothing has changed, and another node has changed every record."""
+    async with ticking() as idle:
+        await asyncio.sleep(IDLE)
+    same, other = list[float](), list[float]()
+    took: dict[str, list[float]] = {"same": [], "all_changed": []}
+    for number in range(SAME):
+        took["same"].append(await _load(router, same, 0))
+        tell(f"{number + 1} of {SAME + OTHER} loads")
+    elsewhere = router_work(router.work.database, Registry("elsewhere"))
+    for number in range(OTHER):
+        records = [router.registry.require(id) for id in ids]
+        await change_all(elsewhere, records, timeout_ms=300 + number)
+        took["all_changed"].append(await _load(router, other, len(ids)))
+        tell(f"{SAME + number + 1} of {SAME + OTHER} loads")
+    floor, found = spread(idle), spread(same + other)
+    figures = [
+        Figure("T-9", f"loop held up by a load, {name}", found[name], "ms", "<", limit, floor[name], f"idle, {name}")
+        for name, limit in (("p99", 10), ("max", 50))
+    ]
+    details = {
+        "records": len(ids),
+        "tick_ms": TICK * 1000,
+        "idle_ms": floor,
+        "same_ms": spread(same),
+        "all_changed_ms": spread(other),
+        "load_seconds": took,
+    }
+    return Found(figures, {"T-9": details})
+
+
+async def _load(router: Router, late: list[float], changed: int) -> float:
+    """Seconds that a load took. What it found must be what was done."""
+    async with ticking() as ticks:
+        begun = time.perf_counter()
+        done = await router.loader.reload()
+        took = time.perf_counter() - begun
+    assert (done.ok, done.changed) == (True, changed), done
+    late += ticks
+    return took

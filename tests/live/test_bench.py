@@ -1,0 +1,104 @@
+"""`router-control bench`: what it counts, what it writes, and that nothing of it stays. How fast it was is no test."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringback.router.bench.ground import NAME
+from tests.house import ROOT
+from tests.live.bench import bench, left, started
+from tests.live.test_router_nodes import ENGINES, made
+from tests.servers.fixtures import MakeDatabase
+
+pytestmark = pytest.mark.process
+
+SMALL = ("--records", "100")
+TARGETS = {"T-1", "T-2", "T-7", "T-8", "T-9"}
+
+
+def numbers(run: Any) -> set[str]:
+    return {one["number"] for one in run["results"]}
+
+
+@pytest.mark.contract("router X-16, X-17, X-31, T-7, T-8")
+def test_all_of_it_is_measured_counted_and_written(tmp_path: Path) -> None:
+    ran = bench(tmp_path, "all", *SMALL, "--seconds", "1", "--changes", "8")
+
+    assert ran.code == (0 if ran.json["passed"] else 1), ran
+    assert ran.json["machine"].keys() == {"cpu", "cores", "load", "kernel", "python", "ringback"}
+    (run,) = ran.json["runs"]
+    assert (run["engine"].partition(" ")[0], numbers(run), run["details"].keys()) == ("SQLite", TARGETS, TARGETS)
+    load, swapped = run["details"]["T-8"], run["details"]["T-2"]
+    assert (load["hits"], load["misses"]) == (load["lookups"], 0)
+    assert load["lookups"] > 0
+    assert load["writes"] + load["failed_writes"] <= 10
+    assert load["loads"] >= 1
+    assert (swapped["misses"], swapped["failed_loads"]) == (0, 0)
+    assert swapped["swaps"] > swapped["loads"] >= 1
+    assert run["details"]["T-7"]["from_begin_ms"]["count"] == 8
+    assert run["details"]["T-9"]["same_ms"]["count"] >= 1
+    for one in run["results"]:
+        assert f"| {one['number']} | {one['what']} | {one['target']} |" in ran.page
+        assert ("PASS" if one["pass"] else "FAIL") in ran.out
+        assert (one["ratio"] is None) == (one["floor"] is None)
+    assert (ran.err, ran.left) == ("", [])
+
+
+@pytest.mark.contract("router T-7")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_on_a_server_it_works_beside_what_is_there_and_leaves_nothing(
+    engine: str, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    database = made(make_database(engine))
+    database.execute("UPDATE extensions SET timeout_ms = 77 WHERE id = 'pii_guard'")
+
+    ran = bench(tmp_path, "propagation", *SMALL, "--changes", "8", "--on", database.dsn)
+
+    assert ran.code == (0 if ran.json["passed"] else 1), ran
+    (result,) = ran.json["runs"][0]["results"]
+    assert (result["floor"] is not None) == (engine == "postgresql")
+    assert (ran.err, ran.left, database.dsn in str(ran)) == ("", [], False)
+    assert database.execute("SELECT timeout_ms, revision FROM extensions WHERE id = 'pii_guard'") == [(77, 1)]
+    assert database.execute("SELECT count(*) FROM extension_audit_log") == [(0,)]
+    assert database.execute(f"SELECT schema_name FROM information_schema.schemata WHERE schema_name = '{NAME}'") == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_another_one_left_is_not_touched(engine: str, make_database: MakeDatabase, tmp_path: Path) -> None:
+    database = make_database(engine)
+    database.execute(f"CREATE {'DATABASE' if engine == 'mariadb' else 'SCHEMA'} {NAME}")
+    try:
+        ran = bench(tmp_path, "lookup", *SMALL, "--seconds", "1", "--on", database.dsn)
+
+        assert (ran.code, ran.out, ran.json) == (2, "", None)
+        assert f"has a {NAME} already" in ran.err
+    finally:
+        database.execute(f"DROP {'DATABASE' if engine == 'mariadb' else 'SCHEMA'} {NAME}")
+
+
+def test_one_that_is_told_to_stop_leaves_nothing(make_database: MakeDatabase, tmp_path: Path) -> None:
+    database = make_database("postgresql")
+    there = f"SELECT 1 FROM information_schema.schemata WHERE schema_name = '{NAME}'"
+    with started(tmp_path, "lookup", *SMALL, "--seconds", "600", "--on", database.dsn) as process:
+        while not database.execute(there) and process.poll() is None:
+            pass
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+    assert (process.returncode, database.execute(there), left(tmp_path)) == (130, [], [])
+
+
+@pytest.mark.parametrize("on", ["sqlite:///x.db", "nonsense", "mysql://nobody@127.0.0.1:1/none"])
+def test_a_place_that_cannot_be_is_told_in_one_line(on: str, tmp_path: Path) -> None:
+    ran = bench(tmp_path, "lookup", *SMALL, "--seconds", "1", "--on", on)
+
+    assert (ran.code, ran.err.count("\n"), ran.err.startswith("router-control: --on: ")) == (2, 1, True), ran.err
+
+
+@pytest.mark.contract("router X-31")
+def test_the_page_shows_every_target() -> None:
+    page = (ROOT / "docs/benchmarks.md").read_text()
+
+    assert {number for number in TARGETS if f"| {number} |" in page} == TARGETS

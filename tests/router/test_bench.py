@@ -1,0 +1,71 @@
+"""What a benchmark makes of its figures."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from ringback.router.bench.content import mixed
+from ringback.router.bench.figures import Figure, Found, Run, quantile, spread
+from ringback.router.bench.reloads import ticking
+from ringback.router.bench.report import document, page
+
+NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
+
+
+@pytest.mark.contract("router X-31")
+def test_one_missed_target_is_a_failure_of_the_whole() -> None:
+    good = Figure("T-1", "lookup", 0.5, "us", "<", 10, 0.25, "bare dict")
+    bad = Figure("T-2", "misses", 1, "", "=", 0)
+
+    for figures, passed in (([good], True), ([good, bad], False)):
+        run = Run("SQLite 3", [Found(figures, {"T-1": {"count": 7}})])
+        whole = document({"cores": 2}, [run], NOW)
+        assert (whole["passed"], whole["at"]) == (passed, "2026-01-05T10:00:00Z")
+        assert ("FAIL" in page(whole, [run])) is not passed
+    assert whole["runs"][0]["details"] == {"T-1": {"count": 7}}
+    assert whole["runs"][0]["results"][0] == {
+        "number": "T-1", "what": "lookup", "figure": 0.5, "unit": "us", "target": "< 10 us", "pass": True,
+        "floor": 0.25, "floor_is": "bare dict", "ratio": 2.0,
+    }  # fmt: skip
+    assert whole["runs"][0]["results"][1]["ratio"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "passes"),
+    [(10, "<", False), (9.9, "<", True), (10, ">=", True), (9, ">=", False), (10, ">", False), (0, "=", False)],
+)
+def test_a_target_is_met_or_not(value: float, sign: str, passes: bool) -> None:
+    assert Figure("T-1", "", value, "", sign, 10).passes is passes  # type: ignore[arg-type]
+
+
+def test_a_quantile_is_one_of_the_values() -> None:
+    values = [float(number) for number in range(100, 0, -1)]
+
+    assert [quantile(values, share) for share in (0, 0.5, 0.99, 1)] == [1, 50, 99, 100]
+    assert spread([3.0]) == {"count": 1, "p50": 3, "p99": 3, "max": 3}
+
+
+def test_what_was_due_while_the_loop_was_held_up_counts() -> None:
+    async def hold() -> list[float]:
+        async with ticking() as late:
+            await asyncio.sleep(0)
+            end = time.perf_counter() + 0.05
+            while time.perf_counter() < end:
+                pass
+            while not late:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        return late
+
+    late = asyncio.run(hold())
+
+    assert len(late) >= 49
+    assert late[0] >= 48
+    assert [round(late[0] - one) for one in late[:40]] == list(range(40))
+
+
+def test_each_id_is_looked_up_as_often_as_the_others() -> None:
+    ids = [str(number) for number in range(100)]
+
+    assert sorted(mixed(ids, 200)) == sorted(ids * 2)
