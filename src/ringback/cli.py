@@ -36,6 +36,7 @@ from ringback.router.audit import cli as router_audit
 from ringback.router.bench import cli as router_bench
 from ringback.router.control import Commands
 from ringback.router.extensions import cli as router_extensions
+from ringback.router.extensions.purging_cli import purge_registry
 from ringback.router.nodes import cli as registry
 from ringback.settings import DaemonSettings, RouterDaemonSettings, Settings
 from ringback.terminal import new_app, with_settings
@@ -56,6 +57,7 @@ registrar.command()(upkeep.reconcile)
 router = new_app(
     "The registry of router extensions: of a running Ringback, or with --local on the database.", cls=Commands
 )
+registry.app.command("purge")(purge_registry)
 router.add_typer(router_extensions.app, name="extensions")
 router.add_typer(registry.app, name="registry")
 router.add_typer(router_audit.app, name="audit")

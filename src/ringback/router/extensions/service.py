@@ -104,7 +104,7 @@ async def restore(uow: Uow, id: str) -> RouterExtension:
     """Bring a deleted one back as it was; nothing happens to one that is there."""
     head = await begin(uow)
     before = await standing(uow, id)
-    if before is None:
+    if before is None or before.is_purged:
         raise ExtensionNotFound
     after = replace(before.record, deleted_at=None)
     return await _write_unless_same(uow, head, before, after, "restored")

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from ringback.kit.db import Duplicate, Row, Session, Statement
 from ringback.router.extensions.model import ExtensionExists, RouterExtension, SubjectInUse
@@ -22,6 +23,14 @@ CHANGE = Statement(update(extensions).where(IS_ONE), *(name for name in COLUMNS 
 ONE = Statement(WHOLE.where(IS_ONE))
 LOCKED = Statement(WHOLE.where(IS_ONE).with_for_update())
 BEHIND = Statement(WHOLE.where(extensions.c.id > bindparam("after")).order_by(extensions.c.id).limit(PAGE))
+
+DELETED = Statement(
+    select(extensions.c.id).where(extensions.c.deleted_at < bindparam("moment")).order_by(extensions.c.id)
+)
+FORGET: Final = tuple(
+    Statement(delete(column.table).where(column == bindparam("of")))
+    for column in (counted.c.extension_id, extensions.c.id, revisions.c.extension_id)
+)
 
 HEALTH = Statement(select(counted).order_by(counted.c.extension_id, counted.c.node_id))
 HEALTH_OF = Statement(select(counted).where(counted.c.extension_id == bindparam("of")).order_by(counted.c.node_id))
@@ -76,6 +85,17 @@ async def put(session: Session, record: RouterExtension, *, new: bool) -> None:
         if clash.rule == "id":
             raise ExtensionExists(id="is taken") from None
         raise SubjectInUse(subject="is that of another enabled extension") from None
+
+
+async def deleted_before(session: Session, moment: datetime) -> list[str]:
+    """Ids of those that were deleted before that."""
+    return [row["id"] for row in await session.all(DELETED, moment=moment)]
+
+
+async def forget(session: Session, id: str) -> None:
+    """Remove its counts, its row and all its revisions; of the audit log nothing ever is."""
+    for statement in FORGET:
+        await session.run(statement, of=id)
 
 
 async def one(session: Session, id: str, *, lock: bool = False) -> Row | None:

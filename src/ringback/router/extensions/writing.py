@@ -19,6 +19,8 @@ from ringback.router.store import Head
 from ringback.router.work import Uow
 
 PUBLISHER: Final = "router-manager"
+PURGED: Final = "purged"
+"""What is done to a deleted one for good."""
 CHANNEL: Final = "ringback_router_registry"
 NAMESPACE: Final = UUID("6d8f5c1e-6f0b-4c39-9a3e-2b1f0f6f2a11")
 """For the ids of events' objects, whose own names are no UUIDs."""
@@ -31,6 +33,8 @@ class Standing:
     record: RouterExtension
     last: int
     part: int
+    is_purged: bool = False
+    """Nothing is left of it but its number, which goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ async def standing(uow: Uow, id: str) -> Standing | None:
         record = kept
     if record is None:
         return None
-    return Standing(record, kept.revision if kept else 0, kept.part if kept else 0)
+    is_purged = row is None and last is not None and last["action"] == PURGED
+    return Standing(record, kept.revision if kept else 0, kept.part if kept else 0, is_purged)
 
 
 async def write(uow: Uow, head: Head, changes: Sequence[Change]) -> list[RouterExtension]:
@@ -72,7 +77,10 @@ async def write(uow: Uow, head: Head, changes: Sequence[Change]) -> list[RouterE
         record = replace(change.after, **documents, revision=(before.last if before else 0) + 1)
         if faults := list(rules.faults(record.document())):
             raise ValidationFailed(*faults)
-        await store.put(uow.session, record, new=await store.one(uow.session, record.id) is None)
+        if change.action == PURGED:
+            await store.forget(uow.session, record.id)
+        else:
+            await store.put(uow.session, record, new=await store.one(uow.session, record.id) is None)
         await _keep(uow, head, change, record)
         old = before.record.document() if before else None
         head = await audit.note(uow, head, uow.by, "extension", record.id, change.action, old, record.document())
@@ -83,7 +91,8 @@ async def write(uow: Uow, head: Head, changes: Sequence[Change]) -> list[RouterE
     await uow.session.notify(CHANNEL, str(head.revision))
     uow.written = head.revision
     for change, record in zip(changes, written, strict=True):
-        uow.emit(_news(uow, head, change.action, record))
+        if change.action != PURGED:  # its end was told when it was deleted
+            uow.emit(_news(uow, head, change.action, record))
     uow.emit(_event(uow, head, "registry_revision", NIL, {"revision": head.revision, "audit_hash": head.audit_hash}))
     uow.after(lambda: uow.registry.follow(head.revision, written))
     return written
