@@ -8,8 +8,10 @@ import pytest
 
 from ringback.router.bench.content import mixed
 from ringback.router.bench.figures import Figure, Found, Run, quantile, spread
+from ringback.router.bench.ground import SQLITE
 from ringback.router.bench.reloads import ticking
 from ringback.router.bench.report import document, page
+from ringback.router.bench.run import Sizes, measured
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
@@ -30,6 +32,23 @@ def test_one_missed_target_is_a_failure_of_the_whole() -> None:
         "floor": 0.25, "floor_is": "bare dict", "ratio": 2.0,
     }  # fmt: skip
     assert whole["runs"][0]["results"][1]["ratio"] is None
+
+
+@pytest.mark.contract("router X-17, T-2, T-8, T-9")
+@pytest.mark.sqlite
+async def test_what_is_looked_up_is_counted_while_all_is_written_loaded_and_swapped() -> None:
+    told: list[str] = []
+    (run,) = await measured(["lookup", "reload"], [SQLITE], Sizes(records=100, seconds=0.4, changes=0), told.append)
+
+    found = run.document()["details"]
+    assert (found["T-8"]["hits"], found["T-8"]["misses"]) == (found["T-8"]["lookups"], 0)
+    assert found["T-8"]["writes"] + found["T-8"]["failed_writes"] <= 4
+    assert (found["T-2"]["misses"], found["T-2"]["failed_loads"], found["T-2"]["readers"]) == (0, 0, 4)
+    assert found["T-2"]["lookups"] > 0
+    assert {name: len(took) for name, took in found["T-9"]["load_seconds"].items()} == {"same": 5, "all_changed": 3}
+    assert found["T-1"]["lookup_ns"]["count"] == 200_000
+    assert [figure.number for figure in run.figures] == ["T-1", *["T-8"] * 4, "T-2", "T-9", "T-9"]
+    assert "100 of 100 records made" in told
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ringback.router.work import router_work
 TICK: Final = 0.001
 """Seconds."""
 IDLE: Final = 2.0
+"""Seconds, at most."""
 SAME, OTHER = 5, 3
 """Loads that find nothing new, and loads that find every record changed."""
 
@@ -46,10 +47,13 @@ async def ticking() -> AsyncIterator[list[float]]:
         await asyncio.wait({ticks})
 
 
-async def held_up(router: Router, ids: Sequence[str], tell: Tell) -> Found:
-    """Several loads of either kind: nothing has changed, and another node has changed every record."""
+async def held_up(router: Router, ids: Sequence[str], seconds: float, tell: Tell) -> Found:
+    """Several loads of either kind: nothing has changed, and another node has changed every record.
+
+    The floor is that of a loop which has been idle for some seconds before.
+    """
     async with ticking() as idle:
-        await asyncio.sleep(IDLE)
+        await asyncio.sleep(min(IDLE, seconds))
     same, other = list[float](), list[float]()
     took: dict[str, list[float]] = {"same": [], "all_changed": []}
     for number in range(SAME):

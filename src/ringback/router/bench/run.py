@@ -69,7 +69,7 @@ async def _part(
         tell(f"T-2: lookups while all is swapped, {seconds:g} s")
         yield await lookups.swapped(router, ids, seconds)
         tell("T-9: whole loads")
-        yield await reloads.held_up(router, ids, tell)
+        yield await reloads.held_up(router, ids, sizes.seconds, tell)
     else:
         tell(f"T-7: {sizes.changes} changes on {propagation.NODES} nodes")
         yield await propagation.propagated(place, ids, router.registry.snapshot.revision, sizes.changes)
