@@ -209,7 +209,7 @@ def require_schema(settings: Settings) -> None:
         file = settings.database_file
         raise CannotStart(f"there is no database at {file} yet: 'ringback up' or 'ringback db upgrade' makes it")
     for database, url in places(settings).items():
-        is_needed = database != "router" or settings.runs("router-manager")
+        is_needed = database != "router" or settings.runs("router-manager") or not settings.has_registrar
         if is_needed and not commands.is_current(database, url):
             if question := commands.strange(database, places(settings)):
                 raise CannotStart(f"{question} If it is, 'ringback db upgrade --force' makes ours beside them")

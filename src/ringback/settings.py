@@ -37,6 +37,9 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, hide_input_in_errors=True, env_ignore_empty=True, case_sensitive=False
     )
 
+    service: ClassVar[str] = "registrar-manager"
+    """Who says what stands in the log."""
+
     ringback_home: Path = Field(Path("var"), description="where the embedded default keeps its state")
     database_dsn_bin: Dsn | None = Field(
         None, description="our own database, a Go DSN or a URL; none: SQLite in ringback_home"
@@ -256,11 +259,23 @@ class DaemonSettings(Settings):
 
 
 class RouterSettings(Settings):
-    """The settings of a router that runs alone, and of the commands that work on its database."""
+    """The settings of what works on our own database and has nothing to do with Asterisk's."""
+
+    service: ClassVar[str] = "router-manager"
+
+    @property
+    def has_registrar(self) -> bool:
+        return False
+
+
+class RouterDaemonSettings(RouterSettings):
+    """The settings of a router that runs alone on servers: nothing of them is guessed."""
 
     services: Services = Field(
         "router-manager,api-manager", description="what this process runs: router-manager, with or without api-manager"
     )
+    database_dsn_bin: Dsn = Field(description="our own database, a Go DSN or a URL")
+    prometheus_listen_address: Address = Field(":2112", description="where metrics and health listen")
 
     @field_validator("services")
     @classmethod
@@ -268,13 +283,6 @@ class RouterSettings(Settings):
         if "router-manager" not in (names := names_in(text)) or not {"all", "registrar-manager"}.isdisjoint(names):
             raise ValueError("must be router-manager, with or without api-manager")
         return text
-
-
-class RouterDaemonSettings(RouterSettings):
-    """The same where nothing of them is guessed."""
-
-    database_dsn_bin: Dsn = Field(description="our own database, a Go DSN or a URL")
-    prometheus_listen_address: Address = Field(":2112", description="where metrics and health listen")
 
 
 def _one_sqlite_file(own: URL, asterisk: URL) -> Path:

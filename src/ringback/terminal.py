@@ -22,7 +22,6 @@ from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
 from ringback.knobs import knobs, load
 from ringback.registrar.directs.model import IN_LOGS
-from ringback.registrar.events import PUBLISHER
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
@@ -67,7 +66,7 @@ def with_settings(command: Callable[..., T], kind: type[Settings] = Settings) ->
     def wrapped(**given: Any) -> T:
         flags = {name: given.pop(name) for name in names}
         settings = load(flags, given.pop("config"), kind)
-        log.set_up(PUBLISHER, settings.log_level, settings.log_format, IN_LOGS)
+        log.set_up(settings.service, settings.log_level, settings.log_format, IN_LOGS)
         return command(settings, **given)
 
     parameters = [*list(inspect.signature(command).parameters.values())[1:], *_setting_parameters(kind)]

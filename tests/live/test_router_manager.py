@@ -1,6 +1,7 @@
 """`router-manager` alone on a database server: it starts, serves and signs people in while that server is away."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from ringback.knobs import load
 from ringback.migrations import commands
 from ringback.settings import RouterSettings
 from tests.live.conftest import until
-from tests.live.daemon import Daemon, refused
+from tests.live.daemon import BIN, Daemon, environment, refused
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
 from tests.servers.mariadb import MariaDb
@@ -121,6 +122,35 @@ async def test_without_a_file_it_says_so_and_serves_as_soon_as_the_database_is_t
             await asyncio.to_thread(own.start)
             await until(lambda: is_following(client), PATIENCE)
             assert len((await client.get(ROOT)).json()["result"]) == 6
+
+
+async def command(*words: str, **settings: object) -> str:
+    """What a command prints, with these settings and no others."""
+    process = await asyncio.create_subprocess_exec(
+        str(BIN / words[0]), *words[1:], env=environment(settings), stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE):
+        said, _ = await process.communicate()
+    assert process.returncode == 0, said
+    return said.decode()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_its_commands_need_our_own_database_and_no_other(
+    engine: str, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    database = make_database(engine)
+    own = {"database_dsn_bin": database.dsn, "ringback_home": tmp_path}
+    await command("router-control", "migrate", **own)
+    made = json.loads(await command("ringback", "key", "create", "--bootstrap", "--format", "json", **own))
+    async with Daemon.running(program="router-manager", **own, **HERE) as daemon:
+        there = {"ringback_url": daemon.url, "ringback_key": made["key"]}
+        over_rest = await command("router-control", "extensions", "list", "--format", "json", **there)
+        local = await command("router-control", "extensions", "list", "--local", "--format", "json", **own)
+        assert {line["service"] for line in daemon.log} == {"router-manager"}
+
+    assert json.loads(over_rest) == json.loads(local)
+    assert len(json.loads(local)) == 6
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -1,6 +1,7 @@
 """`ringback db …`: the schema of the databases."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
 from ringback.migrations.script import script
 from ringback.server import make_home
-from ringback.settings import Settings
+from ringback.settings import RouterSettings, Settings
 from ringback.terminal import new_app, with_settings
 
 app = new_app("The schema of the databases.")
@@ -38,19 +39,19 @@ def upgrade(
         commands.upgrade(name, places(settings)[name], revision, sql=True)
 
 
-@with_settings
+@partial(with_settings, kind=RouterSettings)
 def migrate(
-    settings: Settings,
+    settings: RouterSettings,
     sql: Annotated[
         bool, typer.Option("--sql", help="print it as SQL for PostgreSQL that may be applied again, and change nothing")
     ] = False,
     force: Force = False,
 ) -> None:
-    """Bring the tables of the registry up to date; nothing happens where they are."""
+    """Bring the tables of a router up to date, with keys and outbox beside them; nothing happens where they are."""
     if sql:
         terminal.say(script().rstrip("\n"))
     else:
-        _upgrade(settings, ("router",), force=force)
+        _upgrade(settings, ("bin", "router"), force=force)
 
 
 def _upgrade(settings: Settings, names: Sequence[commands.Name], revision: str = "head", *, force: bool) -> None:

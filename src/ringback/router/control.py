@@ -27,7 +27,7 @@ from ringback.kit.reading import Faults
 from ringback.kit.routing import Found
 from ringback.kit.secret import Secret
 from ringback.kit.uow import PATIENCE
-from ringback.settings import Settings
+from ringback.settings import RouterSettings, Settings
 
 T = TypeVar("T")
 
@@ -182,7 +182,7 @@ def with_way(command: Callable[..., None]) -> Callable[..., None]:
     ]
     way, *others = inspect.signature(command).parameters.values()
     wrapped.__signature__ = inspect.Signature([way, *others, *own])  # type: ignore[attr-defined]
-    return terminal.with_settings(wrapped)
+    return terminal.with_settings(wrapped, RouterSettings)
 
 
 def way_of(settings: Settings, url: str | None, key_file: Path | None, *, local: bool) -> Way:

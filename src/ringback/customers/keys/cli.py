@@ -1,5 +1,6 @@
 """`ringback key …`: access keys are made, listed and revoked on the database itself."""
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from ringback.kit.routing import parse_id
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 from ringback.registrar.asked import OfCustomer
-from ringback.settings import Settings
+from ringback.settings import RouterSettings, Settings
 from ringback.terminal import asked, with_settings
 
 app = terminal.new_app("Access keys: who may ask, for whom, and what.")
@@ -35,7 +36,7 @@ COLUMNS = ("prefix", "name", "roles", "customer_id", "state", "tm_expire")
 
 
 @app.command()
-@with_settings
+@partial(with_settings, kind=RouterSettings)
 def create(
     settings: Settings,
     name: Name = None,
@@ -57,7 +58,7 @@ def create(
 
 
 @app.command("list")
-@with_settings
+@partial(with_settings, kind=RouterSettings)
 def find(settings: Settings, customer_id: Whose = None, format: AsForm = Form.TABLE) -> None:
     """List access keys, those that have ended too; none in clear."""
     whose = asked(OfCustomer, customer_id=customer_id).customer_id if customer_id else None
@@ -74,7 +75,7 @@ def find(settings: Settings, customer_id: Whose = None, format: AsForm = Form.TA
 
 
 @app.command()
-@with_settings
+@partial(with_settings, kind=RouterSettings)
 def revoke(settings: Settings, key: Which, format: AsForm = Form.TABLE) -> None:
     """End an access key: its next request is refused."""
     named = _named(key)
