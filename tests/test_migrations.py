@@ -154,10 +154,8 @@ def test_the_tables_of_the_router_are_made_once_and_what_was_done_to_their_rows_
     first = rows(tmp_path)
     router_control(tmp_path, "migrate")
     assert rows(tmp_path) == first
-    assert (
-        capsys.readouterr().out
-        == ("bin: registrar_idempotency_keys_create_table\nrouter: extensions_insert_initial_rows\n") * 2
-    )
+    told = f"bin: {commands.head('bin')}\nrouter: {commands.head('router')}\n"
+    assert capsys.readouterr().out == told * 2
 
     with sqlite3.connect(tmp_path / "ringback.db") as file:
         file.execute("UPDATE extensions SET timeout_ms = 90 WHERE id = 'normalize_text'")
