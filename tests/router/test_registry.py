@@ -4,6 +4,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -215,3 +216,24 @@ async def test_four_readers_miss_nothing_while_the_registry_is_swapped(node: Nod
         sys.setswitchinterval(interval)
 
     assert (missed, sum(looked) >= 1_000_000, swaps >= 200) == ([], True, True)
+
+
+@pytest.mark.contract("router X-8, R-2a")
+async def test_a_snapshot_that_followed_changes_is_as_one_that_is_made_of_all(node: Node) -> None:
+    before = node.registry.snapshot
+    guard, upper = before.by_id["pii_guard"], replace(before.by_id["normalize_text"], id="a_upper")
+    changed = [
+        upper,
+        replace(upper, enabled=False, revision=2),
+        replace(upper, id="z_lower", type="post"),
+        replace(guard, type="pre", revision=2),
+        replace(before.by_id["openai_gpt4"], deleted_at=guard.created_at, revision=2),
+    ]
+
+    after = before.with_changes(before.revision + 1, changed)
+
+    whole = Snapshot.of(after.revision, after.by_id.values())
+    assert (after.checksum, after.by_type) == (whole.checksum, whole.by_type)
+    assert [one.id for one in after.by_type["pre"]] == ["normalize_text", "pii_guard"]
+    assert [one.id for one in after.by_type["post"]] == ["mask_sensitive_data", "z_lower"]
+    assert (after.by_type["validator"], before.by_id["pii_guard"]) == ((), guard)

@@ -38,14 +38,17 @@ class Snapshot:
         """Of all records there are; that takes its time, so it belongs off the loop's thread."""
         live = {record.id: record for record in records if record.is_live}
         checksum = whole_checksum(one.part for one in live.values())
-        return cls(revision, checksum, MappingProxyType(live), _by_type(live, TYPES, {}))
+        by_type = {type: _ordered(type, live.values()) for type in TYPES}
+        return cls(revision, checksum, MappingProxyType(live), MappingProxyType(by_type))
 
     def with_changes(self, revision: int, changed: Iterable[RouterExtension]) -> "Snapshot":
         """The next one: deleted records go, all others come or are replaced, in the order in which they are given."""
         live = dict(self.by_id)
         parts: list[int] = []
         types: set[Type] = set()
+        ids: set[str] = set()
         for record in changed:
+            ids.add(record.id)
             before = live.pop(record.id, None)
             if before:
                 types.add(before.type)
@@ -55,21 +58,17 @@ class Snapshot:
                 parts.append(record.part)
                 live[record.id] = record
         checksum = moved_checksum(self.checksum, parts)
-        return Snapshot(revision, checksum, MappingProxyType(live), _by_type(live, types, self.by_type))
+        come = [live[id] for id in ids if id in live]
+        by_type = dict(self.by_type)
+        for type in types:
+            by_type[type] = _ordered(type, [*(one for one in by_type[type] if one.id not in ids), *come])
+        return Snapshot(revision, checksum, MappingProxyType(live), MappingProxyType(by_type))
 
 
-def _by_type(
-    live: Mapping[str, RouterExtension],
-    types: Iterable[Type],
-    others: Mapping[Type, tuple[RouterExtension, ...]],
-) -> Mapping[Type, tuple[RouterExtension, ...]]:
-    """The enabled records of these types, by id; those of other types are as before."""
-    found: dict[Type, list[RouterExtension]] = {type: [] for type in types}
-    for one in live.values():
-        if one.enabled and one.type in found:
-            found[one.type].append(one)
-    ordered = {type: tuple(sorted(some, key=lambda one: one.id)) for type, some in found.items()}
-    return MappingProxyType({**others, **ordered})
+def _ordered(type: Type, records: Iterable[RouterExtension]) -> tuple[RouterExtension, ...]:
+    """The enabled ones of that type, by id."""
+    found = (one for one in records if one.enabled and one.type == type)
+    return tuple(sorted(found, key=lambda one: one.id))
 
 
 EMPTY: Final = Snapshot.of(0, ())
