@@ -21,7 +21,7 @@ KEPT = "registrar_idempotency_keys"
 
 @dataclass(frozen=True)
 class Case:
-    """A route that makes something, a body for it, another one, one that is refused, and how many of it there are."""
+    """A route that makes something: a body, another one, one that is refused, its table, a change, and one more."""
 
     path: str
     body: dict[str, Any]
@@ -29,6 +29,7 @@ class Case:
     wrong: dict[str, Any]
     table: str
     change: dict[str, Any]
+    more: dict[str, Any]
 
 
 PHONE = Case(
@@ -38,6 +39,7 @@ PHONE = Case(
     {"extension": "10 01"},
     "registrar_extensions",
     {"name": "Reception", "password_regenerate": True},
+    {"detail": "ground floor"},
 )
 UPPER = {"id": "upper", "type": "pre", "subject": "beamline.ext.pre.upper.v1", "config": {"b": 1, "a": [2]}}
 PROCESSOR = Case(
@@ -47,6 +49,7 @@ PROCESSOR = Case(
     {**UPPER, "timeout_ms": 1},
     "extensions",
     {"config": {"a": None}},
+    {"timeout_ms": 77},
 )
 
 
@@ -123,17 +126,19 @@ async def test_a_change_is_done_once_and_no_password_is_kept(
 async def test_another_body_another_query_or_another_route_under_the_same_key_is_refused(
     case: Case, client: httpx.AsyncClient, operator: httpx.AsyncClient, world: World
 ) -> None:
-    made = (await client.post(case.path, json=case.body, headers=key())).json()
+    places = [f"{case.path}/{(await client.post(case.path, json=one)).json()['id']}" for one in (case.body, case.other)]
+    assert (await client.patch(places[0], json=case.change, headers=key())).status_code == 200
     before = world.everything()
 
     for answer in (
-        await client.post(case.path, json=case.other, headers=key()),
-        await client.patch(f"{case.path}/{made['id']}", json=case.change, headers=key()),
+        await client.patch(places[0], json={**case.change, **case.more}, headers=key()),
+        await client.patch(places[1], json=case.change, headers=key()),
+        await client.post(case.path, json=case.body, headers=key()),
     ):
         assert refusal(answer) == (422, "IDEMPOTENCY_KEY_REUSED")
         assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
     assert world.everything() == before
-    body, customers = PHONE.other, (str(world.customer), str(uuid4()))
+    body, customers = {"extension": "1003"}, (str(world.customer), str(uuid4()))
     answers = [
         await operator.post(f"/v1.0/extensions?customer_id={one}", json=body, headers=key("k")) for one in customers
     ]

@@ -49,7 +49,7 @@ class Wait(Asked, frozen=True, kw_only=True):
         | None
     ) = None
     timeout_ms: Annotated[
-        int, msgspec.Meta(ge=1, le=10000, description="how long to wait for them, 1 to 10000 milliseconds")
+        int, msgspec.Meta(ge=1, le=10000, description="1 to 10000 milliseconds: how long to wait for them")
     ] = 5000
 
 
