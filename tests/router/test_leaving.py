@@ -11,6 +11,7 @@ from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.router.extensions.health import health
 from ringback.router.nodes import store
+from ringback.router.nodes.leaving import leave
 from ringback.router.nodes.presence import Presence
 from tests.router.conftest import Node
 
@@ -87,6 +88,15 @@ async def test_of_two_nodes_that_see_it_gone_nothing_is_counted_twice(
     assert "node1" not in names(left)
     assert {(of, row["success_count"]) for (_, of), row in found.items()} == {("", 1)}
     assert len(found) == 2 * store.SOME + 1
+
+
+async def test_a_node_that_comes_back_at_the_last_moment_stays(left: Node) -> None:
+    count(left, "pii_guard", "node1", 30, 10, 20.0)
+    left.now += timedelta(hours=23)
+
+    assert not await left.do(lambda uow: leave(uow, "node1"))
+    assert not await left.do(lambda uow: leave(uow, "nobody"))
+    assert (names(left), list(counts(left))) == (["node0", "node1"], [("pii_guard", "node1")])
 
 
 async def test_a_kill_between_two_steps_loses_no_count(left: Node) -> None:

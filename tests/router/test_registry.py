@@ -10,9 +10,13 @@ import pytest
 
 from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
-from ringback.router.extensions import service
+from ringback.router import store as heads
+from ringback.router.canonical import moved_checksum, text_of
+from ringback.router.extensions import service, store
 from ringback.router.extensions.model import ExtensionDisabled, ExtensionNotFound
 from ringback.router.extensions.registry import Registry, Snapshot
+from ringback.router.nodes.presence import Presence
+from ringback.router.work import Uow
 from tests.router.conftest import Node
 
 INITIAL = ["anthropic_claude", "mask_sensitive_data", "mock_provider", "normalize_text", "openai_gpt4", "pii_guard"]
@@ -181,6 +185,93 @@ async def test_a_sum_that_is_wrong_causes_a_whole_load(make_node: Callable[[], N
 
     assert sorted(other.registry.snapshot.by_id) == sorted([*INITIAL, "upper"])
     assert other.loader.stats().load_count == 2
+
+
+@pytest.mark.contract("router R-1a")
+async def test_a_reader_keeps_what_it_has_got_and_nobody_can_change_it(node: Node) -> None:
+    made = await node.create("upper", config={"a": 1})
+    held = node.registry.snapshot
+    before = (held.revision, held.checksum, dict(held.by_id), dict(held.by_type))
+
+    await node.update("upper", timeout_ms=70)
+    await node.do(lambda uow: service.delete(uow, "pii_guard"))
+    assert (await node.loader.reload()).ok
+
+    assert before == (held.revision, held.checksum, dict(held.by_id), dict(held.by_type))
+    assert (held.by_id["upper"], node.registry.lookup("upper").timeout_ms) == (made, 70)
+    for one in (held, node.registry.snapshot):
+        for change in ("one.by_id['upper'] = None", "one.by_type['pre'] = ()", "one.revision = 0", "made.retry = 9"):
+            with pytest.raises((TypeError, AttributeError)):
+                exec(change, {"one": one, "made": made})
+
+
+@pytest.mark.contract("router R-1a")
+async def test_a_load_builds_the_next_snapshot_whole_and_puts_it_there_in_one_step(node: Node) -> None:
+    seen: list[Snapshot] = []
+    node.registry.watchers.append(lambda: seen.append(node.registry.snapshot))
+    before = node.registry.snapshot
+    node.sql("UPDATE extensions SET timeout_ms = 90 WHERE id = 'normalize_text'")
+    during: set[int] = set()
+    node.before_statement = lambda statement: during.add(id(node.registry.snapshot))
+
+    await node.loader.reload()
+
+    assert len(during - {id(before)} - {id(one) for one in seen}) == 0
+    assert [len(one.by_id) for one in seen] == [6] * len(seen)
+    assert seen[-1] is node.registry.snapshot is not before
+
+
+async def write_what_breaks_our_rules(node: Node, id: str) -> None:
+    """What a node of another version, with other rules, would write: row, revision and head agree."""
+
+    async def write(uow: Uow) -> None:
+        head = await heads.read(uow.session, lock=True)
+        before = node.registry.lookup(id)
+        after = replace(before, subject="beamline.ext.loud.upper.v1", revision=before.revision + 1)
+        await store.put(uow.session, after, new=False)
+        await uow.session.run(
+            store.ADD_REVISION,
+            extension_id=id,
+            revision=after.revision,
+            registry_revision=head.revision + 1,
+            action="updated",
+            document=text_of(after.document()),
+            checksum=after.checksum,
+            comment=None,
+            created_at=uow.now,
+            created_by="key:ops",
+        )
+        checksum = moved_checksum(head.checksum, (before.part, after.part))
+        await heads.move(uow.session, replace(head, revision=head.revision + 1, checksum=checksum), uow.now)
+
+    await node.work.write(write)
+
+
+@pytest.mark.contract("router R-3, R-1c")
+async def test_a_node_that_cannot_build_a_revision_keeps_the_old_one_and_says_so(
+    make_node: Callable[[], Node],
+) -> None:
+    one, other = make_node(), make_node()
+    for node in (one, other):
+        await node.loader.reload()
+    made = await one.create("upper")
+    await other.loader.catch_up()
+
+    await write_what_breaks_our_rules(one, "upper")
+    await one.create("lower")
+    for _ in range(3):
+        assert await other.loader.catch_up()
+
+    assert other.registry.lookup("upper") == made
+    assert other.registry.lookup("lower").revision == 1
+    assert [rejected.id for rejected in other.loader.rejected] == ["upper"]
+    assert other.loader.stats().load_count == 2
+    presence = Presence(other.work, other.loader)
+    await presence.once()
+    assert [nack["id"] for nack in (await presence.nodes())[0].served.nack] == ["upper"]
+    await one.update("lower", timeout_ms=70)
+    assert await other.loader.catch_up()
+    assert (other.registry.lookup("lower").timeout_ms, other.loader.is_degraded) == (70, False)
 
 
 @pytest.mark.contract("router T-2, X-18")

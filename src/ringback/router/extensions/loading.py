@@ -124,7 +124,8 @@ class Loader:
             self.head = head
             return True
         following = now.with_changes(head.revision, changed)
-        if head.revision > now.revision and following.checksum == head.checksum:
+        is_good = all(map(rules.is_good, changed))
+        if head.revision > now.revision and following.checksum == head.checksum and is_good:
             self.head = head
             self.registry.swap(following)
             return True
@@ -198,15 +199,20 @@ class Read:
     def judge(self, kept: Mapping[str, Row]) -> list[str]:
         """Ids of rows that are not as we wrote them last, and of those that somebody has taken away.
 
-        Of what is broken the last good version is taken.
+        Of what is broken the last good version is taken: as it was kept last, or as it is served, where another node
+        has kept what breaks our rules (R-3).
         """
         seen = {id: record.checksum for id, record in self.records.items()}
         strange = [id for id, checksum in seen.items() if id not in kept or kept[id]["checksum"] != checksum]
         gone = [id for id in kept if id not in seen and id not in self.rejected]
         strange += [id for id in gone if kept_record(kept[id]).is_live]
-        if good := [kept_record(kept[id]) for id in self.rejected if id in kept]:
+        if good := [record for id in self.rejected if (record := self._last_good(kept.get(id)))]:
             self.snapshot = Snapshot.of(self.head.revision, [*self.records.values(), *good])
         return strange
+
+    def _last_good(self, kept: Row | None) -> RouterExtension | None:
+        record = kept_record(kept) if kept else None
+        return record if record is None or rules.is_good(record) else self.known.get(record.id)
 
     def _take(self, record: RouterExtension) -> None:
         before = self.known.get(record.id)

@@ -63,7 +63,8 @@ def faults(values: Mapping[str, Any]) -> Iterator[Fault]:
         if (document := values.get(field)) is not None:
             yield from _document_faults(field, document)
     yield from _metadata_faults(values.get("metadata") or {})
-    yield from _literals("config", values.get("config") or {})
+    for field in ("config", "metadata"):
+        yield from _literals(field, values.get(field) or {})
 
 
 def _subject_faults(subject: str, type: str | None) -> Iterator[Fault]:
@@ -123,6 +124,11 @@ def _literals(place: str, value: object) -> Iterator[Fault]:
     elif isinstance(value, list):
         for number, one in enumerate(value):
             yield from _literals(f"{place}[{number}]", one)
+
+
+def is_good(record: RouterExtension) -> bool:
+    """Whether a record that somebody has kept breaks no rule of ours."""
+    return next(faults(record.document()), None) is None
 
 
 def record_of(row: Mapping[str, Any]) -> RouterExtension:
