@@ -47,6 +47,7 @@ def test_yaml_says_what_json_says(shell: Shell, text: str) -> None:
 
     assert msgspec.yaml.decode(ran.out) == shell.control(*words, "--output=json").json
     assert [one["name"] for one in msgspec.yaml.decode(ran.out)] == [text] == [made["name"]]
+    assert ran.out.startswith("- id: ")
 
 
 @pytest.mark.contract("registrar R-21")

@@ -28,6 +28,10 @@ def ids(ran: Ran) -> list[str]:
     return [one["id"] for one in ran.json]
 
 
+def is_local(registry: Shell) -> bool:
+    return "--local" in registry.way
+
+
 def test_a_record_is_made_shown_changed_and_ended(registry: Shell) -> None:
     made = registry.router("extensions", "create", *UPPER, "--config_json", '{"language": "en"}', "--format", "json")
     assert (made.code, made.json["revision"], made.json["config"]) == (0, 1, {"language": "en"})
@@ -55,7 +59,7 @@ def test_what_was_done_stands_in_the_audit_log_by_its_door(registry: Shell) -> N
 
     over_rest = ("key:operator", "rest", True)
     by_hand = (f"cli:{user()}", "cli", False)
-    expected = by_hand if "--local" in registry.way else over_rest
+    expected = by_hand if is_local(registry) else over_rest
     assert (entry["changed_by"], entry["source"], bool(entry["request_id"])) == expected
 
 
@@ -129,6 +133,20 @@ def test_each_way_to_fail_has_its_exit_code(registry: Shell) -> None:
     assert registry.router("extensions", "lst").code == 2
 
 
+@pytest.mark.contract("router X-10, F-6")
+def test_a_reload_that_fails_says_so(registry: Shell) -> None:
+    """What a server knows it still serves; a command on a database that cannot be read has nothing."""
+    assert registry.router("registry", "reload", "--format", "json").json["changed"] == (6 if is_local(registry) else 0)
+    registry.sql("ALTER TABLE extensions RENAME TO elsewhere")
+
+    failed = registry.router("registry", "reload")
+    told = registry.router("registry", "reload", "--format", "json")
+
+    assert (failed.code, "the registry could not be loaded: " in failed.err) == (1, True)
+    assert (told.code, told.json["ok"], bool(told.json["error"])) == (1, False, True)
+    assert registry.router("extensions", "get", "pii_guard").code == (6 if is_local(registry) else 0)
+
+
 @pytest.mark.contract("router R-1c, R-5c, X-9")
 def test_sql_is_adopted_and_the_chain_is_proved(registry: Shell) -> None:
     assert registry.router("registry", "reload").out == "registry revision 1, 0 rows broken\n"
@@ -189,15 +207,14 @@ def test_each_answer_is_that_of_rest_in_three_forms(registry: Shell) -> None:
         assert list(one)[: len(keys)] == keys, words
         assert word in table.out, words
         if words[-1] not in ("stats", "reload", "list"):  # the clock of what is told moves
-            assert msgspec.yaml.decode(registry.router(*words, "--format=yaml").out) == whole.json, words
+            yaml = registry.router(*words, "--format=yaml").out
+            assert (msgspec.yaml.decode(yaml), yaml[0] in "[{") == (whole.json, False), words
 
 
 def test_the_nodes_are_those_that_run(registry: Shell) -> None:
     nodes = registry.router("registry", "nodes", "--format", "json").json
 
-    assert [(one["applied_revision"], one["stale"]) for one in nodes] == (
-        [] if "--local" in registry.way else [(1, False)]
-    )
+    assert [(one["applied_revision"], one["stale"]) for one in nodes] == ([] if is_local(registry) else [(1, False)])
 
 
 @pytest.mark.parametrize("kind", ["json", "yaml"])

@@ -79,6 +79,7 @@ STRANGE: Final[dict[str, tuple[Any, int, str]]] = {
     "html": ((200, HTML), 1, "is no Ringback: it sent no JSON object"),
     "a list": ((200, b"[]"), 1, "is no Ringback: it sent no JSON object"),
     "something else": ((200, b"{}"), 1, "is no Ringback: it sent no list"),
+    "the same page": ((200, b'{"result": [], "next_page_token": "x"}'), 1, "is no Ringback: its pages have no end"),
     "deep": ((200, b"[" * 100_000), 1, "is no Ringback: it sent no JSON object"),
     "not found": ((404, HTML), 1, "is no Ringback: it said 404 in its own way"),
     "sign in": ((401, HTML), 5, "is no Ringback: it said 401 in its own way"),

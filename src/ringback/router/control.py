@@ -251,6 +251,8 @@ def every(way: Way, path: str, query: Mapping[str, str | None], most: int | None
             token = page.get("next_page_token")
             if not token or len(found) == most:
                 return found
+            if token == asked.query.get("page_token"):
+                raise NotUnderstood.of(NotUnderstood.reason, "what answers is no Ringback: its pages have no end")
             asked = replace(asked, query={**given, "page_token": token})
 
     return way.run(job)

@@ -189,7 +189,10 @@ def health(
     if id is None:
         answers.show_list(results(one(way, Asked("GET", f"{ROOT}/health"))), format, HEALTH, "Health")
         return
-    answers.show_object(one(way, Asked("GET", path_of(id, "/health"))), format, "Health")
+    found = one(way, Asked("GET", path_of(id, "/health")))
+    if format is Form.TABLE:
+        found |= {f"window.{name}": value for name, value in dict(found.pop("window", {})).items()}
+    answers.show_object(found, format, "Health")
 
 
 @app.command()
