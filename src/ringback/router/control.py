@@ -126,6 +126,8 @@ class OnDatabase:
                     done = await ringback.router.loader.reload()
                     if not done.ok:
                         raise NotLoaded.of(NotLoaded.reason, done.error or "")
+                if not is_loaded and ringback.router.node.keeper:
+                    await ringback.router.node.keeper.recall()
                 is_loaded = True
                 return await _answer(ringback, asked)
 
