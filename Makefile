@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live coverage parity chaos check services try-servers lock clean again
+.PHONY: help run demo test test-fast test-live coverage parity chaos bench check services try-servers lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -46,6 +46,9 @@ parity: services ## run the tests of worlds again over RabbitMQ and Redis, on Ma
 
 chaos: services ## kill everything under load, 200 times; SEED=… and KILLS=… play it again
 	CHAOS_SEED=$(SEED) CHAOS_KILLS=$(or $(KILLS),200) $(BIN)/pytest -m process -s tests/chaos
+
+bench: services ## measure what the registry promises, on every engine, and write docs/benchmarks.md; the machine shall be quiet
+	@$(BIN)/python -m tests.bench
 
 PARITY = for engine in mariadb postgresql; do $(BIN)/pytest -n 2 --dist worksteal --on $$engine -m "" || failed=1; done
 

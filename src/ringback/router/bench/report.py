@@ -14,8 +14,9 @@ PAGE = """\
 # Benchmarks
 
 What the registry of router extensions promises in figures, as `router-control bench all --report FILE` has measured it
-and written it here. The floor is what the same costs without Ringback, in the same run; the ratio is by how many times
-the figure exceeds it.
+and written it here; `make bench` does so on every engine, on servers that wait for the disk. The floor is what the same
+costs without Ringback, in the same run, and the ratio how many times that the figure is. `load` is how many processes
+kept the machine busy before: with one or more, figures in milliseconds are those of the others as well.
 
 {machine}
 
