@@ -75,10 +75,10 @@ PARTS: Final = (
     ),
     Part(
         "The registry of router extensions",
-        "Beside the registrar's, in the database of `database_dsn_bin`; made by `ringback db upgrade`, alone by\n"
-        "`router-control migrate`, or on PostgreSQL by `psql -f sql/011_extensions_registry.sql`. Records are changed\n"
-        "by REST or `router-control`; what is changed by SQL in `extensions` is adopted by the next whole load\n"
-        "([operate-the-registry.md](operate-the-registry.md)).",
+        "Beside the registrar's, in the database of `database_dsn_bin`; made by `ringback db upgrade`, by\n"
+        "`router-control migrate`, or alone on PostgreSQL by `psql -f sql/011_extensions_registry.sql`. Records\n"
+        "are changed by REST or `router-control`; what is changed by SQL in `extensions` is adopted by the next whole\n"
+        "load ([operate-the-registry.md](operate-the-registry.md)).",
         ROUTER_TABLES,
     ),
 )

@@ -17,9 +17,10 @@ from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.link import Busy, Engine, Line, Link, Lost
 from ringback.kit.pair import Pair
 from ringback.kit.remote import CONNECTING, RemoteDatabase, told
-from ringback.kit.rights import WRITES, Lack, Wanted, lacking
+from ringback.kit.rights import WRITES, Lack, Wanted, lacking, may_unguard
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.migrations import commands
+from ringback.router.tables import audit_log
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES, ROUTER_TABLES
 from ringback.settings import Settings
 from ringback.sip import asterisk
@@ -28,6 +29,10 @@ log = structlog.get_logger()
 
 Watch = Callable[[Statement], None]
 LACKS: Final = "its user must be granted"
+OWNER: Final = (
+    "the user of database_dsn_bin could take the guards off extension_audit_log: run Ringback as one that does not own "
+    "the tables, and 'ringback db upgrade' as the one that does (docs/servers.md)"
+)
 LOOKING: Final = 10.0
 """Seconds that a look at the rights may take in all."""
 OWN_RIGHTS: Final = {table: WRITES for metadata in OWN_TABLES for table in metadata.sorted_tables}
@@ -42,13 +47,17 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, watch: Watch | None = None, *, writes: bool = True) -> AsyncIterator[Opened]:
+async def opened(
+    settings: Settings, watch: Watch | None = None, *, writes: bool = True, serves: bool = False
+) -> AsyncIterator[Opened]:
     """The databases of the settings while inside.
 
-    `CannotStart` unless they are there, their schema is today's, and who `writes` may do so.
+    `CannotStart` unless they are there, their schema is today's, and who `writes` may do so. Who `serves` is warned.
     """
     require_schema(settings)
     found = await connect(settings, watch, writes=writes)
+    if serves:
+        await warn_of_owner(settings)
     try:
         yield found
     finally:
@@ -61,7 +70,9 @@ async def awaited(settings: Settings) -> AsyncIterator[Opened]:
 
     async def open() -> Database:
         await asyncio.to_thread(require_schema, settings)
-        return (await connect(settings)).database
+        found = await connect(settings)
+        await warn_of_owner(settings)
+        return found.database
 
     database = Awaited(open)
     try:
@@ -127,11 +138,29 @@ async def _require_followed(theirs: URL, settings: Settings, schemas: Schemas) -
 
 async def _lack(url: URL, settings: Settings, schemas: Schemas, wanted: Wanted) -> Lack | None:
     """What its user may not do; `DatabaseUnavailable` while nobody can say."""
+    async with _looking(url, settings) as (engine, line, deadline):
+        return await lacking(engine, line, schemas, wanted, deadline)
+
+
+async def warn_of_owner(settings: Settings) -> None:
+    """Say so where the audit log is guarded against everybody but a process that writes it (router 2.1)."""
+    if settings.is_embedded or not settings.runs("router-manager"):
+        return
+    own, _ = settings.databases
+    schema = await _schema(own, settings)
+    async with _looking(own, settings) as (engine, line, deadline):
+        if await may_unguard(engine, line, Schemas(schema, schema), audit_log, deadline):
+            log.warning(OWNER, action="start")
+
+
+@asynccontextmanager
+async def _looking(url: URL, settings: Settings) -> AsyncIterator[tuple[Engine, Line, float]]:
+    """A connection to look around by, and until when."""
     engine = _engine(url, settings)
     async with _link(url, settings) as link:
         deadline = asyncio.get_running_loop().time() + max(LOOKING, settings.database_timeout)
         try:
-            return await lacking(engine, Line(engine, link), schemas, wanted, deadline)
+            yield engine, Line(engine, link), deadline
         except (Busy, Lost) as error:
             raise told(error) from None
 

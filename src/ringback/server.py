@@ -121,7 +121,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
 
 def _found(settings: Settings) -> contextlib.AbstractAsyncContextManager[Opened]:
     """A router alone has its file to serve, or at least a port that says what is wrong, while its database is away."""
-    return opened(settings) if settings.has_registrar or settings.is_embedded else awaited(settings)
+    return opened(settings, serves=True) if settings.has_registrar or settings.is_embedded else awaited(settings)
 
 
 async def _first_keys(ringback: Ringback, home: Path | None, url: str) -> tuple[first_start.Keys | None, bool]:

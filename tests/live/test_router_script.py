@@ -135,7 +135,7 @@ def test_tables_of_others_alone_are_asked_about_before_the_router_has_its_own_be
 
     assert line == (
         f"ringback: database_dsn_bin: the database {database.name} holds other tables (invoices) and none of "
-        "Ringback's: is it the right one? If it is, --force makes ours beside them"
+        "VoIPbin's or Ringback's: is it the right one? If it is, --force makes ours beside them"
     )
     assert everything_but_rows(database) == before
     ringback("router-control", "migrate", "--force", dsn=database.dsn)

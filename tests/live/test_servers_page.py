@@ -22,9 +22,13 @@ from tests.servers.rabbitmq import RabbitMq
 from tests.servers.redis import Redis
 
 PAGE = (ROOT / "docs/servers.md").read_text()
-NAMED = re.findall(r"'(ringback:secret@tcp\S+?)'", PAGE)
-"""The DSNs in its commands."""
-DSNS = {"mariadb": NAMED, "postgresql": re.findall(r"`(postgresql://ringback:secret@\S+?)`", PAGE)}
+NAMED = re.findall(r"'(ringback(?:_owner)?:secret@tcp\S+?)'", PAGE)
+"""The DSNs in its commands: first those of the services, then those of an upgrade, of both databases each."""
+POSTGRESQL = re.findall(r"`(postgresql://ringback:secret@\S+?)`", PAGE)
+DSNS = {
+    "mariadb": NAMED,
+    "postgresql": [*POSTGRESQL, *(one.replace("ringback:", "ringback_owner:") for one in POSTGRESQL)],
+}
 
 
 def block(language: str, begin: str = "") -> str:
@@ -42,12 +46,17 @@ class Made:
     tag: str
 
     def named(self, text: str) -> str:
-        text = re.sub(r"\b(bin_manager|asterisk|voip|ringback)\b", rf"\1_{self.tag}", text)
+        text = re.sub(r"\b(bin_manager|asterisk|voip|ringback|ringback_owner)\b", rf"\1_{self.tag}", text)
         return re.sub(r"db\.example\.com:\d+", self.server.address, text)
 
-    def run(self) -> None:
+    def dsns(self) -> list[str]:
+        """Of the services, and of an upgrade: our own database, then Asterisk's."""
+        return list(map(self.named, DSNS[self.engine]))
+
+    def run(self, when: str = "") -> None:
+        """The page's SQL for this server: what makes databases and users, or what is for later."""
         database = ""
-        text = re.sub(r"^--.*$", "", block("sql", f"-- {self.server.recipe.name}"), flags=re.MULTILINE)
+        text = re.sub(r"^--.*$", "", block("sql", f"-- {self.server.recipe.name}{when}"), flags=re.MULTILINE)
         for statement in filter(None, map(str.strip, self.named(text).split(";"))):
             if statement.startswith("\\connect "):
                 connect, _, statement = statement.partition("\n")
@@ -57,7 +66,8 @@ class Made:
     def drop(self) -> None:
         for name in ["voip"] if self.engine == "postgresql" else ["bin_manager", "asterisk"]:
             self.server.execute(self.server.DROP.format(self.named(name)))
-        self.server.execute(self.named("DROP USER IF EXISTS ringback"))
+        for user in ("ringback", "ringback_owner"):
+            self.server.execute(self.named(f"DROP USER IF EXISTS {user}"))
 
     def phones(self) -> list[tuple[Any, ...]]:
         database = self.named("voip") if self.engine == "postgresql" else ""
@@ -82,7 +92,7 @@ async def test_its_commands_and_its_program_do_what_it_says(
 ) -> None:
     broker = rabbitmq.url(make_vhost())
     named = {
-        **dict(zip(NAMED, map(made.named, DSNS[made.engine]), strict=True)),
+        **dict(zip(NAMED, made.dsns(), strict=True)),
         "amqp://ringback:secret@mq.example.com:5672/": broker,
         "redis.example.com:6379": redis_server.address,
     }

@@ -74,6 +74,9 @@ class Engine(Protocol):
     def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         """A statement that gives it back."""
 
+    def unguarding(self, schema: str, table: str) -> tuple[str, tuple[Any, ...]]:
+        """A statement that says, by one value, whether our user could take away what guards the table's rows."""
+
 
 BROKEN: Final = (OSError, EOFError, AttributeError, IndexError, RuntimeError, AssertionError, struct.error)
 """What drivers raise, beside errors of their own, that go on reading where a connection has ended."""

@@ -47,6 +47,17 @@ REFUSED: Final = {1093, 1267, 1300, 1364, 1366, 3988, 4025}
 WRONG: Final = ("01", "0A", "21", "22", "23", "42", "45")
 """Classes of states: a value cut off, not supported, cardinality, data, a rule, syntax or a name, a trigger's own."""
 OPTIMIZED: Final = "OPTIMIZE NO_WRITE_TO_BINLOG TABLE `{}`.`{}`"
+HELD: Final = """
+    EXISTS (SELECT 1 FROM information_schema.{}_privileges WHERE privilege_type IN ('DROP', 'TRIGGER') AND {}
+            AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), ''''))
+"""
+UNGUARDS: Final = " OR ".join(
+    [
+        "SELECT" + HELD.format("user", "true"),
+        HELD.format("schema", "%s LIKE table_schema"),
+        HELD.format("table", "table_schema = %s AND table_name = %s"),
+    ]
+)
 
 log = structlog.get_logger()
 
@@ -166,6 +177,10 @@ class MariaDb:
 
     def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         return "SELECT RELEASE_LOCK(%s)", (lock_name(name),)
+
+    def unguarding(self, schema: str, table: str) -> tuple[str, tuple[Any, ...]]:
+        """By the right to drop triggers or tables, as far as it is granted to the user and to no role."""
+        return UNGUARDS, (schema, schema, table)
 
 
 def broken_rule(text: str, statement: Statement | None) -> str:

@@ -49,6 +49,10 @@ OWNED: Final = """
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relkind = 'r' AND (nspname, relname) IN (SELECT unnest($1::text[]), unnest($2::text[]))
 """
+OWNS: Final = """
+    SELECT coalesce(bool_or(pg_has_role(relowner, 'MEMBER')), false) FROM pg_class
+    WHERE oid = to_regclass(quote_ident($1) || '.' || quote_ident($2))
+"""
 
 ADAPTERS: Final = AdaptersMap(adapters)
 for _kind in ("json", "jsonb"):
@@ -175,6 +179,10 @@ class Postgres:
 
     def unlock(self, name: str) -> tuple[str, tuple[Any, ...]]:
         return "SELECT pg_advisory_unlock($1)", (lock_number(name),)
+
+    def unguarding(self, schema: str, table: str) -> tuple[str, tuple[Any, ...]]:
+        """As its owner, or as one who may do what its owner may."""
+        return OWNS, (schema, table)
 
 
 def broken_rule(table: str, index: str) -> str:

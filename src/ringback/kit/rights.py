@@ -56,6 +56,13 @@ async def lacking(engine: Engine, line: Line, schemas: Schemas, wanted: Wanted, 
     return Lack(lacks, words) if lacks else None
 
 
+async def may_unguard(engine: Engine, line: Line, schemas: Schemas, table: Table, deadline: float) -> bool:
+    """Whether its user could take away what guards the rows of a table, and not only add to them."""
+    sql, values = engine.unguarding(str(schemas.named()[str(table.schema)]), table.name)
+    ((may,),) = (await line.say(sql, values, deadline=deadline)).rows
+    return bool(may)
+
+
 def _trials(table: Table, rights: Iterable[str]) -> Iterable[tuple[str, Statement]]:
     """Each does to no row what its right is for. The first also says what the others need beside their own."""
     (key, *_) = table.primary_key

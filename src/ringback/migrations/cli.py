@@ -17,7 +17,10 @@ from ringback.terminal import new_app, with_settings
 
 app = new_app("The schema of the databases.")
 
-Name = Annotated[str | None, typer.Option("--database", help="bin (our own), asterisk or router; all when not named")]
+Name = Annotated[
+    str | None,
+    typer.Option("--database", help="bin (our own), asterisk or router; all that the services need when not named"),
+]
 Sql = Annotated[bool, typer.Option("--sql", help="print the statements instead of running them")]
 Force = Annotated[bool, typer.Option("--force", help="do not ask where a database has tables of others alone")]
 
@@ -33,9 +36,9 @@ def upgrade(
 ) -> None:
     """Bring the schema up to date; nothing happens where it is."""
     if not sql:
-        _upgrade(settings, _databases(database), revision, force=force)
+        _upgrade(settings, _databases(settings, database), revision, force=force)
         return
-    for name in _databases(database):
+    for name in _databases(settings, database):
         commands.upgrade(name, places(settings)[name], revision, sql=True)
 
 
@@ -80,7 +83,7 @@ def downgrade(
     """Take schema changes back, and the data in them; on a terminal it asks first."""
     if not sql and terminal.is_terminal():
         terminal.confirm(f"Take {_where(settings)} back to {revision}, with the data in it?", force=force)
-    for name in _databases(database):
+    for name in _databases(settings, database):
         commands.downgrade(name, places(settings)[name], revision, sql=sql)
         if not sql:
             terminal.say(f"{name}: {commands.current(name, places(settings)[name]) or 'empty'}")
@@ -90,7 +93,7 @@ def downgrade(
 @with_settings
 def current(settings: Settings, database: Name = None) -> None:
     """Show which revision the schema is at."""
-    for name in _databases(database):
+    for name in _databases(settings, database):
         state = "up to date" if commands.is_current(name, places(settings)[name]) else "run 'ringback db upgrade'"
         terminal.say(f"{name}: {commands.current(name, places(settings)[name]) or 'empty'} ({state})")
 
@@ -99,7 +102,7 @@ def current(settings: Settings, database: Name = None) -> None:
 @with_settings
 def history(settings: Settings, database: Name = None) -> None:
     """List the revisions, oldest first."""
-    for name in _databases(database):
+    for name in _databases(settings, database):
         for revision, doc in commands.history(name, places(settings)[name]):
             terminal.say(f"{name}: {revision}: {doc}")
 
@@ -110,13 +113,13 @@ def _confirm(question: str) -> None:
     terminal.confirm(f"{question} Make ours beside them?", force=False)
 
 
-def _databases(name: str | None) -> tuple[commands.Name, ...]:
-    if name is None:
-        return commands.DATABASES
-    found = [known for known in commands.DATABASES if known == name]
+def _databases(settings: Settings, name: str | None) -> tuple[commands.Name, ...]:
+    """The one that is named, or all that the services of the settings need."""
+    needed = [known for known in commands.DATABASES if known in places(settings)]
+    found = [known for known in needed if name in (None, known)]
     if not found:
-        raise CannotStart(f"--database: there is no {name}; it must be {', '.join(commands.DATABASES)}")
-    return (found[0],)
+        raise CannotStart(f"--database: there is no {name}; it must be {', '.join(needed)}")
+    return tuple(found)
 
 
 def _where(settings: Settings) -> str:
