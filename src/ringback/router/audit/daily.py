@@ -72,7 +72,7 @@ class Daily:
         self.last = await self._work.write(lambda uow: note(uow, found))
         told = {"action": "audit", "checked": found.checked, "first_bad": found.first_bad}
         if found.ok:
-            log.info("the audit log is as it was written", **told)
+            log.debug("the audit log is as it was written", **told)
         else:
             log.error("the audit log is not as it was written", **told)
 
