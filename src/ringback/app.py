@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from ringback.api.call import Route
 from ringback.api.gateway import Gateway
@@ -130,13 +130,13 @@ def assemble(
 ) -> Ringback:
     """Put it together over open databases.
 
-    `bus` takes our events to an exchange of that kind, `nats` those of the router; else this process alone hears them.
-    `is_reached` says whether requests come to us, `ask` asks other services (else by a connection for each question).
+    `bus` takes our events to an exchange of that kind, `nats` the router's; `ask` asks others, `is_reached` if we are.
     """
     memory = memory_of(settings, opened.database, ticks, hashes, labels)
     news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
     router = _router(settings, memory.metrics, opened.database, clock, news.set)
+    works: dict[str, Work[Any]] = {PUBLISHER: work, ROUTER: router.work}
     site = Site(work, settings, Routes(*_tables(settings)), memory, is_reached, nats, router.loader)
     return Ringback(
         settings=settings,
@@ -145,8 +145,8 @@ def assemble(
         billing=billing,
         work=work,
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
-        gateway=Gateway(site.routes, work, site.public_pages(), router.work, router.node.kept_key),
-        metrics=Gateway(Routes(), work, site.metrics_pages(), router.work, router.node.kept_key),
+        gateway=Gateway(site.routes, works, site.public_pages(), router.node.kept_key),
+        metrics=Gateway(Routes(), works, site.metrics_pages(), router.node.kept_key),
         relay=Relay(work, list(_ways(settings, memory.metrics, bus, exchange, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),

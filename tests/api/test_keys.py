@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -12,7 +13,7 @@ import httpx
 import jwt
 import pytest
 
-from ringback.app import REST
+from ringback.app import REGISTRAR_REST, REST
 from ringback.customers.keys import service as keys
 from ringback.customers.keys import store
 from ringback.customers.keys.model import SHOWN, KeysExist, new_token
@@ -454,3 +455,14 @@ async def test_no_credential_reaches_a_log_or_an_answer_or_the_database(
         assert secret not in agents.metrics()
         assert secret.encode() not in kept
         assert not [answer.text for answer in answers if secret in answer.text]
+
+
+@pytest.mark.parametrize("role", ["viewer", "auditor"])
+async def test_who_may_only_read_changes_nothing(world: World, role: str) -> None:
+    token = new_token()
+    await world.ringback.work.write(lambda uow: keys.keep(uow, token, world.customer, role, role))
+    async with await world.http(token.reveal()) as reader:
+        for route in REGISTRAR_REST:
+            path = re.sub("<[^>]*>", str(world.customer), route.pattern)
+            answer = await reader.request(route.method, path, json={} if "body" in route.about else None)
+            assert (answer.status_code == 403) == (route.method != "GET"), (route.method, path, answer.text)

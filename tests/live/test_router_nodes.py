@@ -18,6 +18,7 @@ from ringback.databases import remote
 from ringback.kit.db import Schemas
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.hearing import Hearing
+from ringback.kit.uow import Work
 from ringback.knobs import load
 from ringback.memory import memory_of
 from ringback.migrations import commands
@@ -161,9 +162,11 @@ async def operator(node: Process) -> AsyncIterator[httpx.AsyncClient]:
     token = new_token()
     await node.work.write(lambda uow: keys.keep(uow, token, None, "ops", OPERATOR))
     memory = memory_of(node.settings, node.database, time.monotonic, new_hash, new_label)
-    work = registrar_work(node.database, node.settings, memory)
+    works: dict[str, Work[Any]] = {
+        "registrar-manager": registrar_work(node.database, node.settings, memory), "router-manager": node.work
+    }  # fmt: skip
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=Gateway(ROUTER_REST, work, {}, node.work, node.node.kept_key)),
+        transport=httpx.ASGITransport(app=Gateway(ROUTER_REST, works, {}, node.node.kept_key)),
         base_url="http://router",
         headers={"authorization": f"Bearer {token.reveal()}"},
     ) as client:

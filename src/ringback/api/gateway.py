@@ -16,14 +16,15 @@ from ringback.api import request as asked
 from ringback.api.call import Answer, Call, Caller, Route, Verb
 from ringback.api.caller import customer_of, who, who_by
 from ringback.customers.keys.model import AccessKey
-from ringback.customers.rights import Right, require
+from ringback.customers.rights import require
 from ringback.kit.columns import NIL
 from ringback.kit.errors import DatabaseUnavailable, Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
 from ringback.kit.log import request_id_of
 from ringback.kit.reading import Faults
 from ringback.kit.routing import Found, Routes, WrongMethod
 from ringback.kit.uow import PATIENCE, Work
-from ringback.registrar.work import Uow
+from ringback.registrar.events import PUBLISHER as REGISTRAR
+from ringback.router.extensions.writing import PUBLISHER as ROUTER
 
 Page = Callable[[Request], Awaitable[Response]]
 READING: Final = ("GET", "HEAD")
@@ -53,19 +54,17 @@ class Gateway:
     def __init__(
         self,
         routes: Routes[Route],
-        work: Work[Uow],
+        works: Mapping[str, Work[Any]],
         site: Mapping[str, Page],
-        router: Work[Any],
         kept_key: Callable[[str], AccessKey | None],
     ) -> None:
-        """`router` runs the routes that ask for a right; all others, and the look who asks, are `work`'s.
+        """`works` runs what is asked of each service; who asks is looked up by the registrar's.
 
         `kept_key` knows the access keys where the database is away, or is `DatabaseUnavailable` too.
         """
         self._routes = routes
-        self._work = work
+        self._works = works
         self._site = site
-        self._router = router
         self._kept_key = kept_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,21 +110,21 @@ class Gateway:
             raise MethodNotAllowed(found.allowed)
         structlog.contextvars.bind_contextvars(action=f"{request.method} {found.route.pattern}")
         credentials = request.headers.getlist("authorization")
-        right = found.route.about.get("right")
-        caller = await self._who(credentials, right)
-        if right:
-            require(caller.roles, right)
+        about = found.route.about
+        service = about.get("service", REGISTRAR)
+        caller = await self._who(credentials, service)
+        require(caller.roles, about["right"])
         run = await _read(request, found, caller, request_id)
-        work: Work[Any] = self._router if right else self._work
-        do = work.read if method == "GET" or found.route.about.get("reads") else work.write
-        return _response(request, await do(run, patience=found.route.about.get("patience", PATIENCE)))
+        work = self._works[service]
+        do = work.read if method == "GET" or about.get("reads") else work.write
+        return _response(request, await do(run, patience=about.get("patience", PATIENCE)))
 
-    async def _who(self, credentials: list[str], right: Right | None) -> Caller:
+    async def _who(self, credentials: list[str], service: str) -> Caller:
         """Who asks; for what is served without the database it need not be there."""
         try:
-            return await self._work.read(lambda uow: who(uow, *credentials))
+            return await self._works[REGISTRAR].read(lambda uow: who(uow, *credentials))
         except DatabaseUnavailable:
-            if not right:
+            if service != ROUTER:
                 raise
             return who_by(self._kept_key, *credentials)
 
@@ -136,8 +135,9 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
     raw = await asked.body_of(request)
     query, wrong = asked.query_of(request.scope)
     faults = Faults(wrong)
-    if "right" in about:
-        customer_id: UUID | None = caller.customer_id or NIL
+    customer_id: UUID | None
+    if about.get("whose") == "all":
+        customer_id = caller.customer_id or NIL
     else:
         named = query.pop("customer_id", None)
         customer_id = faults.of(lambda: customer_of(caller, named))

@@ -151,7 +151,7 @@ def _parameters(route: Entry[Route]) -> list[dict[str, Any]]:
         found.append({"$ref": "#/components/parameters/if_none_match"})
     if takes_key(route):
         found.append({"$ref": "#/components/parameters/idempotency_key"})
-    return found if "right" in route.about else [*found, {"$ref": "#/components/parameters/customer_id"}]
+    return found if route.about.get("whose") == "all" else [*found, {"$ref": "#/components/parameters/customer_id"}]
 
 
 def _plain(field: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,15 @@ AUDITOR: Final = "auditor"
 PLATFORM: Final = frozenset({OPERATOR, AUDITOR, VIEWER})
 """Roles that a key of the platform itself may have."""
 
-Right = Literal["read extensions", "write extensions", "run the registry", "read the audit"]
+Right = Literal[
+    "read phones", "write phones", "read extensions", "write extensions", "run the registry", "read the audit"
+]
+READ: Final[Right] = "read phones"
+"""And whatever else of the registrar's is a customer's."""
+WRITE: Final[Right] = "write phones"
 RIGHTS: Final[dict[Right, frozenset[str]]] = {
+    "read phones": frozenset({VIEWER, MANAGER, OPERATOR, AUDITOR}),
+    "write phones": frozenset({MANAGER, OPERATOR}),
     "read extensions": frozenset({VIEWER, MANAGER, OPERATOR, AUDITOR}),
     "write extensions": frozenset({OPERATOR}),
     "run the registry": frozenset({OPERATOR}),

@@ -45,9 +45,10 @@ class WrongMethod:
 
 
 class Routes(Generic[F]):
-    """A table of routes, filled by decorators; several tables make one."""
+    """A table of routes, filled by decorators; several tables make one. `about` is true of each that is added."""
 
-    def __init__(self, *tables: "Routes[F]") -> None:
+    def __init__(self, *tables: "Routes[F]", **about: Any) -> None:
+        self._about = about
         self._routes: list[Route[F]] = [route for table in tables for route in table]
 
     def __iter__(self) -> Iterator[Route[F]]:
@@ -55,7 +56,7 @@ class Routes(Generic[F]):
 
     def on(self, method: str, pattern: str, **about: Any) -> Callable[[F], F]:
         def add(answer: F) -> F:
-            self._routes.append(Route(method, pattern, answer, about))
+            self._routes.append(Route(method, pattern, answer, {**self._about, **about}))
             return answer
 
         return add

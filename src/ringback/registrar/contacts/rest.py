@@ -3,6 +3,7 @@
 from typing import Final
 
 from ringback.api.call import Answer, Call, Route
+from ringback.customers.rights import READ, WRITE
 from ringback.kit.routing import Routes
 from ringback.registrar.contacts import service, wire
 from ringback.registrar.contacts.model import Cause
@@ -14,14 +15,14 @@ routes: Routes[Route] = Routes()
 ROOT: Final = "/v1.0/extensions/<extension-id>/contacts"
 
 
-@routes.on("GET", ROOT, name="list_extension_contacts", answers=wire.Contacts)
+@routes.on("GET", ROOT, right=READ, name="list_extension_contacts", answers=wire.Contacts)
 async def find(call: Call[Uow]) -> Answer:
     """Where the phone is right now."""
     seen = await service.of_extension(call.uow, await _extension(call))
     return Answer(wire.whole(seen, call.uow.now))
 
 
-@routes.on("DELETE", ROOT, name="delete_extension_contacts", answers=wire.Contacts)
+@routes.on("DELETE", ROOT, right=WRITE, name="delete_extension_contacts", answers=wire.Contacts)
 async def forget(call: Call[Uow]) -> Answer:
     """Unregister the phone everywhere.
 
@@ -31,7 +32,7 @@ async def forget(call: Call[Uow]) -> Answer:
     return await _forget(call)
 
 
-@routes.on("DELETE", f"{ROOT}/<contact_id>", name="delete_extension_contact", answers=wire.Contacts)
+@routes.on("DELETE", f"{ROOT}/<contact_id>", right=WRITE, name="delete_extension_contact", answers=wire.Contacts)
 async def forget_one(call: Call[Uow]) -> Answer:
     """Unregister one device."""
     return await _forget(call, call.path["contact_id"])

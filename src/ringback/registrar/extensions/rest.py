@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.api.call import Answer, Call, Route
+from ringback.customers.rights import READ, WRITE
 from ringback.kit.routing import Routes
 from ringback.registrar.asked import ONE_PASSWORD
 from ringback.registrar.doors import Exactly, ListQuery, page
@@ -53,6 +54,7 @@ class ExtensionPage(msgspec.Struct, frozen=True):
 @routes.on(
     "POST",
     ROOT,
+    right=WRITE,
     name="create_extension",
     body=wire.NewExtension,
     answers=wire.RegistrarManagerExtension,
@@ -64,7 +66,7 @@ async def create(call: Call[Uow]) -> Answer:
     return Answer(made, 201, f"{ROOT}/{made.id}")
 
 
-@routes.on("GET", ROOT, name="list_extensions", query=ListExtensions, answers=ExtensionPage)
+@routes.on("GET", ROOT, right=READ, name="list_extensions", query=ListExtensions, answers=ExtensionPage)
 async def find(call: Call[Uow]) -> Answer:
     """List extensions, newest first."""
     found = await page(call, service.page)
@@ -72,21 +74,21 @@ async def find(call: Call[Uow]) -> Answer:
     return Answer(ExtensionPage(shown, found.next_token))
 
 
-@routes.on("GET", ONE, name="get_extension", answers=wire.RegistrarManagerExtension)
+@routes.on("GET", ONE, right=READ, name="get_extension", answers=wire.RegistrarManagerExtension)
 async def get(call: Call[Uow]) -> Answer:
     """Read an extension."""
     return Answer(_shown(call, await service.get(call.uow, _id(call), of=call.customer_id)))
 
 
-@routes.on("PUT", ONE, name="put_extension", **CHANGE)
-@routes.on("PATCH", ONE, name="patch_extension", **CHANGE)
+@routes.on("PUT", ONE, right=WRITE, name="put_extension", **CHANGE)
+@routes.on("PATCH", ONE, right=WRITE, name="patch_extension", **CHANGE)
 async def change(call: Call[Uow]) -> Answer:
     """Change an extension: absent and null fields stay as they are."""
     await _require_match(call)
     return Answer(_shown(call, await service.change(call.uow, _id(call), call.body, of=call.customer_id)))
 
 
-@routes.on("DELETE", ONE, name="delete_extension", answers=wire.RegistrarManagerExtension)
+@routes.on("DELETE", ONE, right=WRITE, name="delete_extension", answers=wire.RegistrarManagerExtension)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete an extension: its password and its direct address stop working at once."""
     await _require_match(call)
@@ -96,6 +98,7 @@ async def delete(call: Call[Uow]) -> Answer:
 @routes.on(
     "POST",
     f"{ONE}/direct-hash-regenerate",
+    right=WRITE,
     name="regenerate_extension_direct_hash",
     answers=wire.RegistrarManagerExtension,
 )

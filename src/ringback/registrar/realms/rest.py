@@ -3,6 +3,7 @@
 from typing import Final
 
 from ringback.api.call import Answer, Call, Route
+from ringback.customers.rights import READ, WRITE
 from ringback.kit.routing import Routes
 from ringback.registrar import relabel
 from ringback.registrar.realms import service, wire
@@ -12,7 +13,7 @@ routes: Routes[Route] = Routes()
 ROOT: Final = "/v1.0/customer_domain"
 
 
-@routes.on("GET", ROOT, name="get_customer_domain", answers=wire.CustomerDomain, refuses=(404,))
+@routes.on("GET", ROOT, right=READ, name="get_customer_domain", answers=wire.CustomerDomain, refuses=(404,))
 async def get(call: Call[Uow]) -> Answer:
     """Read the domain that your phones live under.
 
@@ -21,7 +22,7 @@ async def get(call: Call[Uow]) -> Answer:
     return Answer(wire.shown(await service.get(call.uow, call.customer_id)))
 
 
-@routes.on("PUT", ROOT, name="put_customer_domain", body=wire.ChangeDomain, answers=wire.CustomerDomain)
+@routes.on("PUT", ROOT, right=WRITE, name="put_customer_domain", body=wire.ChangeDomain, answers=wire.CustomerDomain)
 async def change(call: Call[Uow]) -> Answer:
     """Choose the label of your domain.
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.api.call import Answer, Call, Route
+from ringback.customers.rights import READ, WRITE
 from ringback.kit.routing import Routes
 from ringback.registrar.asked import ONE_PASSWORD
 from ringback.registrar.doors import ListQuery, page
@@ -55,6 +56,7 @@ class TrunkPage(msgspec.Struct, frozen=True):
 @routes.on(
     "POST",
     ROOT,
+    right=WRITE,
     name="create_trunk",
     body=wire.NewTrunk,
     limits=NEEDS,
@@ -70,21 +72,21 @@ async def create(call: Call[Uow]) -> Answer:
     return Answer(made, 201, f"{ROOT}/{made.id}")
 
 
-@routes.on("GET", ROOT, name="list_trunks", query=ListTrunks, answers=TrunkPage)
+@routes.on("GET", ROOT, right=READ, name="list_trunks", query=ListTrunks, answers=TrunkPage)
 async def find(call: Call[Uow]) -> Answer:
     """List trunks, newest first."""
     found = await page(call, service.page)
     return Answer(TrunkPage([wire.public(Provisioned(trunk)) for trunk in found.items], found.next_token))
 
 
-@routes.on("GET", ONE, name="get_trunk", answers=wire.RegistrarManagerTrunk)
+@routes.on("GET", ONE, right=READ, name="get_trunk", answers=wire.RegistrarManagerTrunk)
 async def get(call: Call[Uow]) -> Answer:
     """Read a trunk."""
     return Answer(wire.public(await service.get(call.uow, _id(call), of=call.customer_id)))
 
 
-@routes.on("PUT", ONE, name="put_trunk", **CHANGE)
-@routes.on("PATCH", ONE, name="patch_trunk", **CHANGE)
+@routes.on("PUT", ONE, right=WRITE, name="put_trunk", **CHANGE)
+@routes.on("PATCH", ONE, right=WRITE, name="patch_trunk", **CHANGE)
 async def change(call: Call[Uow]) -> Answer:
     """Change a trunk: absent and null fields stay as they are, empty ones are cleared.
 
@@ -95,7 +97,7 @@ async def change(call: Call[Uow]) -> Answer:
     return Answer(wire.public(await service.change(call.uow, _id(call), call.body, of=call.customer_id)))
 
 
-@routes.on("DELETE", ONE, name="delete_trunk", answers=wire.RegistrarManagerTrunk)
+@routes.on("DELETE", ONE, right=WRITE, name="delete_trunk", answers=wire.RegistrarManagerTrunk)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete a trunk: nobody gets in by it any more, and its domain name is free again."""
     await _require_match(call)

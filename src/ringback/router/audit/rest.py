@@ -7,7 +7,7 @@ from ringback.kit.routing import Routes
 from ringback.router.audit import service, wire
 from ringback.router.work import Uow
 
-routes: Routes[Route] = Routes()
+routes: Routes[Route] = Routes(service="router-manager", whose="all")
 AUDIT: Final = "read the audit"
 VERIFYING: Final = 60.0
 """Seconds that a look at the whole chain may take: some hundred thousand entries."""

@@ -16,7 +16,7 @@ from ringback.router.extensions.model import RevisionNotFound
 from ringback.router.secrets import redacted
 from ringback.router.work import Uow
 
-routes: Routes[Route] = Routes()
+routes: Routes[Route] = Routes(service="router-manager", whose="all")
 ONE: Final = "/v1.0/router/extensions/<router_extension_id>"
 OPERATOR_ONLY: Final = "write extensions"
 """What shows documents of all times shows them to whom nothing is hidden."""

@@ -15,7 +15,7 @@ from ringback.router.extensions.health import Health, health, health_of, healths
 from ringback.router.extensions.model import ExtensionNotFound, RouterExtension, Type, tag_of
 from ringback.router.work import Uow
 
-routes: Routes[Route] = Routes()
+routes: Routes[Route] = Routes(service="router-manager", whose="all")
 ROOT: Final = "/v1.0/router/extensions"
 ONE: Final = f"{ROOT}/<router_extension_id>"
 READ: Final = "read extensions"

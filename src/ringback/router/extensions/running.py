@@ -11,7 +11,7 @@ from ringback.router.extensions.reports import RouterReloaded, RouterStats
 from ringback.router.secrets import redacted
 from ringback.router.work import Uow
 
-routes: Routes[Route] = Routes()
+routes: Routes[Route] = Routes(service="router-manager", whose="all")
 RUN: Final = "run the registry"
 
 

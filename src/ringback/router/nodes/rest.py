@@ -10,7 +10,7 @@ from ringback.router.canonical import time_of
 from ringback.router.nodes.presence import known
 from ringback.router.work import Uow
 
-routes: Routes[Route] = Routes()
+routes: Routes[Route] = Routes(service="router-manager", whose="all")
 
 
 class RouterNodeState(msgspec.Struct, frozen=True):
