@@ -328,3 +328,19 @@ async def test_a_snapshot_that_followed_changes_is_as_one_that_is_made_of_all(no
     assert [one.id for one in after.by_type["pre"]] == ["normalize_text", "pii_guard"]
     assert [one.id for one in after.by_type["post"]] == ["mask_sensitive_data", "z_lower"]
     assert (after.by_type["validator"], before.by_id["pii_guard"]) == ((), guard)
+
+
+@pytest.mark.contract("router R-2b, X-23")
+async def test_true_is_not_1_and_1_is_1_point_0(node: Node) -> None:
+    for said in ('{"a": true}', '{"a": 1}', '{"a": 1.0}', '{"a": true}'):
+        node.sql("UPDATE extensions SET config = ? WHERE id = 'pii_guard'", said)
+        await node.loader.reload()
+    entries = node.sql("SELECT action FROM extension_audit_log WHERE source = 'sql' AND extension_id = 'pii_guard'")
+    assert len(entries) == 3
+    assert node.registry.lookup("pii_guard").config["a"] is True
+
+    await node.update("pii_guard", config={"a": 1})
+    assert node.registry.lookup("pii_guard").config["a"] is not True
+    now = node.registry.lookup("pii_guard")
+    await node.update("pii_guard", config={"a": 1.0})
+    assert node.registry.lookup("pii_guard") is now

@@ -26,6 +26,11 @@ def plain(value: Any) -> Any:
     return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether they are the same JSON: 1.0 is 1, and true is not, whatever Python says."""
+    return one == other and (text_of(one) == text_of(other) or text_of(plain(one)) == text_of(plain(other)))
+
+
 def time_of(moment: datetime) -> str:
     """RFC 3339 in UTC with six digits."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 from ringback.kit.errors import AlreadyExists, FailedPrecondition, NotFound, Unavailable
-from ringback.router.canonical import checksum_of, part_of, text_of, time_of
+from ringback.router.canonical import checksum_of, is_same, part_of, text_of, time_of
 
 Type = Literal["pre", "validator", "post", "provider"]
 TYPES: Final[tuple[Type, ...]] = get_args(Type)
@@ -33,6 +33,15 @@ class RouterExtension:
     created_by: str | None = None
     updated_by: str | None = None
     deleted_at: datetime | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, RouterExtension):
+            return self is other
+        return (
+            is_same(self.config, other.config)
+            and is_same(self.metadata, other.metadata)
+            and all(getattr(self, name) == getattr(other, name) for name in SCALARS)
+        )
 
     @property
     def version(self) -> str:
@@ -91,6 +100,9 @@ class NotReady(Unavailable):
     """The registry is not loaded yet."""
 
     reason = "NOT_READY"
+
+
+SCALARS: Final = tuple(name for name in RouterExtension.__slots__ if name not in ("config", "metadata"))
 
 
 class ExtensionNotFound(NotFound):
