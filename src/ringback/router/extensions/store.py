@@ -27,10 +27,9 @@ BEHIND = Statement(WHOLE.where(extensions.c.id > bindparam("after")).order_by(ex
 DELETED = Statement(
     select(extensions.c.id).where(extensions.c.deleted_at < bindparam("moment")).order_by(extensions.c.id)
 )
-FORGET: Final = tuple(
-    Statement(delete(column.table).where(column == bindparam("of")))
-    for column in (counted.c.extension_id, extensions.c.id, revisions.c.extension_id)
-)
+FORGET_COUNTS = Statement(delete(counted).where(counted.c.extension_id == bindparam("of")))
+FORGET_ROW = Statement(delete(extensions).where(extensions.c.id == bindparam("of")))
+FORGET_REVISIONS = Statement(delete(revisions).where(revisions.c.extension_id == bindparam("of")))
 
 HEALTH = Statement(select(counted).order_by(counted.c.extension_id, counted.c.node_id))
 HEALTH_OF = Statement(select(counted).where(counted.c.extension_id == bindparam("of")).order_by(counted.c.node_id))
@@ -94,7 +93,7 @@ async def deleted_before(session: Session, moment: datetime) -> list[str]:
 
 async def forget(session: Session, id: str) -> None:
     """Remove its counts, its row and all its revisions; of the audit log nothing ever is."""
-    for statement in FORGET:
+    for statement in (FORGET_COUNTS, FORGET_ROW, FORGET_REVISIONS):
         await session.run(statement, of=id)
 
 
