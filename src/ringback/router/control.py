@@ -21,12 +21,13 @@ from ringback.api.client import Address, Asked, Client, NobodyAnswers, NotUnders
 from ringback.app import ROUTER_REST, Ringback
 from ringback.customers.keys.model import OPERATOR
 from ringback.kit.columns import NIL
-from ringback.kit.errors import CannotStart, Failure, Unavailable, ValidationFailed
+from ringback.kit.errors import CannotStart, Failure, ValidationFailed
 from ringback.kit.pages import LARGEST
 from ringback.kit.reading import Faults
 from ringback.kit.routing import Found
 from ringback.kit.secret import Secret
 from ringback.kit.uow import PATIENCE
+from ringback.router.extensions.model import NotReady
 from ringback.settings import RouterSettings, Settings
 
 T = TypeVar("T")
@@ -64,12 +65,6 @@ KeyFile = Annotated[
 
 Send = Callable[[Asked], Awaitable[dict[str, Any]]]
 """One request to its answer."""
-
-
-class NotLoaded(Unavailable):
-    """The registry could not be loaded."""
-
-    reason = "NOT_READY"
 
 
 class Commands(TyperGroup):
@@ -123,17 +118,25 @@ class OnDatabase:
             async def send(asked: Asked) -> dict[str, Any]:
                 nonlocal is_loaded
                 if not is_loaded and asked.path != RELOAD:
-                    done = await ringback.router.loader.reload()
-                    if not done.ok:
-                        raise NotLoaded.of(NotLoaded.reason, done.error or "")
-                if not is_loaded and ringback.router.node.keeper:
-                    await ringback.router.node.keeper.recall()
+                    await load(ringback)
                 is_loaded = True
                 return await _answer(ringback, asked)
 
             return await job(send)
 
         return terminal.work(self.settings, whole)
+
+
+async def load(ringback: Ringback) -> None:
+    """Read the whole registry, and adopt what was changed by SQL; `NotReady` where that cannot be.
+
+    What a node on the same home has kept of the audit log is remembered, as the node does.
+    """
+    if keeper := ringback.router.node.keeper:
+        await keeper.recall()
+    done = await ringback.router.loader.reload()
+    if not done.ok:
+        raise NotReady.of(NotReady.reason, f"The registry could not be loaded: {done.error}")
 
 
 async def _answer(ringback: Ringback, asked: Asked) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ringback.answers import AsForm, Form
 from ringback.app import Ringback
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.router.audit.model import Actor
-from ringback.router.control import NotLoaded, user
+from ringback.router.control import load, user
 from ringback.router.extensions.adopting import BATCH
 from ringback.router.extensions.loading import LOADING
 from ringback.router.extensions.purging import LEAST, purge, purgeable
@@ -60,9 +60,7 @@ def _days(text: str) -> int:
 
 
 async def _loaded(ringback: Ringback, then: Callable[[Ringback], Awaitable[T]]) -> T:
-    done = await ringback.router.loader.reload()
-    if not done.ok:
-        raise NotLoaded.of(NotLoaded.reason, done.error or "")
+    await load(ringback)
     return await then(ringback)
 
 
