@@ -59,6 +59,7 @@ def test_a_customers_key_has_roles_of_customers_and_an_end(shell: Shell) -> None
     [
         ((), ["--name", "--role"]),
         (("ops", "--role", "admin"), ["--role"]),
+        (("x" * 201, "--role", "operator"), ["--name"]),
         (("ops", "--role", "operator", "--customer", "{customer}"), ["--role"]),
         (("ops", "--role", "admin", "--customer", "acme", "--expires_in_days", "0"), ["--customer_id", "--expires"]),
         (("a\nb", "--role", "root", "--expires_in_days", "soon"), ["--name", "--role", "--expires_in_days"]),

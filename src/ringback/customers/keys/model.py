@@ -53,7 +53,7 @@ class AccessKey:
 
 
 class KeysExist(FailedPrecondition):
-    """There are access keys already."""
+    """There are access keys already: 'ringback key create NAME --role operator' makes one more."""
 
     reason = "ACCESSKEYS_EXIST"
 

@@ -19,7 +19,7 @@ LONGEST: Final = 3650
 
 Name = Annotated[
     str,
-    rule("1 to 255 characters, no control characters", lambda text: 0 < len(text) < 256 and text.isprintable()),
+    rule("1 to 200 characters, no control characters", lambda text: 0 < len(text) <= 200 and text.isprintable()),
 ]
 Days = Annotated[int, rule(f"a whole number from 1 to {LONGEST}", lambda days: 0 < days <= LONGEST)]
 
