@@ -20,7 +20,7 @@ from ringback.kit.remote import CONNECTING, RemoteDatabase, told
 from ringback.kit.rights import WRITES, Lack, Wanted, lacking, may_unguard
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.migrations import commands
-from ringback.router.tables import audit_log
+from ringback.router import tables as router
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES, ROUTER_TABLES
 from ringback.settings import Settings
 from ringback.sip import asterisk
@@ -97,7 +97,8 @@ async def connect(settings: Settings, watch: Watch | None = None, *, writes: boo
         )
     own, theirs = settings.databases
     schemas = Schemas(await _schema(own, settings), await _schema(theirs, settings))
-    if writes and (lack := await _lack(own, settings, schemas, OWN_RIGHTS)):
+    wanted = {**OWN_RIGHTS, **(router.RIGHTS if settings.runs("router-manager") else {})}
+    if writes and (lack := await _lack(own, settings, schemas, wanted)):
         raise CannotStart(f"database_dsn_bin: {LACKS} {lack}")
     if not settings.has_registrar:
         return Opened(remote(settings, own, schemas, OWN_TABLES + ROUTER_TABLES, watch))
@@ -149,7 +150,7 @@ async def warn_of_owner(settings: Settings) -> None:
     own, _ = settings.databases
     schema = await _schema(own, settings)
     async with _looking(own, settings) as (engine, line, deadline):
-        if await may_unguard(engine, line, Schemas(schema, schema), audit_log, deadline):
+        if await may_unguard(engine, line, Schemas(schema, schema), router.audit_log, deadline):
             log.warning(OWNER, action="start")
 
 

@@ -11,6 +11,7 @@ import pytest
 from ringback.app import assemble
 from ringback.databases import OWNER, opened
 from ringback.kit.dsn import parse_dsn
+from ringback.kit.errors import CannotStart
 from ringback.knobs import load
 from ringback.migrations import commands
 from ringback.router.audit.model import Actor
@@ -18,7 +19,9 @@ from ringback.router.audit.service import verify
 from ringback.router.extensions import purging, service, wire
 from ringback.router.nodes import store as nodes
 from ringback.router.nodes.model import Served
+from ringback.router.tables import audit_log
 from ringback.router.work import Uow
+from ringback.schema import OWN_TABLES, ROUTER_TABLES
 from ringback.settings import Settings
 from tests.live.daemon import DOMAINS
 from tests.live.schemas import rows_of
@@ -28,6 +31,9 @@ __all__ = ["made"]
 
 pytestmark = pytest.mark.process
 
+OTHERS = [
+    table.name for one in (*OWN_TABLES, *ROUTER_TABLES) for table in one.tables.values() if table is not audit_log
+]
 NAMES = ("database_dsn_bin", "database_dsn_asterisk")
 LOG, REVISIONS = "extension_audit_log", "extension_revisions"
 FORBIDDEN = {
@@ -114,3 +120,23 @@ async def test_a_start_of_the_router_as_the_owner_of_its_tables_warns_once(
     for serves in (False, True):
         async with opened(settings, serves=serves):
             assert logged().count(OWNER) == int(serves and services == "router-manager")
+
+
+@pytest.mark.parametrize("services", ["router-manager", "registrar-manager"])
+async def test_a_router_that_may_not_write_its_log_does_not_start(made: Made, tmp_path: Path, services: str) -> None:
+    dsns = made.dsns()
+    for name, dsn in zip(commands.DATABASES, (*dsns[2:], dsns[2]), strict=True):
+        commands.upgrade(name, parse_dsn(dsn))
+    if made.engine == "mariadb":
+        for table in OTHERS:
+            made.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON bin_manager.{table} TO ringback")
+        made.execute("REVOKE INSERT ON bin_manager.* FROM ringback")
+    else:
+        made.execute(f"REVOKE INSERT ON bin_manager.{LOG} FROM ringback")
+    settings = settings_of(dsns[:2], tmp_path).model_copy(update={"services": services})
+    if services == "registrar-manager":
+        async with opened(settings):
+            return
+    with pytest.raises(CannotStart, match=f"database_dsn_bin: its user must be granted INSERT on {LOG} "):
+        async with opened(settings):
+            pass

@@ -69,11 +69,10 @@ class Made:
         for user in ("ringback", "ringback_owner"):
             self.server.execute(self.named(f"DROP USER IF EXISTS {user}"))
 
-    def phones(self) -> list[tuple[Any, ...]]:
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """What whoever runs the server says."""
         database = self.named("voip") if self.engine == "postgresql" else ""
-        return self.server.execute(
-            self.named("SELECT extension FROM bin_manager.registrar_extensions"), database=database
-        )
+        return self.server.execute(self.named(statement), database=database)
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])
@@ -120,7 +119,7 @@ async def test_its_commands_and_its_program_do_what_it_says(
             process.kill()
 
     assert answer["phone"].extension == "1001"
-    assert made.phones() == [("1001",)]
+    assert made.execute("SELECT extension FROM bin_manager.registrar_extensions") == [("1001",)]
     assert "one transaction for both databases" in log.read_text()
 
 

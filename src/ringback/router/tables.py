@@ -24,6 +24,7 @@ from sqlalchemy.dialects import mysql
 
 from ringback.kit.columns import Json, Moment
 from ringback.kit.db import OWN
+from ringback.kit.rights import WRITES, Wanted
 
 metadata = MetaData(schema=OWN)
 
@@ -183,3 +184,12 @@ nodes = Table(
     Column("last_seen", Moment, nullable=False),
     *is_json("router_nodes", "nack"),
 )
+
+ADDS: Final = ("SELECT", "INSERT")
+RIGHTS: Final[Wanted] = {
+    **dict.fromkeys((extensions, health, policies, nodes), WRITES),
+    audit_log: ADDS,
+    revisions: (*ADDS, "DELETE"),
+    registry_revision: ("SELECT", "UPDATE"),
+}
+"""What a router needs to do; a purge deletes revisions, and nothing changes what was added to the log."""
