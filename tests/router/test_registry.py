@@ -261,6 +261,9 @@ async def test_a_node_that_cannot_build_a_revision_keeps_the_old_one_and_says_so
     await one.create("lower")
     for _ in range(3):
         assert await other.loader.catch_up()
+    late = make_node()
+    await late.loader.reload()
+    assert late.registry.snapshot.by_id == other.registry.snapshot.by_id, "a start knows no other old one"
 
     assert other.registry.lookup("upper") == made
     assert other.registry.lookup("lower").revision == 1

@@ -154,7 +154,8 @@ class Loader:
             read = await self._work.read(partial(_everything, known=known), patience=LOADING)
             if read.snapshot.checksum != read.head.checksum or read.rejected:
                 kept = await self._work.read(_kept, patience=LOADING)
-                if strange := await asyncio.to_thread(read.judge, kept):
+                good = await self._work.read(partial(_good, ids=read.rejected), patience=LOADING)
+                if strange := await asyncio.to_thread(read.judge, kept, good):
                     for start in range(0, len(strange), BATCH):
                         some = strange[start : start + BATCH]
                         await self._work.write(partial(adopt, ids=some), patience=LOADING)
@@ -196,23 +197,18 @@ class Read:
             self._take(record)
         self.head, self.snapshot = head, Snapshot.of(head.revision, self.records.values())
 
-    def judge(self, kept: Mapping[str, Row]) -> list[str]:
+    def judge(self, kept: Mapping[str, Row], good: Iterable[RouterExtension]) -> list[str]:
         """Ids of rows that are not as we wrote them last, and of those that somebody has taken away.
 
-        Of what is broken the last good version is taken: as it was kept last, or as it is served, where another node
-        has kept what breaks our rules (R-3).
+        Of what is broken the last `good` version is taken.
         """
         seen = {id: record.checksum for id, record in self.records.items()}
         strange = [id for id, checksum in seen.items() if id not in kept or kept[id]["checksum"] != checksum]
         gone = [id for id in kept if id not in seen and id not in self.rejected]
         strange += [id for id in gone if kept_record(kept[id]).is_live]
-        if good := [record for id in self.rejected if (record := self._last_good(kept.get(id)))]:
+        if self.rejected:
             self.snapshot = Snapshot.of(self.head.revision, [*self.records.values(), *good])
         return strange
-
-    def _last_good(self, kept: Row | None) -> RouterExtension | None:
-        record = kept_record(kept) if kept else None
-        return record if record is None or rules.is_good(record) else self.known.get(record.id)
 
     def _take(self, record: RouterExtension) -> None:
         before = self.known.get(record.id)
@@ -232,6 +228,18 @@ async def _everything(uow: Uow, *, known: Mapping[str, RouterExtension]) -> Read
 async def _kept(uow: Uow) -> dict[str, Row]:
     """The last revision of everything there ever was."""
     return {row["extension_id"]: row async for row in store.newest(uow.session)}
+
+
+async def _good(uow: Uow, *, ids: Iterable[str]) -> list[RouterExtension]:
+    """The newest revision of each of them that breaks no rule, whichever node may have written newer ones (R-3)."""
+    found: list[RouterExtension] = []
+    for id in ids:
+        before, good = 1 << 62, None
+        while good is None and (rows := await uow.session.all(store.REVISIONS, of=id, before=before, size=FEW)):
+            good = next(filter(rules.is_good, map(kept_record, rows)), None)
+            before = rows[-1]["revision"]
+        found += [good] if good else []
+    return found
 
 
 async def _since(uow: Uow, revision: int, most: int | None = None) -> tuple[Head, list[RouterExtension]]:
