@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from ringback.demo.server import Server
 from ringback.router.control import user
-from tests.cli.conftest import Ran, Shell
+from tests.cli.conftest import QUIET, Ran, Shell, served
 
 UPPER = ("upper", "--type", "pre", "--subject", "beamline.ext.pre.upper.v1")
 GIVEN = [
@@ -216,6 +217,22 @@ def test_the_nodes_are_those_that_run(registry: Shell) -> None:
     nodes = registry.router("registry", "nodes", "--format", "json").json
 
     assert [(one["applied_revision"], one["stale"]) for one in nodes] == ([] if is_local(registry) else [(1, False)])
+
+
+@pytest.mark.contract("router R-2c")
+def test_a_change_can_wait_for_all_nodes(shell: Shell) -> None:
+    """A command on the database is no node itself, and waits for the server beside it."""
+    over_rest, local = replace(shell, way=QUIET), replace(shell, way=("--local", *QUIET))
+    with served(shell.home):
+        made = over_rest.router("extensions", "create", *UPPER, "--wait", "9000", "--format", "json").json
+        ended = local.router("extensions", "disable", "upper", "--wait", "9000", "--format", "json").json
+        served_now = over_rest.router("extensions", "get", "upper", "--format", "json").json
+        asked = local.router("extensions", "enable", "upper", "--format", "json").json
+
+    assert made["applied"] == {"revision": 2, "nodes": 1, "pending": []}
+    assert ended["applied"] == {"revision": 3, "nodes": 2, "pending": []}
+    assert (served_now["enabled"], "applied" in asked) == (False, False)
+    assert local.router("extensions", "enable", "upper", "--wait", "10001").code == 2
 
 
 @pytest.mark.parametrize("kind", ["json", "yaml"])

@@ -82,7 +82,7 @@ class Address:
             host.encode("idna")
         except (ValueError, KeyError):
             raise CannotStart(f"{name}: must be http://host:port or https://host:port") from None
-        if not host or parts.username or parts.query or parts.fragment or re.search(r"[^!-~]", parts.path):
+        if not host or "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[^!-~]", parts.path):
             raise CannotStart(f"{name}: must be http://host:port or https://host:port, without a user or a query")
         return cls(_plain(parts), host, port)
 
@@ -94,7 +94,11 @@ class Address:
     def is_same(self, other: "Address") -> bool:
         """Whether it is the same server, by whichever name of this machine."""
         hosts = self.host == other.host or (self.is_ours and other.is_ours)
-        return hosts and self.port == other.port
+        return hosts and (self.port, self.is_tls) == (other.port, other.is_tls)
+
+    @property
+    def is_tls(self) -> bool:
+        return self.url.startswith("https:")
 
 
 def _plain(parts: SplitResult) -> str:

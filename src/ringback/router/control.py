@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from ringback import first_start, terminal
 from ringback.api import request as asking
-from ringback.api.call import Call, Caller, Route
+from ringback.api.call import Answer, Call, Caller, Route
 from ringback.api.client import Address, Asked, Client, NobodyAnswers, NotUnderstood
 from ringback.app import ROUTER_REST, Ringback
 from ringback.customers.keys.model import OPERATOR
@@ -28,6 +28,7 @@ from ringback.kit.routing import Found
 from ringback.kit.secret import Secret
 from ringback.kit.uow import PATIENCE
 from ringback.router.extensions.model import NotReady
+from ringback.router_node import node_id
 from ringback.settings import RouterSettings, Settings
 
 T = TypeVar("T")
@@ -124,7 +125,8 @@ class OnDatabase:
 
             return await job(send)
 
-        return terminal.work(self.settings, whole)
+        node = f"router-control@{node_id(self.settings)}"  # no node that is at work, so it waits for that as well
+        return terminal.work(self.settings.model_copy(update={"node_id": node}), whole)
 
 
 async def load(ringback: Ringback) -> None:
@@ -150,11 +152,13 @@ async def _answer(ringback: Ringback, asked: Asked) -> dict[str, Any]:
     who = Caller(None, f"cli:{user()}", frozenset({OPERATOR}), source="cli")
     work = ringback.router.work
     do = work.read if asked.method == "GET" or about.get("reads") else work.write
-    answer = await do(
-        lambda uow: found.route.answer(Call(uow, NIL, found.path, query, body, asked.if_match, who)),
-        patience=about.get("patience", PATIENCE),
-    )
-    return msgspec.json.decode(msgspec.json.encode(answer.data), type=dict[str, Any])
+
+    async def verb(uow: Any) -> Answer:
+        return await found.route.answer(Call(uow, NIL, found.path, query, body, asked.if_match, who))
+
+    run = about["around"](verb, query) if "around" in about else verb
+    answer = await do(run, patience=about.get("patience", PATIENCE))
+    return msgspec.json.decode(answer.body, type=dict[str, Any])
 
 
 def _route(asked: Asked) -> Found[Route]:

@@ -33,6 +33,12 @@ File = Annotated[
 ]
 Comment = Annotated[str | None, typer.Option("--comment", help="kept with the revision")]
 Revision = Annotated[str | None, typer.Option("--if_revision", help="only if it is at this revision")]
+Wait = Annotated[
+    int | None,
+    typer.Option(
+        "--wait", help="answer when all nodes serve it, or after so many milliseconds", metavar="MS", min=1, max=10_000
+    ),
+]
 
 WHOLE: Final = f"{ROOT}/extensions"
 LISTED: Final = ("id", "type", "subject", "timeout_ms", "retry", "enabled", "revision", "health")
@@ -69,6 +75,7 @@ def create(
     disabled: Annotated[bool, typer.Option("--disabled", help="not yet to be asked")] = False,
     file: File = None,
     comment: Comment = None,
+    wait: Wait = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Create a router extension."""
@@ -76,7 +83,7 @@ def create(
         file, id=id, type=type, subject=subject, timeout_ms=timeout_ms, retry=retry, config=config_json,
         metadata=metadata_json, share_subject=share_subject, comment=comment, enabled=False if disabled else None,
     )  # fmt: skip
-    answers.show_object(one(way, Asked("POST", WHOLE, body=_json(body))), format, "Created")
+    answers.show_object(one(way, Asked("POST", WHOLE, _waiting(wait), _json(body))), format, "Created")
 
 
 @app.command()
@@ -94,6 +101,7 @@ def update(
     file: File = None,
     comment: Comment = None,
     if_revision: Revision = None,
+    wait: Wait = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Change a router extension; what is not named stays as it is.
@@ -104,7 +112,8 @@ def update(
         file, subject=subject, timeout_ms=timeout_ms, retry=retry, config=config_json, metadata=metadata_json,
         share_subject=share_subject, comment=comment,
     )  # fmt: skip
-    change(way, id, "", "Changed", format, method="PATCH" if merge else "PUT", body=body, if_revision=if_revision)
+    method = "PATCH" if merge else "PUT"
+    change(way, id, "", "Changed", format, method=method, body=body, if_revision=if_revision, wait=wait)
 
 
 @app.command()
@@ -137,30 +146,30 @@ def find(
 
 @app.command()
 @with_way
-def delete(way: Way, id: Id, if_revision: Revision = None, format: AsForm = Form.TABLE) -> None:
+def delete(way: Way, id: Id, if_revision: Revision = None, wait: Wait = None, format: AsForm = Form.TABLE) -> None:
     """Delete a router extension; it can be restored."""
-    change(way, id, "", "Deleted", format, method="DELETE", if_revision=if_revision)
+    change(way, id, "", "Deleted", format, method="DELETE", if_revision=if_revision, wait=wait)
 
 
 @app.command()
 @with_way
-def restore(way: Way, id: Id, format: AsForm = Form.TABLE) -> None:
+def restore(way: Way, id: Id, wait: Wait = None, format: AsForm = Form.TABLE) -> None:
     """Bring back a deleted router extension as it was."""
-    change(way, id, "/restore", "Restored", format)
+    change(way, id, "/restore", "Restored", format, wait=wait)
 
 
 @app.command()
 @with_way
-def enable(way: Way, id: Id, if_revision: Revision = None, format: AsForm = Form.TABLE) -> None:
+def enable(way: Way, id: Id, if_revision: Revision = None, wait: Wait = None, format: AsForm = Form.TABLE) -> None:
     """Enable a router extension."""
-    change(way, id, "/enable", "Enabled", format, if_revision=if_revision)
+    change(way, id, "/enable", "Enabled", format, if_revision=if_revision, wait=wait)
 
 
 @app.command()
 @with_way
-def disable(way: Way, id: Id, if_revision: Revision = None, format: AsForm = Form.TABLE) -> None:
+def disable(way: Way, id: Id, if_revision: Revision = None, wait: Wait = None, format: AsForm = Form.TABLE) -> None:
     """Disable a router extension: no request goes to it."""
-    change(way, id, "/disable", "Disabled", format, if_revision=if_revision)
+    change(way, id, "/disable", "Disabled", format, if_revision=if_revision, wait=wait)
 
 
 @app.command()
@@ -171,11 +180,12 @@ def rollback(
     to_revision: Number,
     comment: Comment = None,
     if_revision: Revision = None,
+    wait: Wait = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Make a new revision that says what an old one said."""
     body = fields(None, to_revision=to_revision, comment=comment)
-    change(way, id, "/rollback", "Rolled back", format, body=body, if_revision=if_revision)
+    change(way, id, "/rollback", "Rolled back", format, body=body, if_revision=if_revision, wait=wait)
 
 
 @app.command()
@@ -240,13 +250,20 @@ def change(
     method: str = "POST",
     body: Mapping[str, Any] | None = None,
     if_revision: str | None = None,
+    wait: int | None = None,
 ) -> None:
     """Change a record and show it."""
     if if_revision is not None and not (if_revision.isascii() and if_revision.isdecimal()):
         raise ValidationFailed(Fault("if_revision", "must be a number"))
     expected = None if if_revision is None else f'"{if_revision}"'
     sent = None if body is None else _json(body)
-    answers.show_object(one(way, Asked(method, path_of(id, verb), body=sent, if_match=expected)), format, title)
+    asked = Asked(method, path_of(id, verb), _waiting(wait), sent, expected)
+    answers.show_object(one(way, asked), format, title)
+
+
+def _waiting(wait: int | None) -> dict[str, str]:
+    """The query of a change that is to be served by all nodes, or for so many milliseconds not."""
+    return {} if wait is None else {"wait": "applied", "timeout_ms": str(wait)}
 
 
 def path_of(id: str, more: str = "") -> str:
