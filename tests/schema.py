@@ -102,7 +102,8 @@ ABOUT: Final = {
     ),
     "registrar_strays": About("Since when a SIP row has been seen that is nobody's.", f"{SERVICE}'s reconciler"),
     "registrar_meta": About(
-        "What an installation remembers of itself, such as its base domains.", "the first start; `ringback db upgrade`"
+        "What an installation remembers of itself: its base domains, how the last proof of the audit log went.",
+        "the first start; `ringback db upgrade`; router-manager",
     ),
     "registrar_outbox": About(
         "Events that wait for the bus, and those of the last 24 hours.", "every change, in its own transaction"
@@ -114,7 +115,7 @@ ABOUT: Final = {
     ),
     "registrar_accesskeys": About(
         "Access keys of customers and of the platform: their hashes, never themselves.",
-        "the first start; `api-manager`",
+        "the first start; `ringback key`",
     ),
     "registrar_idempotency_keys": About(
         "Requests with an `Idempotency-Key` of the last day, and what they were answered, for those that come again.",
@@ -133,7 +134,9 @@ ABOUT: Final = {
     "extension_health": About(
         "What each node has counted of the calls to an extension.", f"{ROUTER}, each node its own"
     ),
-    "extension_revisions": About("Every extension as it stood after each change, complete; never updated.", ROUTER),
+    "extension_revisions": About(
+        "Every extension as it stood after each change, complete; never updated, removed by a purge alone.", ROUTER
+    ),
     "registry_revision": About(
         "The one row that every change locks: the number of changes, the checksum of all records, the end of the audit "
         "log.",

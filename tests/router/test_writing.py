@@ -173,7 +173,7 @@ async def test_any_fields_are_changed_together_and_keep_their_own_values(node: N
     assert refusal(refused.value) == {("config = '{}' --", "unknown_field")}
 
 
-@pytest.mark.contract("router D-14")
+@pytest.mark.contract("router D-14, R-3")
 @pytest.mark.parametrize(
     ("changes", "rules"),
     [
