@@ -15,6 +15,7 @@ from ringback.documents import read_object
 from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
 from ringback.kit.reading import object_of
 from ringback.router.control import ROOT, Way, every, one, results, with_way
+from ringback.router.extensions.model import tag_of
 
 app = terminal.new_app("Router extensions: processors that requests go through.")
 
@@ -83,7 +84,7 @@ def create(
         file, id=id, type=type, subject=subject, timeout_ms=timeout_ms, retry=retry, config=config_json,
         metadata=metadata_json, share_subject=share_subject, comment=comment, enabled=False if disabled else None,
     )  # fmt: skip
-    answers.show_object(one(way, Asked("POST", WHOLE, _waiting(wait), _json(body))), format, "Created")
+    answers.show_object(one(way, Asked("POST", WHOLE, _waiting(wait), msgspec.json.encode(body))), format, "Created")
 
 
 @app.command()
@@ -253,10 +254,10 @@ def change(
     wait: int | None = None,
 ) -> None:
     """Change a record and show it."""
-    if if_revision is not None and not (if_revision.isascii() and if_revision.isdecimal()):
+    if if_revision is not None and not re.fullmatch("[0-9]{1,18}", if_revision):
         raise ValidationFailed(Fault("if_revision", "must be a number"))
-    expected = None if if_revision is None else f'"{if_revision}"'
-    sent = None if body is None else _json(body)
+    expected = None if if_revision is None else tag_of(int(if_revision))
+    sent = None if body is None else msgspec.json.encode(body)
     asked = Asked(method, path_of(id, verb), _waiting(wait), sent, expected)
     answers.show_object(one(way, asked), format, title)
 
@@ -278,13 +279,6 @@ def _object(text: str) -> object:
         return object_of(text.encode())
     except InvalidJsonBody:
         return text
-
-
-def _json(body: Mapping[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(body)
-    except (OverflowError, UnicodeEncodeError):
-        raise ValidationFailed(Fault("file", "holds what JSON cannot carry")) from None
 
 
 def _status(record: Mapping[str, Any]) -> object:
