@@ -187,6 +187,17 @@ async def the_operator_keeps_the_registry(say: Recorder) -> None:
     await say.rest("POST", "/v1.0/router/registry:reload", **key)
 
 
+async def a_customer_hands_out_keys(say: Recorder) -> None:
+    root = "/v1.0/accesskeys"
+    asked = {"name": "night watch", "roles": ["auditor"], "source_cidrs": ["127.0.0.1"], "expires_in_days": 90}
+    made = await say.rest("POST", root, asked, code=201, idempotency_key="key-1")
+    one = f"{root}/{made.json()['id']}"
+    await say.rest("POST", root, asked, "The same once more:", code=201, idempotency_key="key-1")
+    await say.rest("GET", f"{root}?state=working&name=night%20watch")
+    await say.rest("GET", one)
+    await say.rest("DELETE", one)
+
+
 async def all_ends(say: Recorder) -> None:
     (extension,) = (await say.world.rpc("GET", "/v1/extensions", OF)).data
     await say.rpc("DELETE", f"/v1/extensions/{extension['id']}")
@@ -203,5 +214,6 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     a_customer_is_refused,
     the_customer_is_frozen_and_recovers,
     the_operator_keeps_the_registry,
+    a_customer_hands_out_keys,
     all_ends,
 )

@@ -11,6 +11,8 @@ from typing import Any, Final
 from ringback.api.call import Route
 from ringback.api.gateway import Gateway
 from ringback.api.site import Site
+from ringback.customers.keys import rest as keys_rest
+from ringback.customers.keys.uses import Uses
 from ringback.databases import Opened
 from ringback.kit.db import Database
 from ringback.kit.events import Publisher
@@ -54,6 +56,7 @@ from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
 from ringback.router_node import Upkeep, node_id
 from ringback.settings import Settings
+from ringback.spellings import networks_in
 from ringback.transports.amqp import each_time
 from ringback.transports.memory import MemoryBus
 
@@ -77,7 +80,8 @@ ROUTER_REST: Final[Routes[Route]] = Routes(
     running_rest.routes,
     nodes_rest.routes,
 )
-REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, ROUTER_REST)
+ACCESS_REST: Final[Routes[Route]] = Routes(keys_rest.routes)
+REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, ROUTER_REST, ACCESS_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class Ringback:
     relay: Relay
     eraser: Eraser | None
     reconciler: Reconciler
+    uses: Uses
     feed: Feed
     inbox: Inbox[Uow]
     router: Router
@@ -135,8 +140,7 @@ def assemble(
     memory = memory_of(settings, opened.database, ticks, hashes, labels)
     news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
-    router = _router(settings, memory.metrics, opened.database, clock, news.set)
-    works: dict[str, Work[Any]] = {PUBLISHER: work, ROUTER: router.work}
+    router, uses = _router(settings, memory.metrics, opened.database, clock, news.set), Uses(work)
     site = Site(work, settings, Routes(*_tables(settings)), memory, is_reached, nats, router.loader)
     return Ringback(
         settings=settings,
@@ -145,15 +149,22 @@ def assemble(
         billing=billing,
         work=work,
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
-        gateway=Gateway(site.routes, works, site.public_pages(), router.node.kept_key),
-        metrics=Gateway(Routes(), works, site.metrics_pages(), router.node.kept_key),
+        gateway=_gateway(settings, site, work, router, uses),
+        metrics=Gateway(Routes(), {}, site.metrics_pages(), router.node.kept_key),
         relay=Relay(work, list(_ways(settings, memory.metrics, bus, exchange, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
+        uses=uses,
         feed=Feed(work, f".{settings.domain_name_extension}"),
         inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
         router=router,
     )
+
+
+def _gateway(settings: Settings, site: Site, work: Work[Uow], router: Router, uses: Uses) -> Gateway:
+    works: dict[str, Work[Any]] = {PUBLISHER: work, ROUTER: router.work}
+    proxies = networks_in(settings.trusted_proxies)
+    return Gateway(site.routes, works, site.public_pages(), router.node.kept_key, proxies=proxies, used=uses.note)
 
 
 def _tables(settings: Settings) -> Iterator[Routes[Route]]:
@@ -162,6 +173,7 @@ def _tables(settings: Settings) -> Iterator[Routes[Route]]:
         yield REGISTRAR_REST
     if settings.runs(ROUTER):
         yield ROUTER_REST
+    yield ACCESS_REST
 
 
 def _ways(

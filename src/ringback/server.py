@@ -99,6 +99,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         servers = [(ports.metrics, Http.of(ringback.metrics, settings))]
         if ports.rest:
             servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
+            await stack.enter_async_context(_in_background(ringback.uses.run()))
         await _connected(ringback, broker, nats, stack)
         if settings.runs(PUBLISHER) or settings.runs(ROUTER):
             await stack.enter_async_context(_in_background(ringback.relay.run()))

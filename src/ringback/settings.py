@@ -24,6 +24,7 @@ from ringback.spellings import (
     Dsn,
     HttpPath,
     Nats,
+    Networks,
     Redis,
     Services,
     names_in,
@@ -98,6 +99,9 @@ class Settings(BaseSettings):
     ssl_cert_base64: SecretStr | None = Field(None, description="certificate chain of REST, PEM in base64; none: HTTP")
     ssl_privkey_base64: SecretStr | None = Field(None, description="private key of REST, PEM in base64")
     jwt_key: SecretStr | None = Field(None, description="HMAC key of VoIPbin's agent tokens; none: they are refused")
+    trusted_proxies: Networks = Field(
+        "", description="CIDRs whose X-Forwarded-For is believed, with commas; none: nobody's"
+    )
     prometheus_listen_address: Address = Field("127.0.0.1:2112", description="where metrics and health listen")
     prometheus_endpoint: HttpPath = Field("/metrics", description="path of the metrics")
     secret_storage: Storage = Field(

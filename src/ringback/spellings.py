@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, SecretStr
 
 from ringback.kit.dsn import parse_dsn
+from ringback.kit.networks import is_network
 from ringback.sip.names import fits, is_domain
 from ringback.transports.nats.address import servers_in
 
@@ -68,6 +69,17 @@ def names_in(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
 
+def _networks(text: str) -> str:
+    if wrong := [word for word in networks_in(text) if not is_network(word)]:
+        raise ValueError(f"must be IP addresses and CIDRs with commas, which {wrong[0]!r} is not")
+    return text
+
+
+def networks_in(text: str) -> list[str]:
+    """The networks of a comma list, which may be empty."""
+    return names_in(text) if text else []
+
+
 def _path(text: str) -> str:
     if not re.fullmatch(r"/[\w/.-]*", text):
         raise ValueError("must be a path that begins with /")
@@ -93,6 +105,7 @@ Amqp = Annotated[SecretStr, AfterValidator(_amqp)]
 Redis = Annotated[SecretStr, AfterValidator(_redis)]
 Nats = Annotated[str, AfterValidator(_nats)]
 Services = Annotated[str, AfterValidator(_services)]
+Networks = Annotated[str, AfterValidator(_networks)]
 AmqpName = Annotated[str, Field(min_length=1, max_length=255)]
 Count = Annotated[int, Field(ge=0)]
 

@@ -139,6 +139,8 @@ FLAGS: Final = {
     "page_size": "limit",
     "password_regenerate": "generate_password",
     "roles": "role",
+    "scopes": "scope",
+    "source_cidrs": "source_cidr",
 }
 """Fields whose flag has another name."""
 
@@ -151,8 +153,8 @@ def told(failure: Failure) -> str:
 
 def _flag(field: str) -> str:
     """The flag of a field, or of one inside it."""
-    name, dot, rest = field.partition(".")
-    return f"--{FLAGS.get(name, name)}{dot}{rest}" if field else ""
+    name = re.split(r"[.\[]", field, maxsplit=1)[0]
+    return f"--{FLAGS.get(name, name)}{field.removeprefix(name)}" if field else ""
 
 
 def do(settings: Settings, verb: Callable[[Uow], Awaitable[T]], *, writes: bool = False) -> T:

@@ -86,7 +86,8 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "disable_router_extension", "rollback_router_extension", "get_router_extension_health", "get_router_health",
         "list_router_extension_revisions", "get_router_extension_revision", "diff_router_extension",
         "list_router_extension_audit", "list_router_audit", "verify_router_audit", "reload_router",
-        "get_router_stats", "get_router_effective", "list_router_nodes",
+        "get_router_stats", "get_router_effective", "list_router_nodes", "create_accesskey", "list_accesskeys",
+        "get_accesskey", "delete_accesskey",
     ]  # fmt: skip
     for method, path, operation in operations():
         assert operation["summary"]
@@ -152,6 +153,7 @@ async def test_every_example_works_as_described(
         "extension_id": made["id"],
         "contact_id": public_id(world.register(made["endpoint_id"])),
         "trunk_id": (await world.create_trunk("carrier-0"))["id"],
+        "accesskey_id": (await http.post("/v1.0/accesskeys", json={"name": "x", "roles": ["viewer"]})).json()["id"],
     }
     if operation["operationId"] == "put_customer_domain":
         await http.delete(f"/v1.0/extensions/{made['id']}")

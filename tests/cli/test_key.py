@@ -74,6 +74,16 @@ def test_every_faulty_flag_is_named_and_no_key_is_made(shell: Shell, words: tupl
     assert kept(shell) == []
 
 
+def test_a_key_may_be_held_to_scopes_and_networks(shell: Shell) -> None:
+    words = ("--role", "viewer", "--scope", "phones:read", "--source_cidr", "203.0.113.7/24", "--format", "json")
+    made = shell.ringback("key", "create", "reader", *words).json
+    assert (made["scopes"], made["source_cidrs"]) == (["phones:read"], ["203.0.113.0/24"])
+    assert "phones:read" in shell.ringback("key", "create", "reader", *words[:-2]).out
+
+    refused = shell.ringback("key", "create", "x", "--role", "viewer", "--scope", "a:b", "--source_cidr", "here")
+    assert (refused.code, "--scope[0]" in refused.err, "--source_cidr[0]" in refused.err) == (2, True, True)
+
+
 def test_a_key_is_revoked_by_its_prefix_or_its_id_and_stays_so(shell: Shell) -> None:
     made = [
         shell.ringback("key", "create", name, "--role", "viewer", "--format", "json").json for name in ("one", "two")
@@ -92,10 +102,10 @@ def test_a_key_is_revoked_by_its_prefix_or_its_id_and_stays_so(shell: Shell) -> 
     assert shell.ringback("key", "revoke", made[1]["id"], "--format", "json").json["state"] == "revoked"
 
 
-def test_the_commands_of_the_page_work_as_they_are_written(shell: Shell) -> None:
-    page = (Path(__file__).parents[2] / "docs/operate-the-registry.md").read_text()
-    lines = re.findall(r"^ringback (key .+)$", page, re.MULTILINE)
-    assert len(lines) == 5
+@pytest.mark.parametrize(("page", "count"), [("operate-the-registry.md", 5), ("access.md", 6)])
+def test_the_commands_of_the_pages_work_as_they_are_written(shell: Shell, page: str, count: int) -> None:
+    lines = re.findall(r"^ringback (key .+)$", (Path(__file__).parents[2] / "docs" / page).read_text(), re.MULTILINE)
+    assert len(lines) == count
     for line in lines:
         if prefix := re.search(r"revoke (\S+)", line):
             shell.sql("UPDATE registrar_accesskeys SET token_prefix = ? WHERE name = 'night-watch'", prefix[1])

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.customers.keys.model import OPERATOR
-from ringback.kit.errors import FailedPrecondition
+from ringback.customers.keys.model import FREE, OPERATOR, Limits
+from ringback.kit.errors import FailedPrecondition, Failure
 from ringback.kit.reading import Asked
+from ringback.kit.secret import Discreet
 from ringback.kit.uow import UnitOfWork
 
 U = TypeVar("U", bound=UnitOfWork)
@@ -33,9 +34,7 @@ def is_object(shape: type[msgspec.Struct]) -> bool:
 
 def without_secrets(data: msgspec.Struct | msgspec.Raw) -> msgspec.Struct | msgspec.Raw:
     """An object as everybody may see it: what is shown once is empty."""
-    if not isinstance(data, msgspec.Raw) and "password" in data.__struct_fields__:
-        return msgspec.structs.replace(data, password="")
-    return data
+    return data.without_secrets() if isinstance(data, Discreet) else data
 
 
 def etag(data: msgspec.Struct) -> str:
@@ -48,7 +47,8 @@ class Caller:
     """Who is asking: a customer's own credential, or (`None`) the platform's; what it is called and what it may do.
 
     `identity` tells it from all others of the customer, or of the platform, whatever they are called.
-    `source` is the door that they came through.
+    `limits` are what the credential is held to beside its roles, `source` is the door that they came through and
+    `address` where from.
     """
 
     customer_id: UUID | None
@@ -56,6 +56,9 @@ class Caller:
     roles: frozenset[str] = frozenset()
     identity: str = ""
     source: Literal["rest", "cli"] = "rest"
+    limits: Limits = FREE
+    address: str = ""
+    key_id: UUID | None = None
 
     @property
     def is_operator(self) -> bool:
@@ -92,6 +95,7 @@ class Answer:
     """What goes back. `location` is where a new object lives, `tag` the state of one that has a revision of its own.
 
     `data` is JSON already where it was answered before; `added` are fields of it that are known after the commit only.
+    `refused` is told in its place, though what was done stays done.
     """
 
     data: msgspec.Struct | msgspec.Raw
@@ -100,6 +104,7 @@ class Answer:
     tag: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     added: dict[str, Any] = field(default_factory=dict)
+    refused: Failure | None = None
 
     @property
     def entity_tag(self) -> str | None:

@@ -1,6 +1,7 @@
 """Who is asking, and for which customer: decided in one place."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,8 +11,9 @@ from jwt.types import Options
 
 from ringback.api.call import Caller
 from ringback.customers.keys import service as keys
-from ringback.customers.keys.model import OPERATOR, PREFIX, AccessKey
-from ringback.customers.rights import MANAGER, PLATFORM
+from ringback.customers.keys.model import PREFIX, AccessKey
+from ringback.customers.rights import MANAGER, OF_CUSTOMERS, PLATFORM
+from ringback.kit.columns import NIL
 from ringback.kit.errors import DatabaseUnavailable, PermissionDenied, Unauthenticated, ValidationFailed
 from ringback.kit.routing import parse_id
 from ringback.registrar.realms import service as realms
@@ -36,16 +38,25 @@ class AccountFrozen(PermissionDenied):
     reason = "ACCOUNT_FROZEN"
 
 
+class SourceNotAllowed(PermissionDenied):
+    """The access key may not be used from this address."""
+
+    reason = "SOURCE_NOT_ALLOWED"
+
+
 class DirectAccessNotSupported(PermissionDenied):
     """Tokens of direct access are not accepted here."""
 
     reason = "DIRECT_ACCESS_NOT_SUPPORTED"
 
 
-def customer_of(caller: Caller, named: str | None) -> UUID:
-    """The customer that a request is for. Only the operator may name one, and must."""
+def customer_of(caller: Caller, named: str | None, whose: str) -> UUID:
+    """The customer that a request is for. Only the operator may name one, and must.
+
+    Where it may be `either` the operator's request without one is for the platform itself: nil.
+    """
     if caller.is_operator:
-        return _named(named)
+        return NIL if named is None and whose == "either" else _named(named)
     if caller.customer_id is None:
         raise PermissionDenied
     if named is not None:
@@ -53,13 +64,16 @@ def customer_of(caller: Caller, named: str | None) -> UUID:
     return caller.customer_id
 
 
-async def who(uow: Uow, *credentials: str) -> Caller:
+async def who(uow: Uow, address: str, *credentials: str) -> Caller:
     """The holder of the one `Bearer` credential, unless it is a customer who is frozen or deleted.
 
     It is an access key, or a token of VoIPbin's agents.
     """
     token = _token(*credentials)
-    caller = _caller(await keys.holder(uow, token)) if token.startswith(PREFIX) else _agent(token, uow)
+    if token.startswith(PREFIX):
+        caller = _caller(await keys.holder(uow, token), address)
+    else:
+        caller = replace(_agent(token, uow), address=address)
     if caller.customer_id is not None:
         if await realms.is_deleted(uow, caller.customer_id):
             raise InvalidCredentials
@@ -68,12 +82,12 @@ async def who(uow: Uow, *credentials: str) -> Caller:
     return caller
 
 
-def who_by(find: Callable[[str], AccessKey | None], *credentials: str) -> Caller:
+def who_by(find: Callable[[str], AccessKey | None], address: str, *credentials: str) -> Caller:
     """The holder by the access keys that are known while the database is away; nobody else is let in then."""
     token = _token(*credentials)
     if not token.startswith(PREFIX):
         raise DatabaseUnavailable
-    return _caller(find(token))
+    return _caller(find(token), address)
 
 
 def _token(*credentials: str) -> str:
@@ -86,11 +100,17 @@ def _token(*credentials: str) -> str:
     return token.strip()
 
 
-def _caller(key: AccessKey | None) -> Caller:
-    if key is None or (key.customer_id is None and PLATFORM.isdisjoint(key.roles)):
+def _caller(key: AccessKey | None, address: str) -> Caller:
+    if key is None:
         raise InvalidCredentials
-    roles = frozenset(key.roles) if key.customer_id is None else frozenset(key.roles) - {OPERATOR}
-    return Caller(key.customer_id, f"key:{key.name}", roles, f"key:{key.id}")
+    roles = frozenset(key.roles) & (PLATFORM if key.customer_id is None else OF_CUSTOMERS)
+    if key.customer_id is None and not roles and key.scopes is None:
+        raise InvalidCredentials
+    if not key.may_come_from(address):
+        raise SourceNotAllowed
+    return Caller(
+        key.customer_id, f"key:{key.name}", roles, f"key:{key.id}", limits=key.limits, address=address, key_id=key.id
+    )
 
 
 def _agent(token: str, uow: Uow) -> Caller:

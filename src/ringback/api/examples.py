@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from ringback.api.access_examples import ACCESS_ANSWERS, ACCESS_EXAMPLES, ACCESS_PATH, CUSTOMER
 from ringback.api.router_examples import MADE, ROUTER_ANSWERS, ROUTER_EXAMPLES
 
 ABOUT: Final = """\
@@ -72,6 +73,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     },
     "put_customer_domain": {"a short label": {"domain_label": "acme-3"}},
     **ROUTER_EXAMPLES,
+    **ACCESS_EXAMPLES,
 }
 """Operation → title → body."""
 
@@ -81,8 +83,8 @@ PATH: Final = {
     "trunk_id": "c8a1e0d2-91b4-4b6e-a3d5-7f2b6c1d9e04",
     "router_extension_id": "upper",
     "number_id": "1",
+    **ACCESS_PATH,
 }
-CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
 EXTENSION: Final[dict[str, Any]] = {
     "id": PATH["extension_id"],
     "customer_id": CUSTOMER,
@@ -143,6 +145,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "CustomerDomain": DOMAIN,
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
     **ROUTER_ANSWERS,
+    **ACCESS_ANSWERS,
 }
 """Shape → an answer."""
 

@@ -1,7 +1,7 @@
 """HTTP in, HTTP out: finds the route, asks who is there, reads the request, and shows every failure alike."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,8 +15,9 @@ from ringback.api import repeat
 from ringback.api import request as asked
 from ringback.api.call import Answer, Call, Caller, Route, Verb
 from ringback.api.caller import customer_of, who, who_by
+from ringback.api.source import source_of
 from ringback.customers.keys.model import AccessKey
-from ringback.customers.rights import require
+from ringback.customers.rights import Right, require
 from ringback.kit.columns import NIL
 from ringback.kit.errors import DatabaseUnavailable, Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
 from ringback.kit.log import request_id_of
@@ -57,15 +58,21 @@ class Gateway:
         works: Mapping[str, Work[Any]],
         site: Mapping[str, Page],
         kept_key: Callable[[str], AccessKey | None],
+        *,
+        proxies: Sequence[str] = (),
+        used: Callable[[UUID], None] = lambda key: None,
     ) -> None:
         """`works` runs what is asked of each service; who asks is looked up by the registrar's.
 
-        `kept_key` knows the access keys where the database is away, or is `DatabaseUnavailable` too.
+        `kept_key` knows the access keys where the database is away, or is `DatabaseUnavailable` too. `proxies` are
+        believed when they say where a request comes from; `used` is told of each use of a key.
         """
         self._routes = routes
         self._works = works
         self._site = site
         self._kept_key = kept_key
+        self._proxies = proxies
+        self._used = used
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -109,38 +116,47 @@ class Gateway:
         if isinstance(found, WrongMethod):
             raise MethodNotAllowed(found.allowed)
         structlog.contextvars.bind_contextvars(action=f"{request.method} {found.route.pattern}")
-        credentials = request.headers.getlist("authorization")
         about = found.route.about
         service = about.get("service", REGISTRAR)
-        caller = await self._who(credentials, service)
-        require(caller.roles, about["right"])
+        caller = await self._who(request, about["right"], service)
         run = await _read(request, found, caller, request_id)
         work = self._works[service]
         do = work.read if method == "GET" or about.get("reads") else work.write
         return _response(request, await do(run, patience=about.get("patience", PATIENCE)))
 
-    async def _who(self, credentials: list[str], service: str) -> Caller:
-        """Who asks; for what is served without the database it need not be there."""
+    async def _who(self, request: Request, right: Right | None, service: str) -> Caller:
+        """Who asks, and may; anybody where no right is needed."""
+        address = source_of(request, self._proxies)
+        if right is None:
+            return Caller(None, "nobody", address=address)
+        caller = await self._holder(request.headers.getlist("authorization"), address, service)
+        if caller.key_id:
+            self._used(caller.key_id)
+        require(caller.roles, right, caller.limits.scopes)
+        return caller
+
+    async def _holder(self, credentials: list[str], address: str, service: str) -> Caller:
+        """Of the credential; for what is served without the database it need not be there."""
         try:
-            return await self._works[REGISTRAR].read(lambda uow: who(uow, *credentials))
+            return await self._works[REGISTRAR].read(lambda uow: who(uow, address, *credentials))
         except DatabaseUnavailable:
             if service != ROUTER:
                 raise
-            return who_by(self._kept_key, *credentials)
+            return who_by(self._kept_key, address, *credentials)
 
 
 async def _read(request: Request, found: Found[Route], caller: Caller, request_id: str) -> Verb:
     """The verb that was asked for, ready to run; or every fault of path, query and body at once."""
     about = found.route.about
-    raw = await asked.body_of(request)
+    raw = await asked.body_of(request, about.get("largest", asked.LARGEST_BODY))
     query, wrong = asked.query_of(request.scope)
     faults = Faults(wrong)
     customer_id: UUID | None
-    if about.get("whose") == "all":
+    if (whose := about.get("whose", "one")) == "all":
         customer_id = caller.customer_id or NIL
     else:
         named = query.pop("customer_id", None)
-        customer_id = faults.of(lambda: customer_of(caller, named))
+        customer_id = faults.of(lambda: customer_of(caller, named, whose))
     filters = faults.of(lambda: asked.read_query(about.get("query"), query))
     body = faults.of(lambda: asked.read_body(about.get("body"), raw))
     key = faults.of(lambda: repeat.key_of(request, found.route))
@@ -158,6 +174,8 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
 
 
 def _response(request: Request, answer: Answer) -> Response:
+    if answer.refused:
+        raise answer.refused
     headers = dict(answer.headers)
     if tag := answer.entity_tag:
         headers["etag"] = tag

@@ -89,6 +89,7 @@ class Http(uvicorn.Server):
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,  # whom we believe is a setting of ours
             timeout_graceful_shutdown=drain,
         )
         made.load()

@@ -36,6 +36,7 @@ TAGS: Final = {
     "extensions": "Phones that can register, and where they are.",
     "trunks": "Connections to carriers and PBXs, by digest or by address.",
     "customer_domain": "The domain that your phones live under.",
+    "accesskeys": "Who may ask, for whom, and what.",
     "router": "The registry of router extensions: processors that requests go through.",
 }
 

@@ -32,8 +32,8 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 def takes_key(route: Entry[Route]) -> bool:
-    """Whether a key means anything there: where nothing is written, nothing can be done twice."""
-    return route.method in METHODS and not route.about.get("reads")
+    """Whether a key means anything there: where nothing is written nothing is done twice, and nobody has no keys."""
+    return route.method in METHODS and not route.about.get("reads") and route.about["right"] is not None
 
 
 def key_of(request: Request, route: Entry[Route]) -> str | None:

@@ -21,7 +21,7 @@ HINTS: Final = {"page": "use page_token", "limit": "use page_size"}
 
 
 class BodyTooLarge(InvalidArgument):
-    """The body is larger than 1 MiB."""
+    """The body is larger than is allowed here, which is 1 MiB at most."""
 
     code, reason = 413, "BODY_TOO_LARGE"
 
@@ -64,13 +64,13 @@ def read_query(shape: Any, values: Mapping[str, str]) -> Any:
         raise ValidationFailed(*(_hinted(fault) for fault in failure.faults)) from None
 
 
-async def body_of(request: Request) -> bytes:
-    """The whole body, of at most 1 MiB; a larger one is refused before it is read to its end."""
+async def body_of(request: Request, largest: int = LARGEST_BODY) -> bytes:
+    """The whole body, of at most `largest` bytes; a larger one is refused before it is read to its end."""
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > LARGEST_BODY:
+        if size > largest:
             raise BodyTooLarge
         parts.append(part)
     raw = b"".join(parts)

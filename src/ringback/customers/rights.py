@@ -1,7 +1,7 @@
 """Who may do what: one table for every door, and nothing is allowed that it does not name (router 4.1)."""
 
 from collections.abc import Set
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from ringback.customers.keys.model import ADMIN, OPERATOR
 from ringback.kit.errors import PermissionDenied
@@ -10,14 +10,22 @@ VIEWER: Final = "viewer"
 MANAGER: Final = "manager"
 AUDITOR: Final = "auditor"
 PLATFORM: Final = frozenset({OPERATOR, AUDITOR, VIEWER})
-"""Roles that a key of the platform itself may have."""
+"""Roles that a key or a person of the platform itself may have."""
+OF_CUSTOMERS: Final = frozenset({ADMIN, MANAGER, VIEWER, AUDITOR})
+"""The same of a customer."""
 
 Right = Literal[
-    "read phones", "write phones", "read extensions", "write extensions", "run the registry", "read the audit"
-]
+    "read phones", "write phones", "read extensions", "write extensions", "run the registry", "read the audit",
+    "manage access", "run a pipeline", "know oneself",
+]  # fmt: skip
 READ: Final[Right] = "read phones"
 """And whatever else of the registrar's is a customer's."""
 WRITE: Final[Right] = "write phones"
+MANAGE: Final[Right] = "manage access"
+"""Make and end access keys and people."""
+PIPELINE: Final[Right] = "run a pipeline"
+ONESELF: Final[Right] = "know oneself"
+"""Whoever is let in at all."""
 RIGHTS: Final[dict[Right, frozenset[str]]] = {
     "read phones": frozenset({VIEWER, MANAGER, OPERATOR, AUDITOR}),
     "write phones": frozenset({MANAGER, OPERATOR}),
@@ -25,15 +33,34 @@ RIGHTS: Final[dict[Right, frozenset[str]]] = {
     "write extensions": frozenset({OPERATOR}),
     "run the registry": frozenset({OPERATOR}),
     "read the audit": frozenset({OPERATOR, AUDITOR}),
+    "manage access": frozenset({ADMIN, OPERATOR}),
+    "run a pipeline": frozenset({MANAGER, OPERATOR}),
+    "know oneself": frozenset(),
 }
 
 
-def may(roles: Set[str], right: Right) -> bool:
-    """Whether one of the roles has the right; a customer's admin counts as manager."""
-    return not RIGHTS[right].isdisjoint({MANAGER if role == ADMIN else role for role in roles})
+def scope_of(right: Right) -> str:
+    """What the right is called on a key that is limited to some: `read phones` is `phones:read`."""
+    verb, *_, noun = right.split()
+    return f"{noun}:{verb}"
 
 
-def require(roles: Set[str], right: Right) -> None:
-    """`PermissionDenied` unless one of the roles has the right."""
-    if not may(roles, right):
+SCOPES: Final = frozenset(scope_of(right) for right in get_args(Right)) - {scope_of(ONESELF)}
+RUN: Final = scope_of(PIPELINE)
+"""The one scope that needs no role (router R-11b)."""
+
+
+def may(roles: Set[str], right: Right, scopes: Set[str] | None = None) -> bool:
+    """Whether one of the roles has the right, and the scopes, if there are any, as well; an admin is a manager too."""
+    if right == ONESELF:
+        return True
+    if scopes is not None and scope_of(right) not in scopes:
+        return False
+    held = roles | {MANAGER} if ADMIN in roles else roles
+    return not RIGHTS[right].isdisjoint(held) or (scopes is not None and scope_of(right) == RUN)
+
+
+def require(roles: Set[str], right: Right, scopes: Set[str] | None = None) -> None:
+    """`PermissionDenied` unless `may`."""
+    if not may(roles, right, scopes):
         raise PermissionDenied

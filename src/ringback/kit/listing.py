@@ -71,10 +71,20 @@ class Listing(Generic[T]):
         self._behind = Statement(self._in_order(whole))
 
     async def page(
-        self, session: Session, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
+        self,
+        session: Session,
+        wanted: Mapping[str, Any],
+        cursor: Cursor | None,
+        size: int,
+        *,
+        deleted: bool,
+        **more: Any,
     ) -> Page[T]:
-        """One page of what is older than `cursor`, with the place where the next one starts."""
-        values = _values(wanted)
+        """One page of what is older than `cursor`, with the place where the next one starts.
+
+        `more` are values that `whole` itself asks for.
+        """
+        values = _values(wanted) | more
         if cursor:
             values |= {"before": cursor.before} | ({"below": cursor.id} if cursor.id else {})
         statement = self._paging(tuple(sorted(wanted)), deleted, bool(cursor), bool(cursor and cursor.id))

@@ -1,6 +1,7 @@
 """IP addresses and networks in their one spelling."""
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
@@ -48,6 +49,19 @@ def is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_within(address: str, networks: Iterable[str]) -> bool:
+    """Whether an address, or a whole network, lies in one of the networks; what is no address lies nowhere."""
+    try:
+        given = _plain(ip_network(address))
+    except ValueError:
+        return False
+    return any(
+        given.network_address in one and given.prefixlen >= one.prefixlen
+        for one in (_plain(ip_network(network)) for network in networks)
+        if one.version == given.version
+    )
 
 
 def _plain(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:

@@ -2,11 +2,13 @@
 
 import secrets
 import string
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
 LETTERS: Final = string.ascii_letters + string.digits
+SHOWN_ONCE: Final = ("password", "key", "access_token", "refresh_token")
+"""Fields of an answer that nobody is shown twice."""
 
 
 class Secret:
@@ -39,10 +41,14 @@ class Secret:
 
 
 class Discreet(msgspec.Struct, frozen=True):
-    """An answer that may hold a clear password, the one time it is shown; printed or logged it shows none."""
+    """An answer that may hold what is shown once; printed or logged it shows none of it."""
 
     def __repr__(self) -> str:
         fields = msgspec.structs.asdict(self)
-        if fields.get("password"):
-            fields["password"] = "[REDACTED]"  # noqa: S105
+        fields |= {name: "[REDACTED]" for name in SHOWN_ONCE if fields.get(name)}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+    def without_secrets(self) -> Self:
+        """The same as everybody may see it."""
+        empty = {name: "" for name in SHOWN_ONCE if name in self.__struct_fields__}
+        return msgspec.structs.replace(self, **empty)

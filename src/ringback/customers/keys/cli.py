@@ -1,5 +1,6 @@
 """`ringback key …`: access keys are made, listed and revoked on the database itself."""
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +12,9 @@ from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.customers.keys import service, wire
 from ringback.customers.keys.model import SHOWN, AccessKey
+from ringback.customers.rights import SCOPES
 from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.reading import Faults
 from ringback.kit.routing import parse_id
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
@@ -30,6 +33,10 @@ Whose = Annotated[
     str | None, typer.Option("--customer_id", "--customer", help="whose key it is; else the platform's", metavar="UUID")
 ]
 Days = Annotated[str | None, typer.Option("--expires_in_days", help="after how many days it ends; else never")]
+Scopes = Annotated[
+    list[str] | None, typer.Option("--scope", help=f"may do only these of its roles: {', '.join(sorted(SCOPES))}")
+]
+Sources = Annotated[list[str] | None, typer.Option("--source_cidr", help="requests may come from there alone")]
 Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="the operator's first key, only where there is none yet")]
 Which = Annotated[str, typer.Argument(help="its first characters as lists show them, or its id", metavar="PREFIX|ID")]
 COLUMNS = ("prefix", "name", "roles", "customer_id", "state", "tm_expire")
@@ -43,18 +50,35 @@ def create(
     role: Role = None,
     customer_id: Whose = None,
     expires_in_days: Days = None,
+    scope: Scopes = None,
+    source_cidr: Sources = None,
     bootstrap: Bootstrap = False,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Make an access key and print it, this once."""
-    if bootstrap and (name or role or customer_id or expires_in_days):
+    if bootstrap and (name or role or customer_id or expires_in_days or scope or source_cidr):
         raise ValidationFailed(Fault("bootstrap", "goes with nothing else"))
     if bootstrap:
         _show_new(_run(settings, service.bootstrap, writes=True), format)
         return
     days = int(expires_in_days) if (expires_in_days or "").isdecimal() else expires_in_days  # type: ignore[arg-type]
-    new = asked(wire.NewKey, name=name, roles=role or None, customer_id=customer_id, expires_in_days=days)
-    _show_new(_run(settings, lambda uow: service.create(uow, new), writes=True), format)
+    new, whose = _asked(
+        customer_id, name=name, roles=role, scopes=scope, source_cidrs=source_cidr, expires_in_days=days
+    )
+    _show_new(_run(settings, lambda uow: service.create(uow, whose, new), writes=True), format)
+
+
+def _asked(customer_id: str | None, **flags: Any) -> tuple[wire.NewKey, UUID | None]:
+    """The key and whose it shall be; all faulty flags at once."""
+    faults = Faults()
+    new = faults.of(
+        lambda: asked(wire.NewKey, **{name: None if value == [] else value for name, value in flags.items()})
+    )
+    whose = faults.of(lambda: asked(OfCustomer, customer_id=customer_id)) if customer_id else None
+    faults.of(lambda: service.require_roles(flags["roles"] or (), of_customer=bool(customer_id)))
+    if new is None or faults.found:
+        raise ValidationFailed(*{fault.field: fault for fault in faults.found}.values())
+    return new, whose.customer_id if whose else None
 
 
 @app.command("list")
@@ -63,14 +87,14 @@ def find(settings: Settings, customer_id: Whose = None, format: AsForm = Form.TA
     """List access keys, those that have ended too; none in clear."""
     whose = asked(OfCustomer, customer_id=customer_id).customer_id if customer_id else None
 
-    async def look(uow: UnitOfWork) -> list[wire.ShownKey]:
-        return [wire.shown(key, uow.now) for key in await service.every(uow, whose)]
+    async def look(uow: UnitOfWork) -> list[dict[str, Any]]:
+        return [_fields(key, uow.now) for key in await service.every(uow, whose)]
 
     found = _run(settings, look)
     if format is not Form.TABLE:
         answers.show(found, format)
         return
-    rows = [{**msgspec.structs.asdict(key), "roles": ", ".join(key.roles)} for key in found]
+    rows = [{**key, "roles": ", ".join(key["roles"])} for key in found]
     answers.show_rows(rows, COLUMNS, "Access keys")
 
 
@@ -80,10 +104,10 @@ def revoke(settings: Settings, key: Which, format: AsForm = Form.TABLE) -> None:
     """End an access key: its next request is refused."""
     named = _named(key)
 
-    async def end(uow: UnitOfWork) -> wire.ShownKey:
-        return wire.shown(await service.revoke(uow, named), uow.now)
+    async def end(uow: UnitOfWork) -> dict[str, Any]:
+        return _fields(await service.revoke(uow, named), uow.now)
 
-    _show(msgspec.to_builtins(_run(settings, end, writes=True)), format)
+    _show(_run(settings, end, writes=True), format)
 
 
 def _run(settings: Settings, verb: Any, *, writes: bool = False) -> Any:
@@ -102,9 +126,16 @@ def _named(text: str) -> UUID | str:
         return text
 
 
+def _fields(key: AccessKey, now: datetime) -> dict[str, Any]:
+    """A key for eyes, without the field that is empty anyway."""
+    fields: dict[str, Any] = msgspec.to_builtins(wire.shown(key, now))
+    del fields["key"]
+    return fields
+
+
 def _show_new(made: tuple[AccessKey, Secret], format: Form) -> None:
     key, token = made
-    fields = msgspec.to_builtins(wire.shown(key, key.tm_create))
+    fields = _fields(key, key.tm_create)
     if format is not Form.TABLE:
         answers.show({**fields, "key": token.reveal()}, format)
         return
@@ -116,5 +147,5 @@ def _show(fields: dict[str, Any], format: Form) -> None:
     if format is not Form.TABLE:
         answers.show(fields, format)
         return
-    shown = {name: ", ".join(value) if name == "roles" else value for name, value in fields.items()}
-    answers.show_fields({name: value for name, value in shown.items() if value is not None}, "Access key")
+    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
+    answers.show_fields({name: value for name, value in shown.items() if value not in (None, "")}, "Access key")

@@ -1,24 +1,29 @@
 """The rules of access keys: who gets one, what is kept of it, who holds one, and when it ends."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from ringback.customers.keys import store
 from ringback.customers.keys.model import (
+    FREE,
     OPERATOR,
     SHOWN,
     AccessKey,
     KeyNotFound,
     KeysAlike,
     KeysExist,
+    Limits,
     new_token,
     token_hash,
 )
 from ringback.customers.keys.wire import NewKey
+from ringback.customers.rights import OF_CUSTOMERS, PLATFORM
 from ringback.kit.columns import NIL
 from ringback.kit.db import Duplicate
+from ringback.kit.errors import PermissionDenied, ValidationFailed
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 
@@ -31,11 +36,25 @@ async def keep(uow: UnitOfWork, token: Secret, customer_id: UUID | None, name: s
     await _keep(uow, token, uow.new_id(), customer_id, name, roles)
 
 
-async def create(uow: UnitOfWork, asked: NewKey) -> tuple[AccessKey, Secret]:
-    """A new key, and its clear text, which nobody can read again."""
+async def create(
+    uow: UnitOfWork, customer_id: UUID | None, asked: NewKey, by: Limits = FREE
+) -> tuple[AccessKey, Secret]:
+    """A new key, and its clear text, which nobody can read again; no less limited than who makes it."""
+    require_roles(asked.roles, of_customer=customer_id is not None)
+    end = uow.now + timedelta(days=asked.expires_in_days) if asked.expires_in_days else None
+    limits = replace(asked.limits, tm_expire=end)
+    if faults := list(by.exceeded_by(limits)):
+        raise PermissionDenied(*faults)
     token = new_token()
-    expire = uow.now + timedelta(days=asked.expires_in_days) if asked.expires_in_days else None
-    return await _keep(uow, token, uow.new_id(), asked.customer_id, asked.name, asked.roles, expire), token
+    return await _keep(uow, token, uow.new_id(), customer_id, asked.name, asked.roles, limits), token
+
+
+def require_roles(roles: Collection[str], *, of_customer: bool) -> None:
+    """Each of them is one that those of a customer, or of the platform, may have."""
+    allowed = OF_CUSTOMERS if of_customer else PLATFORM
+    if not allowed.issuperset(roles):
+        whose = "a customer" if of_customer else "the platform"
+        raise ValidationFailed(roles=f"of {whose} must be of {', '.join(sorted(allowed))}")
 
 
 async def bootstrap(uow: UnitOfWork) -> tuple[AccessKey, Secret]:
@@ -56,10 +75,13 @@ async def _keep(
     customer_id: UUID | None,
     name: str,
     roles: tuple[str, ...],
-    expire: datetime | None = None,
+    limits: Limits = FREE,
 ) -> AccessKey:
     text = token.reveal()
-    key = AccessKey(id, customer_id, name, token_hash(text), text[:SHOWN], roles, uow.now, expire)
+    key = AccessKey(
+        id, customer_id, name, token_hash(text), text[:SHOWN], tuple(dict.fromkeys(roles)), uow.now, limits.tm_expire,
+        scopes=None if limits.scopes is None else tuple(sorted(limits.scopes)), source_cidrs=limits.source_cidrs,
+    )  # fmt: skip
     await store.add(uow.session, key)
     return key
 
@@ -75,9 +97,29 @@ async def revoke(uow: UnitOfWork, named: UUID | str) -> AccessKey:
         raise KeyNotFound
     if len(keys) > 1:
         raise KeysAlike
-    await store.revoke(uow.session, keys[0].id, uow.now)
-    (ended,) = [one for one in [await store.by_id(uow.session, keys[0].id)] if one]
-    return ended
+    return await _end(uow, keys[0])
+
+
+async def get(uow: UnitOfWork, id: UUID, *, of: UUID | None) -> AccessKey:
+    """A key of that customer, or of the platform; another's is not there."""
+    key = await store.by_id(uow.session, id)
+    if key is None or key.customer_id != of:
+        raise KeyNotFound
+    return key
+
+
+async def revoke_owned(uow: UnitOfWork, id: UUID, *, of: UUID | None) -> AccessKey:
+    """The same as `revoke` for one who has only these."""
+    return await _end(uow, await get(uow, id, of=of))
+
+
+async def _end(uow: UnitOfWork, key: AccessKey) -> AccessKey:
+    if key.tm_revoke is None:
+        await store.revoke(uow.session, key.id, uow.now)
+    return await store.by_id(uow.session, key.id) or key
+
+
+page = store.page
 
 
 async def working(uow: UnitOfWork) -> AsyncIterator[AccessKey]:

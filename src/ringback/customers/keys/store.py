@@ -1,14 +1,31 @@
 """SQL of access keys."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, insert, select, update
+from sqlalchemy import (
+    CHAR,
+    Column,
+    Index,
+    MetaData,
+    String,
+    Table,
+    and_,
+    bindparam,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)  # fmt: skip
 
-from ringback.customers.keys.model import AccessKey
+from ringback.customers.keys.model import AccessKey, State
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import CHUNK, OWN, Row, Session, Statement
+from ringback.kit.listing import Listing
+from ringback.kit.pages import Cursor, Page
 
 metadata = MetaData(schema=OWN)
 accesskeys = Table(
@@ -33,6 +50,7 @@ accesskeys = Table(
 
 COLUMNS: Final = (
     "id", "customer_id", "name", "token_hash", "token_prefix", "roles", "tm_create", "tm_expire", "tm_revoke",
+    "scopes", "source_cidrs", "tm_last_use",
 )  # fmt: skip
 WHOLE: Final = select(*(accesskeys.c[name] for name in COLUMNS)).where(accesskeys.c.tm_delete.is_(None))
 IN_ORDER: Final = WHOLE.where(accesskeys.c.id > bindparam("after")).order_by(accesskeys.c.id).limit(CHUNK)
@@ -49,14 +67,33 @@ REVOKE = Statement(
     "tm_update",
 )
 ANY = Statement(select(accesskeys.c.id).limit(1))
+USED = Statement(
+    update(accesskeys).where(
+        accesskeys.c.id == bindparam("of"),
+        or_(accesskeys.c.tm_last_use.is_(None), accesskeys.c.tm_last_use <= bindparam("before")),
+    ),
+    "tm_last_use",
+)
+
+IN_STATE: Final = {
+    None: true(),
+    "revoked": accesskeys.c.tm_revoke.is_not(None),
+    "expired": and_(accesskeys.c.tm_revoke.is_(None), accesskeys.c.tm_expire <= bindparam("now")),
+    "working": and_(
+        accesskeys.c.tm_revoke.is_(None),
+        or_(accesskeys.c.tm_expire.is_(None), accesskeys.c.tm_expire > bindparam("now")),
+    ),
+}
 
 
 def to_row(key: AccessKey) -> dict[str, Any]:
-    return {name: getattr(key, name) for name in COLUMNS}
+    return {name: getattr(key, name) for name in COLUMNS} | {"source_cidrs": key.source_cidrs or None}
 
 
 def from_row(row: Row) -> AccessKey:
-    return AccessKey(**{**row, "roles": tuple(row["roles"])})
+    scopes = None if row["scopes"] is None else tuple(row["scopes"])
+    cidrs = tuple(row["source_cidrs"] or ())
+    return AccessKey(**{**row, "roles": tuple(row["roles"]), "scopes": scopes, "source_cidrs": cidrs})
 
 
 async def add(session: Session, key: AccessKey) -> None:
@@ -90,3 +127,34 @@ async def revoke(session: Session, id: UUID, now: datetime) -> None:
 
 async def any_exist(session: Session) -> bool:
     return await session.one(ANY) is not None
+
+
+async def used(session: Session, id: UUID, now: datetime, before: datetime) -> None:
+    """It was used now, unless it is known to have been used since `before`."""
+    await session.run(USED, of=id, tm_last_use=now, before=before)
+
+
+async def page(
+    session: Session,
+    customer_id: UUID | None,
+    wanted: Mapping[str, Any],
+    state: State | None,
+    now: datetime,
+    cursor: Cursor | None,
+    size: int,
+) -> Page[AccessKey]:
+    """Keys of one customer, or of the platform, newest first, those that have ended too."""
+    whose = {} if customer_id is None else {"customer_id": customer_id}
+    more = {"now": now} if state in ("expired", "working") else {}
+    listing = LISTINGS[state, customer_id is None]
+    return await listing.page(session, {**wanted, **whose}, cursor, size, deleted=False, **more)
+
+
+LISTINGS: Final = {
+    (state, of_platform): Listing(
+        accesskeys, WHOLE.where(clause, accesskeys.c.customer_id.is_(None) if of_platform else true()), from_row
+    )
+    for state, clause in IN_STATE.items()
+    for of_platform in (False, True)
+}
+"""By state, and whether they are the platform's own."""

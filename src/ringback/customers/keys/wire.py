@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 
-from ringback.customers.keys.model import ADMIN, AccessKey
-from ringback.customers.rights import MANAGER, PLATFORM, VIEWER
+from ringback.customers.keys.model import AccessKey, Limits, State
+from ringback.customers.rights import RUN, SCOPES
 from ringback.kit.errors import Fault
-from ringback.kit.reading import Asked, Identity, rule
+from ringback.kit.networks import PATTERN, canonical, is_network
+from ringback.kit.reading import Asked, rule
+from ringback.kit.secret import Discreet, Secret
 
-OF_CUSTOMERS: Final = frozenset({ADMIN, MANAGER, VIEWER})
-"""Roles that a key of a customer may be given."""
 LONGEST: Final = 3650
 """Days that a key may be for, at most."""
+MOST_NETWORKS: Final = 20
 
 Name = Annotated[
     str,
@@ -24,39 +25,88 @@ Name = Annotated[
 Days = Annotated[int, rule(f"a whole number from 1 to {LONGEST}", lambda days: 0 < days <= LONGEST)]
 
 
+Role = Literal["admin", "auditor", "manager", "operator", "viewer"]
+Scope = Annotated[str, rule(f"one of {', '.join(sorted(SCOPES))}", SCOPES.__contains__, enum=sorted(SCOPES))]
+Cidr = Annotated[
+    str,
+    rule("an IP address or a CIDR of a prefix length above 0", is_network, pattern=PATTERN, examples=["203.0.113.7"]),
+]
+
+
 class NewKey(Asked, frozen=True, kw_only=True):
-    """A key that somebody shall have: a customer's with `customer_id`, else one of the platform's own."""
+    """A new access key. `roles` says what it may do; `scopes`, `source_cidrs` and `expires_in_days` limit it."""
 
     name: Name
-    roles: tuple[str, ...]
-    customer_id: Identity | None = None
+    roles: Annotated[
+        tuple[Annotated[Role, msgspec.Meta(description="a role")], ...],
+        msgspec.Meta(
+            description="of a customer: admin, auditor, manager, viewer; of the platform: auditor, operator, viewer"
+        ),
+    ] = ()
+    scopes: (
+        Annotated[
+            tuple[Scope, ...],
+            rule("a list of at least one: it may do only these of what its roles allow", bool, minItems=1),
+        ]
+        | None
+    ) = None
+    source_cidrs: (
+        Annotated[
+            tuple[Cidr, ...],
+            rule(
+                f"a list of 1 to {MOST_NETWORKS}: requests may come from there alone",
+                lambda items: 0 < len(items) <= MOST_NETWORKS,
+                minItems=1,
+                maxItems=MOST_NETWORKS,
+            ),
+        ]
+        | None
+    ) = None
     expires_in_days: Days | None = None
 
     @staticmethod
     def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
-        allowed = OF_CUSTOMERS if "customer_id" in values else PLATFORM
-        roles = values.get("roles") or ()
-        if "roles" in values and (not roles or not allowed.issuperset(roles)):
-            whose = "a customer" if allowed is OF_CUSTOMERS else "the platform"
-            yield Fault("roles", f"of a key of {whose} must be of {', '.join(sorted(allowed))}")
+        if values.get("roles", ()) == () and RUN not in (values.get("scopes") or ()):
+            yield Fault("roles", "is required")
+
+    @property
+    def limits(self) -> Limits:
+        """The same as limits, but for the end."""
+        scopes = None if self.scopes is None else frozenset(self.scopes)
+        return Limits(scopes, tuple(dict.fromkeys(map(canonical, self.source_cidrs or ()))))
 
 
-class ShownKey(msgspec.Struct, frozen=True):
-    """A key for eyes: `prefix` tells it from others, `customer_id` is null for the platform's own."""
+class CustomerManagerAccesskey(Discreet, frozen=True):
+    """An access key. `key` is empty but in the answer that made it; `customer_id` is null for the platform's own."""
 
     id: UUID
+    customer_id: UUID | None
     prefix: str
     name: str
     roles: list[str]
-    customer_id: UUID | None
-    state: str
+    scopes: list[str] | None
+    source_cidrs: list[str]
+    state: State
+    key: str
     tm_create: datetime
     tm_expire: datetime | None
     tm_revoke: datetime | None
+    tm_last_use: datetime | None
 
 
-def shown(key: AccessKey, now: datetime) -> ShownKey:
-    return ShownKey(
-        key.id, key.token_prefix, key.name, list(key.roles), key.customer_id, key.state(now), key.tm_create,
-        key.tm_expire, key.tm_revoke,
-    )  # fmt: skip
+def shown(key: AccessKey, now: datetime, token: Secret | None = None) -> CustomerManagerAccesskey:
+    return CustomerManagerAccesskey(
+        id=key.id,
+        customer_id=key.customer_id,
+        prefix=key.token_prefix,
+        name=key.name,
+        roles=list(key.roles),
+        scopes=None if key.scopes is None else list(key.scopes),
+        source_cidrs=list(key.source_cidrs),
+        state=key.state(now),
+        key=token.reveal() if token else "",
+        tm_create=key.tm_create,
+        tm_expire=key.tm_expire,
+        tm_revoke=key.tm_revoke,
+        tm_last_use=key.tm_last_use,
+    )

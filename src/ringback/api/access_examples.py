@@ -1,0 +1,42 @@
+"""Examples of access keys, people and sign-in: shown at /docs, executed by a test."""
+
+from typing import Any, Final
+
+MADE: Final = "2026-02-11T09:30:00.123456Z"
+CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
+ACCESS_EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "create_accesskey": {
+        "the least": {"name": "shop door", "roles": ["manager"]},
+        "with everything": {
+            "name": "night watch",
+            "roles": ["auditor", "viewer"],
+            "scopes": ["phones:read", "audit:read"],
+            "source_cidrs": ["203.0.113.7", "198.51.100.0/28"],
+            "expires_in_days": 90,
+        },
+        "for pipelines alone": {"name": "bot", "scopes": ["pipeline:run"]},
+    },
+}
+"""Operation → title → body."""
+
+ACCESS_PATH: Final = {"accesskey_id": "e6a1f0c4-5b7d-4e2a-9c38-1d0b7a6f2e95"}
+ACCESSKEY: Final[dict[str, Any]] = {
+    "id": ACCESS_PATH["accesskey_id"],
+    "customer_id": CUSTOMER,
+    "prefix": "rb_Example",
+    "name": "shop door",
+    "roles": ["manager"],
+    "scopes": None,
+    "source_cidrs": [],
+    "state": "working",
+    "key": "",
+    "tm_create": MADE,
+    "tm_expire": None,
+    "tm_revoke": None,
+    "tm_last_use": "2026-02-11T10:02:00.000000Z",
+}
+ACCESS_ANSWERS: Final[dict[str, Any]] = {
+    "CustomerManagerAccesskey": ACCESSKEY,
+    "AccesskeyPage": {"result": [ACCESSKEY], "next_page_token": ""},
+}
+"""Shape → an answer."""
