@@ -117,6 +117,10 @@ ABOUT: Final = {
         "Access keys of customers and of the platform: their hashes, never themselves.",
         "the first start; `ringback key`",
     ),
+    "ringback_audit": About(
+        "Who has changed what, when and from where, before and after without secrets; entries come and never change.",
+        "every change, in its own transaction",
+    ),
     "registrar_idempotency_keys": About(
         "Requests with an `Idempotency-Key` of the last day, and what they were answered, for those that come again.",
         "every such request, in the transaction of its change",
@@ -154,6 +158,13 @@ MEANINGS: Final = {
     "registrar_accesskeys.token_hash": "SHA-256 of the key",
     "registrar_accesskeys.customer_id": "NULL: a key of the platform",
     "registrar_outbox.tm_publish": "NULL: it waits",
+    "ringback_audit.customer_id": "NULL: the platform's",
+    "ringback_audit.actor": "`key:…`, `agent:…`, `person:…`, `cli:…`, `rpc:…`, `event:…` or `system`",
+    "ringback_audit.identity": "tells actors of one name apart",
+    "ringback_audit.source": "`rest`, `rpc`, `cli`, `event` or `system`",
+    "ringback_audit.changed": "names of fields, hidden ones too",
+    "ringback_audit.old_values": "without secrets; NULL once its customer is gone",
+    "ringback_audit.new_values": "without secrets; NULL once its customer is gone",
     "extensions.id": "`[a-z0-9_]`",
     "extensions.type": "never another one",
     "extensions.share_subject": "whether another one may have its subject",
@@ -184,6 +195,7 @@ LINKS: Final = (
     ("registrar_trunks", "customer_id", "registrar_customers"),
     ("registrar_customer_domains", "customer_id", "registrar_customers"),
     ("registrar_accesskeys", "customer_id", "registrar_customers"),
+    ("ringback_audit", "customer_id", "registrar_customers"),
     ("registrar_directs", "extension_id", "registrar_extensions"),
     ("registrar_direct_hashes", "direct_id", "registrar_directs"),
     ("registrar_contact_states", "extension_id", "registrar_extensions"),
@@ -200,6 +212,9 @@ LINKS: Final = (
 )
 """Which column names a row of which table."""
 GUARDS: Final = {
+    "ringback_audit": "Triggers refuse DELETE, on PostgreSQL TRUNCATE too, on SQLite an INSERT that would replace an\n"
+    "entry, and every UPDATE but one that takes `address`, `old_values` and `new_values` out of the entries of a\n"
+    "customer whose status is `deleted`.",
     "extension_audit_log": "Triggers refuse UPDATE and DELETE, on PostgreSQL TRUNCATE too, on SQLite an INSERT that\n"
     "would replace an entry.",
     "registrar_directs": "The view `ringback_directs` (`hash`, `endpoint`) shows Asterisk's dialplan which endpoint a\n"

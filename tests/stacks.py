@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from tests.servers.database import Database as ServersDatabase
 
 TABLES: Final = (*OWN_TABLES, *ASTERISK_TABLES)
-NUMBERED: Final = ("registrar_outbox", "registrar_stale_keys")
-"""Tables whose ids the database counts."""
+GUARDED: Final = "ringback_audit"
+NUMBERED: Final = ("registrar_outbox", "registrar_stale_keys", GUARDED)
+"""Tables whose ids the database counts, and the one of them that lets nobody delete."""
 ENGINES: Final = ("mariadb", "postgresql")
 Watch = Callable[[Statement], None]
 Row = dict[str, Any]
@@ -192,9 +193,14 @@ class Servers(Ground):
         held = " UNION ALL ".join(f"(SELECT '{table}' AS name FROM {table} LIMIT 1)" for table in self.tables())
         with self.talk() as sql:
             for row in sql(held):
-                sql(f"DELETE FROM {row['name']}")
-            for table in NUMBERED:
-                sql(f"TRUNCATE TABLE {table}" if self.is_mariadb else f"TRUNCATE TABLE {table} RESTART IDENTITY")
+                if row["name"] not in NUMBERED:
+                    sql(f"DELETE FROM {row['name']}")
+            for state in () if self.is_mariadb else ("DISABLE", "ENABLE"):
+                sql(f"ALTER TABLE {GUARDED} {state} TRIGGER USER")
+                if state == "DISABLE":
+                    sql(f"TRUNCATE TABLE {', '.join(NUMBERED)} RESTART IDENTITY")
+            for table in NUMBERED if self.is_mariadb else ():
+                sql(f"TRUNCATE TABLE {table}")
 
     def refuse(self, name: str, action: str, table: str, when: str) -> None:
         with self.talk() as sql:

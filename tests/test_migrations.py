@@ -102,9 +102,14 @@ def test_every_uuid_column_has_the_one_uuid_type() -> None:
         for table in metadata.tables.values():
             for column in table.columns:
                 is_id = column.name == "id" or column.name.endswith("_id")
-                others = {"registrar_outbox.id", "registrar_stale_keys.id", "registrar_strays.row_id"} | {
-                    f"registrar_contact_states.{name}" for name in ("id", "call_id")
-                }
+                others = (
+                    {"registrar_outbox.id", "registrar_stale_keys.id", "registrar_strays.row_id"}
+                    | {
+                        "ringback_audit.id",
+                        "ringback_audit.request_id",
+                    }
+                    | {f"registrar_contact_states.{name}" for name in ("id", "call_id")}
+                )
                 named = column.name in ("endpoint_id", "aor_id", "auth_id") or f"{table.name}.{column.name}" in others
                 assert isinstance(column.type, Id) == (is_id and not named), (table.name, column.name)
 

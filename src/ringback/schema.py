@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from ringback.customers.keys import store as keys
-from ringback.kit import inbox, outbox, replays, stale
+from ringback.kit import audit, inbox, outbox, replays, stale
 from ringback.registrar import tables as registrar
 from ringback.router import tables as router
 from ringback.sip import edge
@@ -19,6 +19,7 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     stale.metadata,
     replays.metadata,
     keys.metadata,
+    audit.metadata,
 )
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)
 ROUTER_TABLES: Final[tuple[MetaData, ...]] = (router.metadata,)

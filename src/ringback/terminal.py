@@ -1,11 +1,14 @@
 """How commands talk to people: settings as flags, prompts, lines, exit codes."""
 
 import asyncio
+import getpass
 import inspect
+import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
@@ -17,6 +20,7 @@ from ringback import first_start
 from ringback.app import Ringback, assemble
 from ringback.databases import opened
 from ringback.kit import log
+from ringback.kit.audit import Actor
 from ringback.kit.db import Refused
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
@@ -36,6 +40,7 @@ EXIT_CODES: Final = {
     "ALREADY_EXISTS": CONFLICT,
     "FAILED_PRECONDITION": CONFLICT,
 }
+LONGEST_NAME: Final = 200
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 command_of: Final = cache(typer.main.get_command)
@@ -172,9 +177,18 @@ def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]], writes: bo
 
     async def once() -> T:
         async with opened(settings, writes=writes) as found, aclosing(assemble(settings, found)) as ringback:
-            return await job(ringback)
+            return await job(replace(ringback, work=ringback.work.acting(Actor(f"cli:{user()}", "cli"))))
 
     return asyncio.run(once())
+
+
+def user(name_of: Callable[[], str] = getpass.getuser) -> str:
+    """Who types; the number of somebody who has no name, as in containers."""
+    try:
+        name = name_of()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return name.encode(errors="replace").decode()[:LONGEST_NAME]
 
 
 def progress(what: str, every: int = 100) -> Callable[[int], None]:

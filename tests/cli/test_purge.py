@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.router.control import user
+from ringback.terminal import user
 from tests.cli.conftest import Shell
 
 LONG_AGO = "2025-01-05T10:00:00.000000Z"

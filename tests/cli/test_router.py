@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from ringback.demo.server import Server
-from ringback.router.control import user
+from ringback.terminal import user
 from tests.cli.conftest import QUIET, Ran, Shell, served
 
 UPPER = ("upper", "--type", "pre", "--subject", "beamline.ext.pre.upper.v1")

@@ -15,6 +15,7 @@ from ringback.app import ROUTER_REST
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import OPERATOR, new_token
 from ringback.databases import remote
+from ringback.kit.audit import Actor
 from ringback.kit.db import Schemas
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.hearing import Hearing
@@ -25,7 +26,6 @@ from ringback.migrations import commands
 from ringback.registrar.directs.model import new_hash
 from ringback.registrar.realms.model import new_label
 from ringback.registrar.work import registrar_work
-from ringback.router.audit.model import Actor
 from ringback.router.extensions import service, wire
 from ringback.router.extensions.following import Follower
 from ringback.router.extensions.loading import Loader

@@ -10,11 +10,11 @@ import pytest
 
 from ringback.app import assemble
 from ringback.databases import OWNER, opened
+from ringback.kit.audit import Actor
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.errors import CannotStart
 from ringback.knobs import load
 from ringback.migrations import commands
-from ringback.router.audit.model import Actor
 from ringback.router.audit.service import verify
 from ringback.router.extensions import purging, service, wire
 from ringback.router.nodes import store as nodes

@@ -192,14 +192,17 @@ async def test_a_list_of_one_and_of_a_hundred_run_the_same_number_of_statements(
 async def test_every_uuid_column_has_the_one_type_and_finds_its_row(world: World) -> None:
     names = {"endpoint_id", "aor_id", "auth_id"}
     columns = [column for metadata in OWN_TABLES for table in metadata.tables.values() for column in table.columns]
-    others = r"registrar_((outbox|stale_keys)\.id|contact_states\.(id|call_id)|strays\.row_id)$"
+    others = (
+        r"(registrar_((outbox|stale_keys)\.id|contact_states\.(id|call_id)|strays\.row_id)"
+        r"|ringback_audit\.(id|request_id))$"
+    )
     uuids = [
         column
         for column in columns
         if (column.name == "id" or column.name.endswith("_id")) and column.name not in names
         if not re.search(others, str(column))
     ]
-    assert len(uuids) == 17
+    assert len(uuids) == 19
     assert {type(column.type) for column in uuids} == {Id}
     assert {column for column in columns if isinstance(column.type, Id)} == set(uuids)
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from ringback.kit.audit import Actor
 from ringback.kit.db import Statement
-from ringback.router.audit.model import Actor
 from ringback.router.extensions import service, wire
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.model import RouterExtension

@@ -18,6 +18,7 @@ from ringback.api.caller import customer_of, who, who_by
 from ringback.api.source import source_of
 from ringback.customers.keys.model import AccessKey
 from ringback.customers.rights import Right, require
+from ringback.kit.audit import Actor
 from ringback.kit.columns import NIL
 from ringback.kit.errors import DatabaseUnavailable, Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
 from ringback.kit.log import request_id_of
@@ -120,7 +121,8 @@ class Gateway:
         service = about.get("service", REGISTRAR)
         caller = await self._who(request, about["right"], service)
         run = await _read(request, found, caller, request_id)
-        work = self._works[service]
+        by = Actor(caller.name, caller.source, request_id, caller.address or None, caller.identity or None)
+        work = self._works[service].acting(by)
         do = work.read if method == "GET" or about.get("reads") else work.write
         return _response(request, await do(run, patience=about.get("patience", PATIENCE)))
 

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Column, MetaData, String, Table, Text, insert, select
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
+from ringback.kit.audit import Actor
 from ringback.kit.columns import Id, Time
 from ringback.kit.db import OWN, Row, Session, Statement
 from ringback.kit.errors import Failure
@@ -117,9 +118,10 @@ class Inbox(Generic[U]):
             return await self._insist(heard, id, envelope, at)
 
     async def _insist(self, heard: Heard[U], id: UUID, envelope: Envelope, at: datetime) -> bool:
+        work = self._work.acting(Actor(f"event:{envelope.publisher}", "event"))
         for pause in (*self._pauses, None):
             try:
-                await heard(self._work, id, at)
+                await heard(work, id, at)
             except Exception as error:
                 known = isinstance(error, Failure)
                 log.warning("an event waits", action=envelope.type, again=pause, exc_info=None if known else error)

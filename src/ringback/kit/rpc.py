@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import structlog
 
+from ringback.kit.audit import Actor
 from ringback.kit.errors import Failure, Internal, RouteNotFound
 from ringback.kit.log import new_request_id
 from ringback.kit.reading import Asked, object_of, read
@@ -132,8 +133,14 @@ class Service(Generic[U]):
         data = object_of(b"" if bytes(request.data) == b"null" else request.data)
         asked = dict(parse_qsl(query, keep_blank_values=True))
         reads = request.method == "GET" or found.route.about.get("reads", False)
-        do = self._work.read if reads else self._work.write
+        work = self._work.acting(Actor(f"rpc:{request.publisher}", "rpc", _request_id()))
+        do = work.read if reads else work.write
         return await do(lambda uow: found.route.answer(Call(uow, found.path, asked, data, request.publisher)))
+
+
+def _request_id() -> str:
+    """That of the request which is served now."""
+    return str(structlog.contextvars.get_contextvars()["request_id"])
 
 
 class InvalidEnvelope(Failure):

@@ -1,13 +1,15 @@
 """One request, one transaction: the only `commit` in the house."""
 
 import asyncio
+import copy
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 from uuid import UUID, uuid4
 
-from ringback.kit import outbox
+from ringback.kit import audit, outbox
+from ringback.kit.audit import SYSTEM, Actor
 from ringback.kit.db import Conflict, Database, Session
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.events import Event
@@ -37,11 +39,16 @@ class Unheard(Exception):
 
 
 class UnitOfWork:
-    """What a verb works with: the database session, the time, new ids, and the news it leaves behind."""
+    """What a verb works with: the database session, the time, new ids, and the news it leaves behind.
+
+    `by` is who is at work, set by the door that a request came through.
+    """
 
     def __init__(self, session: Session, now: datetime) -> None:
         self.session = session
         self.now = now
+        self.by: Actor = SYSTEM
+        self.changes: list[audit.Change] = []
         self.events: list[Event] = []
         self.callbacks: list[Callable[[], None]] = []
         self.steps: list[Callable[[], Awaitable[object]]] = []
@@ -64,6 +71,18 @@ class UnitOfWork:
         """Tell the world, if and when this transaction commits."""
         self.events.append(event)
 
+    def audited(self, kind: str, before: object | None, after: object | None, action: str | None = None) -> None:
+        """Note in the audit log what becomes of an object: one line of a service for each change that it makes.
+
+        `uow.audited("accesskey", None, wire.shown(key, uow.now))` makes an entry `created`; with both an object before
+        and one after an entry `updated`, if a field is another one; without one after `deleted`. `action` is another
+        word for it. Objects are structs, dataclasses or mappings with an `id` and a `customer_id` (`None`: the
+        platform's; who has none is a customer). What is called like a secret, or is a `Secret`, is hidden, and a change
+        of it seen all the same. Who did it, from where and in which request is known from the door: `by`.
+        """
+        if found := audit.change(kind, before, after, action):
+            self.changes.append(found)
+
     def after(self, callback: Callable[[], None]) -> None:
         """Call this once the transaction has committed; never if it has not. It must not raise."""
         self.callbacks.append(callback)
@@ -74,6 +93,7 @@ class UnitOfWork:
 
     async def finish(self) -> None:
         """Write what comes last, just before the commit."""
+        await audit.add(self.session, self.changes, self.by, self.now)
         await outbox.add(self.session, self.events, self.now)
 
 
@@ -91,6 +111,13 @@ class Work(Generic[U]):
         self._unit = unit
         self._clock = clock
         self._published = published
+        self._by = SYSTEM
+
+    def acting(self, by: Actor) -> Self:
+        """The same for what somebody asks: the audit log names them."""
+        found = copy.copy(self)
+        found._by = by
+        return found
 
     def now(self) -> datetime:
         return self._clock()
@@ -135,6 +162,7 @@ class Work(Generic[U]):
         session = self.database.session(writes=writes, deadline=deadline)
         uow = self._unit(session, self._clock())
         uow.answers = answers
+        uow.by = self._by
         try:
             answer = await verb(uow)
             await uow.finish()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from ringback.kit import audit
 from ringback.kit.columns import NIL
 from ringback.kit.db import CHUNK
 from ringback.kit.errors import DatabaseUnavailable, Failure, NotFound, Unavailable
@@ -50,6 +51,7 @@ async def end(work: Work[Uow], customer_id: UUID, tell: Callable[[int], None] = 
             await asyncio.sleep(0)  # whoever else has a request goes first
     if not complete:
         raise Incomplete
+    await _blank(work, customer_id)
     await work.write(partial(realms.drop, customer_id=customer_id))
     return done
 
@@ -63,6 +65,14 @@ async def resume(work: Work[Uow]) -> None:
         except Exception as failure:
             known = isinstance(failure, Failure)
             log.warning("a deleted customer stays", action="customer_deleted", exc_info=None if known else failure)
+
+
+async def _blank(work: Work[Uow], customer_id: UUID) -> None:
+    """Of the customer's entries in the audit log who did what and when stays, and no name or address of theirs."""
+    more = 1
+    while more:
+        more = await work.write(lambda uow: audit.blank(uow.session, customer_id))
+        await asyncio.sleep(0)
 
 
 async def _ids(find: Find, customer_id: UUID, uow: Uow, after: UUID) -> list[UUID]:

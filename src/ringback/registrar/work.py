@@ -14,8 +14,10 @@ from ringback.kit.stale import Keys
 from ringback.kit.uow import UnitOfWork, Work, utc_now
 from ringback.registrar.billing import Billing
 from ringback.registrar.contacts.model import Contact
+from ringback.registrar.extensions import wire as extensions
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.metrics import Metrics
+from ringback.registrar.trunks import wire as trunks
 from ringback.registrar.trunks.model import Trunk
 from ringback.settings import Settings
 from ringback.sip.asterisk import Asterisk
@@ -66,13 +68,18 @@ class Uow(UnitOfWork):
         self._stale: dict[str, None] = {}
         self._began = time.monotonic()
 
-    def changed(self, *objects: Extension | Trunk) -> None:
-        """Let nobody remember these objects as they were; each change of one is told here, as it was and as it is."""
-        for one in objects:
-            if isinstance(one, Extension):
-                self._forget(go.of_extension(one.id, one.customer_id, one.number, one.endpoint_id))
-            else:
-                self._forget(go.of_trunk(one.id, one.domain_name))
+    def extension_changed(self, before: Extension | None, after: Extension | None) -> None:
+        """Let nobody remember an extension as it was, and note the change; before it was made, or after it has ended,
+        there is `None`."""
+        for one in filter(None, (before, after)):
+            self._forget(go.of_extension(one.id, one.customer_id, one.number, one.endpoint_id))
+        self.audited("extension", before and extensions.audited(before), after and extensions.audited(after))
+
+    def trunk_changed(self, before: Trunk | None, after: Trunk | None) -> None:
+        """The same of a trunk."""
+        for one in filter(None, (before, after)):
+            self._forget(go.of_trunk(one.id, one.domain_name))
+        self.audited("trunk", before and trunks.audited(before), after and trunks.audited(after))
 
     def endpoint_changed(self, id: str) -> None:
         """The same for what Asterisk's tables say of an endpoint, its contacts included."""

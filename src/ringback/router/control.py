@@ -1,7 +1,6 @@
 """How `router-control` reaches a registry: over REST by default, or by the same routes on the database itself."""
 
 import asyncio
-import getpass
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -37,7 +36,6 @@ ROOT: Final = "/v1.0/router"
 RELOAD: Final = f"{ROOT}/registry:reload"
 EXIT_CODES: Final = {"UNAUTHENTICATED": 5, "PERMISSION_DENIED": 5, "UNAVAILABLE": 6, "DEADLINE_EXCEEDED": 6}
 """Those of `router-control` beside the ones that every command has (router 6.1)."""
-LONGEST_NAME: Final = 200
 MORE: Final = 30.0
 """Seconds that an answer may take longer than the work behind it may."""
 PANEL: Final = "Which registry"
@@ -149,7 +147,7 @@ async def _answer(ringback: Ringback, asked: Asked) -> dict[str, Any]:
     body = faults.of(lambda: asking.read_body(about.get("body"), asked.body or b""))
     if faults.found:
         raise ValidationFailed(*faults.found)
-    who = Caller(None, f"cli:{user()}", frozenset({OPERATOR}), source="cli")
+    who = Caller(None, f"cli:{terminal.user()}", frozenset({OPERATOR}), source="cli")
     work = ringback.router.work
     do = work.read if asked.method == "GET" or about.get("reads") else work.write
 
@@ -165,15 +163,6 @@ def _route(asked: Asked) -> Found[Route]:
     found = ROUTER_REST.find(asked.method, asked.path)
     assert isinstance(found, Found), asked
     return found
-
-
-def user(name_of: Callable[[], str] = getpass.getuser) -> str:
-    """Who types; the number of somebody who has no name, as in containers."""
-    try:
-        name = name_of()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return name.encode(errors="replace").decode()[:LONGEST_NAME]
 
 
 def with_way(command: Callable[..., None]) -> Callable[..., None]:

@@ -5,17 +5,15 @@ from datetime import datetime
 
 from ringback.kit.db import Database, Session
 from ringback.kit.uow import UnitOfWork, Work, utc_now
-from ringback.router.audit.model import SYSTEM, Actor
 from ringback.router.extensions.registry import Registry
 
 
 class Uow(UnitOfWork):
-    """`by` is set by the door that a request came through."""
+    """`written` is the revision of the registry that this transaction makes, if it does."""
 
     def __init__(self, session: Session, now: datetime, registry: Registry) -> None:
         super().__init__(session, now)
         self.registry = registry
-        self.by: Actor = SYSTEM
         self.written: int | None = None
 
     @property

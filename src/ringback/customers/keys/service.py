@@ -19,7 +19,7 @@ from ringback.customers.keys.model import (
     new_token,
     token_hash,
 )
-from ringback.customers.keys.wire import NewKey
+from ringback.customers.keys.wire import NewKey, shown
 from ringback.customers.rights import OF_CUSTOMERS, PLATFORM
 from ringback.kit.columns import NIL
 from ringback.kit.db import Duplicate
@@ -27,6 +27,7 @@ from ringback.kit.errors import PermissionDenied, ValidationFailed
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 
+KIND: Final = "accesskey"
 BOOTSTRAP: Final = UUID("4b1f0a52-5d0e-4c38-8c36-0c6a3d1f7e01")
 """The id of the key that is made where there is none: of two who make it at the same time one succeeds."""
 
@@ -83,6 +84,7 @@ async def _keep(
         scopes=None if limits.scopes is None else tuple(sorted(limits.scopes)), source_cidrs=limits.source_cidrs,
     )  # fmt: skip
     await store.add(uow.session, key)
+    uow.audited(KIND, None, shown(key, uow.now))
     return key
 
 
@@ -116,7 +118,9 @@ async def revoke_owned(uow: UnitOfWork, id: UUID, *, of: UUID | None) -> AccessK
 async def _end(uow: UnitOfWork, key: AccessKey) -> AccessKey:
     if key.tm_revoke is None:
         await store.revoke(uow.session, key.id, uow.now)
-    return await store.by_id(uow.session, key.id) or key
+    ended = await store.by_id(uow.session, key.id) or key
+    uow.audited(KIND, shown(key, uow.now), shown(ended, uow.now), "revoked")
+    return ended
 
 
 page = store.page

@@ -43,11 +43,11 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
     )
     _require_short(extension)
     await store.add(uow.session, extension)
-    uow.changed(extension)
     await _tell_sip(uow, extension)
     await contacts.lose(uow, extension)
     if asked.direct:
         extension = replace(extension, direct=await directs.enable(uow, customer_id, extension.id))
+    uow.extension_changed(None, extension)
     uow.emit(events.created(extension, uow.settings.sip_domain))
     if extension.direct:
         uow.emit(direct_events.created(extension.direct, uow.settings.sip_domain))
@@ -75,7 +75,7 @@ async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None)
         return Provisioned(before)
     after = replace(after, tm_update=uow.now)
     await store.change(uow.session, after)
-    uow.changed(after)
+    uow.extension_changed(before, after)
     rotated = after.kept != before.kept
     if rotated:
         await _tell_sip(uow, after)
@@ -86,13 +86,13 @@ async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None)
 
 async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     """End a phone: its number is free again, its password and its address work no more."""
-    extension = await _locked(uow, id, of)
-    await contacts.forget(uow, extension, Cause.EXTENSION_DELETED)
+    before = await _locked(uow, id, of)
+    await contacts.forget(uow, before, Cause.EXTENSION_DELETED)
     if ended := await directs.disable(uow, id):
         uow.emit(direct_events.deleted(ended, uow.settings.sip_domain))
-    extension = replace(extension, tm_update=uow.now, tm_delete=uow.now, direct=None)
+    extension = replace(before, tm_update=uow.now, tm_delete=uow.now, direct=None)
     await store.end(uow.session, extension)
-    uow.changed(extension)
+    uow.extension_changed(before, None)
     await uow.sip.drop(extension.endpoint_id)
     await edge.drop(uow.session, id)
     uow.emit(events.deleted(extension, uow.settings.sip_domain))
@@ -113,7 +113,7 @@ async def move(uow: Uow, before: Extension, realm: Realm, *, reissue: bool) -> P
     after = replace(before, label=realm.label, realm=realm.name, kept=kept, tm_update=uow.now)
     _require_short(after)
     await store.change(uow.session, after)
-    uow.changed(before, after)
+    uow.extension_changed(before, after)
     await uow.sip.rename(before.endpoint_id, after.endpoint)
     await edge.put(uow.session, after.credential, uow.now)
     uow.emit(events.updated(after, uow.settings.sip_domain))
@@ -126,7 +126,7 @@ async def keep_digests(uow: Uow, limit: int) -> int:
     for extension in some:
         changed = replace(extension, kept=extension.kept.digested(extension.username, extension.realm))
         await store.change(uow.session, changed)
-        uow.changed(changed)
+        uow.extension_changed(extension, changed)
         if changed.tm_delete is None:
             await _tell_sip(uow, changed)
     return len(some)

@@ -146,6 +146,11 @@ def public(of: Provisioned, domain: str) -> RegistrarManagerExtension:
     )
 
 
+def audited(extension: Extension) -> dict[str, Any]:
+    """The same for the audit log, which hides the password and tells that it is another one."""
+    return {**_common(extension), "password": extension.kept}
+
+
 def _common(extension: Extension) -> dict[str, Any]:
     names = (
         "id",

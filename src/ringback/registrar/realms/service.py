@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ringback.kit.errors import ValidationFailed
 from ringback.registrar.billing import Kind
-from ringback.registrar.realms import store
+from ringback.registrar.realms import store, wire
 from ringback.registrar.realms.model import (
     LABEL_RULE,
     Customer,
@@ -24,6 +24,9 @@ from ringback.registrar.work import Uow
 from ringback.sip import names
 
 LABEL_TRIES: Final = 8
+REALM: Final = "customer_domain"
+CUSTOMER: Final = "customer_state"
+"""What the audit log calls realms, and what the registrar knows of a customer."""
 
 
 async def require_active(uow: Uow, customer_id: UUID) -> Customer:
@@ -63,7 +66,7 @@ async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm
     if short and not await store.has_extensions(uow.session, customer_id):
         return await _short(uow, customer_id)
     realm = _realm(uow, customer_id, str(customer_id) if label is None else label)
-    if not await store.add_if_new(uow.session, realm):
+    if not await _add_if_new(uow, realm):
         raise LabelTaken(domain_label="is taken")
     return realm
 
@@ -97,12 +100,14 @@ async def set_label(uow: Uow, customer_id: UUID, label: str) -> tuple[Realm | No
         return before, await ensure(uow, customer_id, label)
     after = replace(_realm(uow, customer_id, label), tm_create=before.tm_create, tm_update=uow.now)
     await store.change(uow.session, after)
+    uow.audited(REALM, wire.shown(before), wire.shown(after))
     return before, after
 
 
 async def drop(uow: Uow, customer_id: UUID) -> None:
     """Give the realm back, after the last extension in it."""
-    await store.drop(uow.session, customer_id)
+    if await store.drop(uow.session, customer_id):
+        uow.audited(REALM, {"customer_id": customer_id}, None)
 
 
 async def customer(uow: Uow, customer_id: UUID) -> Customer:
@@ -130,6 +135,7 @@ async def set_status(uow: Uow, customer_id: UUID, status: Status, heard: datetim
         return before
     after = replace(before, status=status, tm_status=uow.now)
     await store.set_customer(uow.session, after, uow.now)
+    uow.audited(CUSTOMER, before, after)
     return after
 
 
@@ -142,6 +148,7 @@ async def set_limits(uow: Uow, customer_id: UUID, *, extension: int | None, trun
         limit_trunk=before.limit_trunk if trunk is None else trunk,
     )
     await store.set_customer(uow.session, after, uow.now)
+    uow.audited(CUSTOMER, before, after)
     return after
 
 
@@ -165,12 +172,19 @@ def _realm(uow: Uow, customer_id: UUID, label: str) -> Realm:
     return Realm(customer_id, label, names.realm_of(label, uow.settings.domain_name_extension), uow.now)
 
 
+async def _add_if_new(uow: Uow, realm: Realm) -> bool:
+    done = await store.add_if_new(uow.session, realm)
+    if done:
+        uow.audited(REALM, None, wire.shown(realm))
+    return done
+
+
 async def _short(uow: Uow, customer_id: UUID) -> Realm:
     for _ in range(LABEL_TRIES):
         label = uow.memory.new_label()
         if not names.is_label(label, customer_id):  # a reserved word
             continue
         realm = _realm(uow, customer_id, label)
-        if await store.add_if_new(uow.session, realm):
+        if await _add_if_new(uow, realm):
             return realm
     raise LabelTaken

@@ -93,8 +93,9 @@ async def has_extensions(session: Session, customer_id: UUID) -> bool:
     return await session.one(ONE_EXTENSION, of_customer=customer_id) is not None
 
 
-async def drop(session: Session, customer_id: UUID) -> None:
-    await session.run(DROP, of_customer=customer_id)
+async def drop(session: Session, customer_id: UUID) -> bool:
+    """Whether there was one."""
+    return await session.run(DROP, of_customer=customer_id) > 0
 
 
 async def customer(session: Session, customer_id: UUID) -> Customer:

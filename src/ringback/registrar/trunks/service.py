@@ -37,7 +37,7 @@ async def create(uow: Uow, customer_id: UUID, asked: NewTrunk) -> Provisioned:
     )
     trunk, secret = _with_secret(trunk, asked.password, uow.settings.secret_storage)
     await store.add(uow.session, trunk)
-    uow.changed(trunk)
+    uow.trunk_changed(None, trunk)
     await edge.put(uow.session, trunk.credential, uow.now)
     uow.emit(events.created(trunk))
     uow.after(uow.memory.metrics.trunk_create.inc)
@@ -55,7 +55,7 @@ async def change(uow: Uow, id: UUID, asked: ChangeTrunk, *, of: UUID | None) -> 
         return Provisioned(before)
     after = replace(after, tm_update=uow.now)
     await store.change(uow.session, after)
-    uow.changed(after)
+    uow.trunk_changed(before, after)
     if after.credential != before.credential:
         await edge.put(uow.session, after.credential, uow.now)
     uow.emit(events.updated(after))
@@ -64,9 +64,10 @@ async def change(uow: Uow, id: UUID, asked: ChangeTrunk, *, of: UUID | None) -> 
 
 async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     """End a trunk: its domain name is free again, nobody gets in by it any more."""
-    trunk = replace(await _locked(uow, id, of), tm_update=uow.now, tm_delete=uow.now)
+    before = await _locked(uow, id, of)
+    trunk = replace(before, tm_update=uow.now, tm_delete=uow.now)
     await store.end(uow.session, trunk)
-    uow.changed(trunk)
+    uow.trunk_changed(before, None)
     await edge.drop(uow.session, id)
     uow.emit(events.deleted(trunk))
     uow.after(uow.memory.metrics.trunk_delete.inc)
@@ -121,7 +122,7 @@ async def keep_digests(uow: Uow, limit: int) -> int:
         kept = trunk.kept.digested(trunk.username, trunk.realm) if trunk.username else Kept()
         changed = replace(trunk, kept=kept)
         await store.change(uow.session, changed)
-        uow.changed(changed)
+        uow.trunk_changed(trunk, changed)
         if changed.tm_delete is None:
             await edge.put(uow.session, changed.credential, uow.now)
     return len(some)

@@ -164,5 +164,10 @@ def public(of: Provisioned) -> RegistrarManagerTrunk:
     return RegistrarManagerTrunk(**_common(of.trunk), password=of.secret.reveal() if of.secret else "")
 
 
+def audited(trunk: Trunk) -> dict[str, Any]:
+    """The same for the audit log, which hides the password and tells that it is another one."""
+    return {**_common(trunk), "password": trunk.kept}
+
+
 def _common(trunk: Trunk) -> dict[str, Any]:
     return {name: getattr(trunk, name) for name in TrunkNews.__struct_fields__}

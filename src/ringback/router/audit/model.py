@@ -8,24 +8,14 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from ringback.kit.audit import Actor
 from ringback.router.canonical import text_of, time_of
 
 Entity = Literal["extension", "policy", "registry"]
-Source = Literal["rest", "cli", "system", "sql"]
 FIRST: Final = "0" * 64
 """The `prev_hash` of the first entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who changes something, by what door, and in which request."""
-
-    name: str
-    source: Source
-    request_id: str | None = None
-
-
-SYSTEM: Final = Actor("system", "system")
 BY_HAND: Final = Actor("external:sql", "sql")
 """Whoever changed rows behind our back."""
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ringback.kit.audit import Actor
 from ringback.kit.db import Row
 from ringback.router import store as heads
 from ringback.router.audit import store
-from ringback.router.audit.model import FIRST, Actor, Entity, Entry, Mark, Verdict
+from ringback.router.audit.model import FIRST, Entity, Entry, Mark, Verdict
 from ringback.router.canonical import text_of
 from ringback.router.secrets import redacted
 from ringback.router.store import Head

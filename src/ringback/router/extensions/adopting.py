@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
+from ringback.kit.audit import Actor
 from ringback.kit.db import Row
 from ringback.kit.errors import ValidationFailed
 from ringback.router import store as heads
-from ringback.router.audit.model import BY_HAND, Actor
+from ringback.router.audit.model import BY_HAND
 from ringback.router.extensions import rules, store
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.writing import Change, Standing, begin, write

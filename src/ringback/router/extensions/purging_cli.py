@@ -11,9 +11,9 @@ import typer
 from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.app import Ringback
+from ringback.kit.audit import Actor
 from ringback.kit.errors import Fault, ValidationFailed
-from ringback.router.audit.model import Actor
-from ringback.router.control import load, user
+from ringback.router.control import load
 from ringback.router.extensions.adopting import BATCH
 from ringback.router.extensions.loading import LOADING
 from ringback.router.extensions.purging import LEAST, purge, purgeable
@@ -74,7 +74,7 @@ async def _purged(ringback: Ringback, ids: list[str], before: datetime) -> list[
     """Some at a time, so that others may write in between; a purge that was stopped is gone on with by the next."""
 
     async def some(uow: Uow, ids: list[str]) -> list[str]:
-        uow.by = Actor(f"cli:{user()}", "cli")
+        uow.by = Actor(f"cli:{terminal.user()}", "cli")
         return [one.id for one in await purge(uow, ids, before)]
 
     gone: list[str] = []

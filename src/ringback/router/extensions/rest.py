@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from ringback.api.call import Answer, Call, Route, Verb
+from ringback.kit.audit import Actor
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.pages import LARGEST, PageSize
 from ringback.kit.reading import Asked
 from ringback.kit.routing import Routes
-from ringback.router.audit.model import Actor
 from ringback.router.extensions import listing, service, wire
 from ringback.router.extensions.health import Health, health, health_of, healths
 from ringback.router.extensions.model import ExtensionNotFound, RouterExtension, Type, tag_of
