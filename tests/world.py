@@ -49,6 +49,8 @@ CODES = {
 }
 """The closed set of statuses that the registrar itself may answer over RPC, and the code of each."""
 
+UNLIMITED: Final = {"rest_rate_limit": 1_000_000, "rest_rate_burst": 1_000_000, "rest_failure_limit": 0}
+"""Budgets of REST that no test spends: the clock stands still unless it is turned."""
 PATIENCE: Final = 20.0
 """Seconds for one answer of a Redis, which a loaded machine may take."""
 
@@ -121,7 +123,7 @@ class World:
         self._reached: Serve | None = None
         self._refused = ""
         self._reaching = asyncio.Lock()
-        settings = ground.settings(home) | settings
+        settings = UNLIMITED | ground.settings(home) | settings
         self.settings = loaded(tuple(settings.items())).model_copy(update={"ringback_home": home})
         self.started: list[Ringback] = []
         self.ringback = self.start()

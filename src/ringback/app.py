@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ringback.api.call import Route
 from ringback.api.gateway import Gateway
+from ringback.api.limits import Limits
 from ringback.api.site import Site
 from ringback.customers.keys import rest as keys_rest
 from ringback.customers.keys.uses import Uses
@@ -24,7 +25,7 @@ from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Send, Service
 from ringback.kit.stale import Eraser
 from ringback.kit.uow import Work, utc_now
-from ringback.memory import memory_of
+from ringback.memory import memory_of, rate_of
 from ringback.registrar.billing import BILLING, TIMEOUT, Billing
 from ringback.registrar.contacts import rest as contacts_rest
 from ringback.registrar.contacts import rpc as contacts_rpc
@@ -149,7 +150,7 @@ def assemble(
         billing=billing,
         work=work,
         rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
-        gateway=_gateway(settings, site, work, router, uses),
+        gateway=_gateway(settings, site, memory, work, router, uses),
         metrics=Gateway(Routes(), {}, site.metrics_pages(), router.node.kept_key),
         relay=Relay(work, list(_ways(settings, memory.metrics, bus, exchange, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
@@ -161,10 +162,18 @@ def assemble(
     )
 
 
-def _gateway(settings: Settings, site: Site, work: Work[Uow], router: Router, uses: Uses) -> Gateway:
+def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], router: Router, uses: Uses) -> Gateway:
     works: dict[str, Work[Any]] = {PUBLISHER: work, ROUTER: router.work}
     proxies = networks_in(settings.trusted_proxies)
-    return Gateway(site.routes, works, site.public_pages(), router.node.kept_key, proxies=proxies, used=uses.note)
+    return Gateway(
+        site.routes,
+        works,
+        site.public_pages(),
+        router.node.kept_key,
+        proxies=proxies,
+        used=uses.note,
+        limits=Limits(rate_of(settings), memory.requests, memory.refusals),
+    )
 
 
 def _tables(settings: Settings) -> Iterator[Routes[Route]]:

@@ -18,6 +18,7 @@ from ringback.app import assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
 from ringback.customers.keys import cli as keys
+from ringback.daemons import DaemonSettings, RouterDaemonSettings
 from ringback.databases import opened
 from ringback.demo.show import show
 from ringback.kamailio_config import kamailio_config
@@ -38,7 +39,7 @@ from ringback.router.control import Commands
 from ringback.router.extensions import cli as router_extensions
 from ringback.router.extensions.purging_cli import purge_registry
 from ringback.router.nodes import cli as registry
-from ringback.settings import DaemonSettings, RouterDaemonSettings, Settings
+from ringback.settings import Settings
 from ringback.terminal import new_app, with_settings
 from ringback.transports import local
 

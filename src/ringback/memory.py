@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
-from ringback.kit.budget import Allowance, LocalBudget
+from ringback.kit.budget import Allowance, Budget, LocalBudget
 from ringback.kit.cache import Cache, LocalCache, NoCache
 from ringback.kit.db import Database
 from ringback.kit.errors import CannotStart
 from ringback.kit.pair import Pair
+from ringback.kit.rate import Buckets, LocalBuckets, Rate
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.registrar.metrics import Metrics
 from ringback.registrar.work import Memory, Seen
@@ -34,15 +35,25 @@ def memory_of(
     """The memory of one process over a database; the other arguments are those of `app.assemble`."""
     metrics = Metrics(CollectorRegistry())
     store = _store(settings, metrics)
-    allowance = Allowance(settings.direct_miss_limit)
-    alone = LocalBudget(allowance, clock=ticks)
     turned = None if ticks is time.monotonic else ticks  # of a test; that of a process means nothing to others
+
+    def budget(name: str, limit: int) -> Budget:
+        allowance = Allowance(limit)
+        alone = LocalBudget(allowance, clock=ticks)
+        return store.budget(name, allowance, alone, turned) if store else alone
+
+    def buckets(rate: Rate) -> Buckets:
+        alone = LocalBuckets(rate, clock=ticks)
+        return store.buckets("requests", rate, alone, turned) if store else alone
+
     return Memory(
         metrics=metrics,
         contacts=_contacts(database, store, ticks),
         revision=database.revision if isinstance(database, SqliteDatabase) else lambda: 0,
-        misses=store.budget("misses", allowance, alone, turned) if store else alone,
+        misses=budget("misses", settings.direct_miss_limit),
         publisher_misses=LocalBudget(PUBLISHER_MISSES, clock=ticks),
+        requests=buckets(rate_of(settings)) if settings.rest_rate_limit else None,
+        refusals=budget("refusals", settings.rest_failure_limit) if settings.rest_failure_limit else None,
         keys=store.keys if store else None,
         new_hash=hashes,
         new_label=labels,
@@ -50,6 +61,11 @@ def memory_of(
         close=store.close if store else _nothing,
         shared=store.redis.state if store else None,
     )
+
+
+def rate_of(settings: Settings) -> Rate:
+    """How often one access key may ask over REST, where there is a limit."""
+    return Rate(settings.rest_rate_limit or 1, settings.rest_rate_burst)
 
 
 def _store(settings: Settings, metrics: Metrics) -> "RedisStore | None":

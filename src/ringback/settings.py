@@ -96,6 +96,15 @@ class Settings(BaseSettings):
         2.0, description="seconds that a database server may take to let us in, or to give us a lock"
     )
     rest_listen_address: AddressOrNone = Field("127.0.0.1:8080", description="where REST listens; empty: nowhere")
+    rest_rate_limit: Count = Field(
+        200, description="requests a second that one access key may send to REST; 0: any number"
+    )
+    rest_rate_burst: Annotated[int, Field(ge=1)] = Field(
+        400, description="requests that one access key may send at once; at most a minute of rest_rate_limit"
+    )
+    rest_failure_limit: Count = Field(
+        60, description="refused credentials a minute that one address may send to REST; 0: any number"
+    )
     ssl_cert_base64: SecretStr | None = Field(None, description="certificate chain of REST, PEM in base64; none: HTTP")
     ssl_privkey_base64: SecretStr | None = Field(None, description="private key of REST, PEM in base64")
     jwt_key: SecretStr | None = Field(None, description="HMAC key of VoIPbin's agent tokens; none: they are refused")
@@ -181,6 +190,8 @@ class Settings(BaseSettings):
             "postgresql"
         ):
             raise ValueError("database_listen_url: only PostgreSQL can be listened to: postgresql://…")
+        if self.rest_rate_limit and self.rest_rate_burst > 60 * self.rest_rate_limit:
+            raise ValueError("rest_rate_burst: must not be more than a minute of rest_rate_limit")
         if bool(self.nats_user) != bool(self.nats_password.get_secret_value()):
             raise ValueError("nats_user and nats_password: set both or neither")
         if self.nats_user and self.nats_credentials_file:
@@ -245,23 +256,6 @@ class Settings(BaseSettings):
         return (init_settings, env_settings)
 
 
-class DaemonSettings(Settings):
-    """The settings of a service that runs alone on servers: nothing of them is guessed."""
-
-    services: Services = Field(
-        "registrar-manager,api-manager", description="what this process runs: some of registrar-manager, api-manager"
-    )
-    database_dsn_bin: Dsn = Field(description="our own database, a Go DSN or a URL")
-    database_dsn_asterisk: Dsn = Field(description="Asterisk's database, a Go DSN or a URL")
-    rabbitmq_address: Amqp = Field(
-        description="the broker that carries requests and events, amqp://user:password@host:port/vhost"
-    )
-    domain_name_extension: BaseDomain = Field(description="realms of extensions end in it")
-    domain_name_trunk: BaseDomain = Field(description="realms of trunks end in it")
-    rest_listen_address: AddressOrNone = Field("", description="where REST listens; empty: nowhere")
-    prometheus_listen_address: Address = Field(":2112", description="where metrics and health listen")
-
-
 class RouterSettings(Settings):
     """The settings of what works on our own database and has nothing to do with Asterisk's."""
 
@@ -270,23 +264,6 @@ class RouterSettings(Settings):
     @property
     def has_registrar(self) -> bool:
         return False
-
-
-class RouterDaemonSettings(RouterSettings):
-    """The settings of a router that runs alone on servers: nothing of them is guessed."""
-
-    services: Services = Field(
-        "router-manager,api-manager", description="what this process runs: router-manager, with or without api-manager"
-    )
-    database_dsn_bin: Dsn = Field(description="our own database, a Go DSN or a URL")
-    prometheus_listen_address: Address = Field(":2112", description="where metrics and health listen")
-
-    @field_validator("services")
-    @classmethod
-    def _alone(cls, text: str) -> str:
-        if "router-manager" not in (names := names_in(text)) or not {"all", "registrar-manager"}.isdisjoint(names):
-            raise ValueError("must be router-manager, with or without api-manager")
-        return text
 
 
 def _one_sqlite_file(own: URL, asterisk: URL) -> Path:

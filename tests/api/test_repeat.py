@@ -83,7 +83,7 @@ def count(world: World, table: str) -> int:
 
 def headers(answer: httpx.Response) -> dict[str, str]:
     """Those that tell of the thing, not of the request."""
-    others = ("x-request-id", "idempotent-replay", "content-length")
+    others = ("x-request-id", "idempotent-replay", "content-length", "ratelimit")
     return {name: text for name, text in answer.headers.items() if name not in others}
 
 

@@ -20,6 +20,9 @@ platform operator's key names the customer with `?customer_id=`.
 **Changes.** `PUT` and `PATCH` do the same: fields that are absent or null stay as they are. Every object has an `ETag`
 for `If-Match` (412 when somebody was faster) and `If-None-Match`.
 
+**Limits.** Answers say in `RateLimit` how many requests your key may send at once now. 429 with `Retry-After` is one
+too many: nothing was done, and it may be sent again after so many seconds.
+
 **Again.** No answer came? Send the same `POST` or `PATCH` once more under the `Idempotency-Key` that you chose for it:
 for 24 hours it is done once, and answered as the first time (`Idempotent-Replay: true`, passwords as `""`). Another
 request under that key is 422. One that comes while the first is running waits for it, at most two seconds: then it is

@@ -15,6 +15,7 @@ from ringback.api import repeat
 from ringback.api import request as asked
 from ringback.api.call import Answer, Call, Caller, Route, Verb
 from ringback.api.caller import customer_of, who, who_by
+from ringback.api.limits import HEADERS, Limits, RateLimited
 from ringback.api.source import source_of
 from ringback.customers.keys.model import AccessKey
 from ringback.customers.rights import Right, require
@@ -62,6 +63,7 @@ class Gateway:
         *,
         proxies: Sequence[str] = (),
         used: Callable[[UUID], None] = lambda key: None,
+        limits: Limits | None = None,
     ) -> None:
         """`works` runs what is asked of each service; who asks is looked up by the registrar's.
 
@@ -74,6 +76,7 @@ class Gateway:
         self._kept_key = kept_key
         self._proxies = proxies
         self._used = used
+        self._limits = limits or Limits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -84,11 +87,13 @@ class Gateway:
         with structlog.contextvars.bound_contextvars(request_id=request_id, action=f"{request.method} notfound"):
             response = await self._guarded(request, request_id)
             response.headers["x-request-id"] = request_id
+            response.headers.update(scope.get(HEADERS, {}))
             response.headers.setdefault("cache-control", "no-store")
             response.headers["x-content-type-options"] = "nosniff"
             if request.method == "HEAD":
                 response.body = b""
-            say = log.debug if asked.path_of(scope) in self._site else log.info
+            is_usual = asked.path_of(scope) in self._site or "retry-after" in response.headers
+            say = log.debug if is_usual else log.info
             say("answered", status=response.status_code, ms=round((time.perf_counter() - started) * 1000, 1))
             await response(scope, receive, send)
 
@@ -124,14 +129,16 @@ class Gateway:
         by = Actor(caller.name, caller.source, request_id, caller.address or None, caller.identity or None)
         work = self._works[service].acting(by)
         do = work.read if method == "GET" or about.get("reads") else work.write
-        return _response(request, await do(run, patience=about.get("patience", PATIENCE)))
+        async with self._limits.place(caller):
+            return _response(request, await do(run, patience=about.get("patience", PATIENCE)))
 
     async def _who(self, request: Request, right: Right | None, service: str) -> Caller:
         """Who asks, and may; anybody where no right is needed."""
         address = source_of(request, self._proxies)
         if right is None:
             return Caller(None, "nobody", address=address)
-        caller = await self._holder(request.headers.getlist("authorization"), address, service)
+        credentials = request.headers.getlist("authorization")
+        caller = await self._limits.admit(request, address, lambda: self._holder(credentials, address, service))
         if caller.key_id:
             self._used(caller.key_id)
         require(caller.roles, right, caller.limits.scopes)
@@ -207,6 +214,8 @@ def refusal(failure: Failure, request_id: str) -> Response:
     headers = {"allow": ", ".join(failure.allowed)} if isinstance(failure, MethodNotAllowed) else {}
     if failure.tag:
         headers["etag"] = failure.tag
+    if isinstance(failure, RateLimited):
+        headers["retry-after"] = str(failure.seconds)
     if failure.code == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(msgspec.json.encode({"error": error}), failure.code, headers, asked.JSON)

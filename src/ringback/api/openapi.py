@@ -23,6 +23,7 @@ from ringback.registrar.trunks.wire import TrunkNews
 
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
+EVERYWHERE: Final = ("X-Request-Id", "RateLimit", "RateLimit-Policy")
 READ_ONLY: Final = ("id", "customer_id", "direct_hash", "direct_uri", "tm_create", "tm_update", "tm_delete")
 """Fields of an object that no request sets."""
 WEBHOOKS: Final[dict[str, type[msgspec.Struct]]] = {
@@ -168,7 +169,7 @@ def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
 def _success(route: Entry[Route]) -> dict[str, Any]:
     shape = route.about["answers"]
     headers = [
-        "X-Request-Id",
+        *EVERYWHERE,
         *(["ETag"] if is_object(shape) else []),
         *(["Location"] if "status" in route.about else []),
         *(["Idempotent-Replay"] if takes_key(route) else []),
@@ -181,7 +182,7 @@ def _success(route: Entry[Route]) -> dict[str, Any]:
 
 
 def _refusals(route: Entry[Route]) -> dict[str, Any]:
-    codes = {400, 401, 403, 503, *route.about.get("refuses", ())}
+    codes = {400, 401, 403, 429, 503, *route.about.get("refuses", ())}
     if "<" in route.pattern:
         codes |= {404}
     if _checks_state(route):
@@ -190,8 +191,6 @@ def _refusals(route: Entry[Route]) -> dict[str, Any]:
         codes |= {409, 413, 415}
     if takes_key(route):
         codes |= {422}
-    if "status" in route.about:
-        codes |= {429}
     found: dict[str, Any] = {
         str(code): {"$ref": f"#/components/responses/{_refusal_name(code)}"} for code in sorted(codes)
     }
@@ -205,9 +204,10 @@ def _refusal_name(code: int) -> str:
 
 
 def _refusal(code: int) -> dict[str, Any]:
+    headers = [*EVERYWHERE, *(["Retry-After"] if code == 429 else [])]
     return {
         "description": REFUSALS[code],
-        "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
         "content": {JSON: {"schema": _ref(Error)}},
     }
 

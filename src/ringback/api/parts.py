@@ -13,7 +13,7 @@ REFUSALS: Final = {
     404: "There is no such thing here.",
     409: "It exists already, the state of things does not allow this, or its first try is still running.",
     412: "The object is not what `If-Match` says.",
-    429: "The customer has as many as allowed.",
+    429: "Requests come too often: wait for `Retry-After`; without it, the customer has as many as allowed.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not sent as application/json.",
     422: "The `Idempotency-Key` stands for another request.",
@@ -47,6 +47,8 @@ class Error(msgspec.Struct, frozen=True):
 
 KEYS: Final = "An access key: `rb_` and 43 characters."
 REQUEST_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+RATE: Final = '^"key";r=[0-9]+;t=[0-9]+$'
+POLICY: Final = '^"key";q=[0-9]+;w=[0-9]+$'
 PARAMETERS: Final[dict[str, Any]] = {
     "customer_id": {
         "name": "customer_id",
@@ -74,6 +76,15 @@ HEADERS: Final[dict[str, Any]] = {
     },
     "ETag": {"description": "Names this state of the object.", "schema": {"type": "string"}},
     "Location": {"description": "Where the new object lives.", "schema": {"type": "string"}},
+    "RateLimit": {
+        "description": "`r`: requests that this key may send at once now; `t`: seconds until that is all of them.",
+        "schema": {"type": "string", "pattern": RATE},
+    },
+    "RateLimit-Policy": {
+        "description": "A key may send `q` requests at once, and as many in each `w` seconds.",
+        "schema": {"type": "string", "pattern": POLICY},
+    },
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
     "Idempotent-Replay": {
         "description": "`true`: this was done before, and is answered as it was then, without passwords.",
         "schema": {"type": "string", "enum": ["true"]},

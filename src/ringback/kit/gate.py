@@ -1,10 +1,12 @@
 """A few at a time: whoever comes when all places are taken waits for one, and not too many wait."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, Self
 
-from ringback.kit.errors import PeerUnavailable
+from ringback.kit.errors import Failure, PeerUnavailable
 
 MOST: Final = 1024
 
@@ -12,14 +14,21 @@ MOST: Final = 1024
 class Gate:
     """`async with gate:` takes one of `places` for as long as it lasts; those who wait get theirs in turn.
 
-    It is where requests wait for other services. `PeerUnavailable`, with nothing asked, where `most` are there already.
+    Where `most` are there already it is `full`: by itself `PeerUnavailable`, with nothing asked.
     """
 
-    def __init__(self, places: int, *, most: int = MOST) -> None:
+    def __init__(
+        self,
+        places: int,
+        *,
+        most: int = MOST,
+        full: Callable[[], Failure] = partial(PeerUnavailable, asked=False),  # noqa: B008
+    ) -> None:
         self.waiting = 0
         """How many are within, or want to be."""
         self._places = asyncio.Semaphore(places)
         self._most = most
+        self._full = full
         self._watcher: Callable[[int], None] | None = None
 
     def watch(self, watcher: Callable[[int], None] | None) -> None:
@@ -28,7 +37,7 @@ class Gate:
 
     async def __aenter__(self) -> Self:
         if self.waiting >= self._most:
-            raise PeerUnavailable(asked=False)
+            raise self._full()
         self._count(+1)
         try:
             await self._places.acquire()
@@ -45,3 +54,27 @@ class Gate:
         self.waiting += by
         if self._watcher:
             self._watcher(self.waiting)
+
+
+class Gates:
+    """A gate for each key, as long as somebody is there. Nobody is kept waiting by the many of another key.
+
+    Whoever has a place lets all others who can go on do so first, so that many who never wait do not come in a row.
+    """
+
+    def __init__(self, places: int, full: Callable[[], Failure]) -> None:
+        self._places = places
+        self._full = full
+        self._gates: dict[Hashable, Gate] = {}
+
+    @asynccontextmanager
+    async def place(self, key: Hashable) -> AsyncIterator[None]:
+        """One of the places of `key`."""
+        gate = self._gates.setdefault(key, Gate(self._places, full=self._full))
+        try:
+            async with gate:
+                await asyncio.sleep(0)
+                yield
+        finally:
+            if not gate.waiting:
+                self._gates.pop(key, None)

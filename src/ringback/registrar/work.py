@@ -10,6 +10,7 @@ from ringback.kit import stale
 from ringback.kit.budget import Budget
 from ringback.kit.cache import Cache
 from ringback.kit.db import Database, Session
+from ringback.kit.rate import Buckets
 from ringback.kit.stale import Keys
 from ringback.kit.uow import UnitOfWork, Work, utc_now
 from ringback.registrar.billing import Billing
@@ -36,9 +37,10 @@ class Seen:
 class Memory:
     """What is kept between requests, by one process or by all of them; all of it may be lost.
 
-    `revision` is another number after anybody's commit, where the database can say so. `keys` is what another service
-    remembers of our objects, if there is one; `require` is `CannotStart` where those refuse us with whom we share, and
-    `close` ends all talk with them. `shared` says how they are, where there are any.
+    `revision` is another number after anybody's commit, where the database can say so. `requests` and `refusals` are
+    what REST counts (`api/limits.py`). `keys` is what another service remembers of our objects, if there is one;
+    `require` is `CannotStart` where those refuse us with whom we share, and `close` ends all talk with them. `shared`
+    says how they are, where there are any.
     """
 
     metrics: Metrics
@@ -46,6 +48,8 @@ class Memory:
     revision: Callable[[], int]
     misses: Budget
     publisher_misses: Budget
+    requests: Buckets | None
+    refusals: Budget | None
     keys: Keys | None
     new_hash: Callable[[int], str]
     new_label: Callable[[], str]

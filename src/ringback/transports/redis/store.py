@@ -5,10 +5,12 @@ from typing import Final, TypeVar
 
 from ringback.kit.breaker import State
 from ringback.kit.budget import Allowance, Budget
+from ringback.kit.rate import Buckets, Rate
 from ringback.transports.redis.address import Address
 from ringback.transports.redis.budget import SharedBudget
 from ringback.transports.redis.cache import SharedCache
 from ringback.transports.redis.keys import OthersKeys
+from ringback.transports.redis.rate import SharedBuckets
 from ringback.transports.redis.server import Redis
 
 V = TypeVar("V")
@@ -32,6 +34,10 @@ class RedisStore:
     ) -> SharedBudget:
         """`alone` counts while Redis is away; `clock` (seconds) stands for that of Redis."""
         return SharedBudget(self.redis, f"{OURS}{name}:", allowance, alone, clock)
+
+    def buckets(self, name: str, rate: Rate, alone: Buckets, clock: Callable[[], float] | None = None) -> SharedBuckets:
+        """The same of rates."""
+        return SharedBuckets(self.redis, f"{OURS}{name}:", rate, alone, clock)
 
     async def close(self) -> None:
         await self.redis.close()

@@ -1,0 +1,106 @@
+"""What one caller gets of us: requests a second, refused keys a minute, and places beside those of other customers."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
+from typing import Final
+
+from starlette.requests import Request
+
+from ringback.api.call import Caller
+from ringback.kit.budget import Budget
+from ringback.kit.errors import PermissionDenied, ResourceExhausted, Unauthenticated
+from ringback.kit.gate import Gates
+from ringback.kit.rate import LARGEST, Buckets, Rate, Taken
+from ringback.registrar.directs.model import source_of
+
+HEADERS: Final = "ringback.limits"
+"""Where in a request's scope the headers stand that its answer gets."""
+PLACES: Final = 8
+"""Requests of one customer that are worked on at once."""
+PAUSE: Final = 60.0
+NONE: Final = Rate(1, 1)
+
+
+class RateLimited(ResourceExhausted):
+    """This comes too often: try again after the seconds in Retry-After."""
+
+    reason = "RATE_LIMITED"
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        super().__init__()
+        self.seconds = max(math.ceil(seconds), 1)
+
+
+class Limits:
+    """Counts before the database is asked: a credential that was let in before by its hash, any other by its address.
+
+    `requests` and `refusals` are `None` where there is no such limit.
+    """
+
+    def __init__(self, rate: Rate = NONE, requests: Buckets | None = None, refusals: Budget | None = None) -> None:
+        self._rate = rate
+        self._requests = requests
+        self._refusals = refusals
+        self._gates = Gates(PLACES, RateLimited)
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    async def admit(self, request: Request, address: str, who: Callable[[], Awaitable[Caller]]) -> Caller:
+        """Whom `who` finds, if they have not asked too much; `RateLimited` else, and nobody has been asked."""
+        credential = request.headers.get("authorization")
+        if not credential:
+            return await who()
+        hash = sha256(credential.encode()).hexdigest()
+        address = source_of(address)
+        if whose := self._known.get(hash):
+            self._known.move_to_end(hash)
+            await self._take(request, hash)
+        elif self._refusals and await self._refusals.is_shut(address):
+            raise RateLimited(PAUSE)
+        try:
+            async with self._gates.place(whose or address):
+                caller = await who()
+        except Unauthenticated:
+            self._known.pop(hash, None)
+            if self._refusals:
+                await self._refusals.spend(address)
+            raise
+        except PermissionDenied:
+            if whose is None:
+                await self._meet(request, hash, hash)
+            raise
+        if whose is None:
+            await self._meet(request, hash, _whose(caller))
+        return caller
+
+    def place(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """One of the places of their customer, while the request is worked on; of the platform each has places."""
+        return self._gates.place(_whose(caller))
+
+    async def _meet(self, request: Request, hash: str, whose: str) -> None:
+        self._known[hash] = whose
+        if len(self._known) > LARGEST:
+            self._known.popitem(last=False)
+        await self._take(request, hash)
+
+    async def _take(self, request: Request, hash: str) -> None:
+        if self._requests is None:
+            return
+        taken = await self._requests.take(hash)
+        request.scope[HEADERS] = self._headers(taken)
+        if not taken.is_within:
+            raise RateLimited(taken.wait)
+
+    def _headers(self, taken: Taken) -> dict[str, str]:
+        """`RateLimit` and `RateLimit-Policy`, as the IETF's draft 10 of them has it: `t` until all of `q` is back."""
+        until = math.ceil((self._rate.burst - taken.left) * self._rate.each / 1_000_000)
+        return {
+            "ratelimit-policy": f'"key";q={self._rate.burst};w={self._rate.window}',
+            "ratelimit": f'"key";r={taken.left};t={until}',
+        }
+
+
+def _whose(caller: Caller) -> str:
+    return str(caller.customer_id or caller.identity or caller.address)
