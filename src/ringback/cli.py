@@ -31,6 +31,7 @@ from ringback.registrar.directs import cli as directs
 from ringback.registrar.extensions import cli as extensions
 from ringback.registrar.heard import CUSTOMERS, HEARD
 from ringback.registrar.meta import require_recorded, require_same
+from ringback.registrar.plans import cli as plans
 from ringback.registrar.realms import cli as realms
 from ringback.registrar.trunks import cli as trunks
 from ringback.router.audit import cli as router_audit
@@ -74,6 +75,8 @@ app.add_typer(router, name="router-control")
 app.add_typer(schema.app, name="db")
 app.add_typer(keys.app, name="key")
 app.add_typer(sip, name="sip")
+for _command in (plans.plan, plans.apply, plans.undo):
+    app.command()(_command)
 sip.command()(asterisk_config)
 sip.command()(kamailio_config)
 

@@ -24,6 +24,7 @@ from ringback.kit.audit import Actor
 from ringback.kit.db import Refused
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
+from ringback.kit.uow import PATIENCE
 from ringback.knobs import knobs, load
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.registrar.meta import require_recorded, require_same
@@ -162,14 +163,19 @@ def _flag(field: str) -> str:
     return f"--{FLAGS.get(name, name)}{field.removeprefix(name)}" if field else ""
 
 
-def do(settings: Settings, verb: Callable[[Uow], Awaitable[T]], *, writes: bool = False) -> T:
+def do(
+    settings: Settings, verb: Callable[[Uow], Awaitable[T]], *, writes: bool = False, patience: float = PATIENCE
+) -> T:
     """Run one verb on the databases, with the same code as the server's; no server needs to run."""
 
     async def checked(uow: Uow) -> T:
         await (require_recorded(uow) if writes else require_same(uow))
         return await verb(uow)
 
-    return work(settings, lambda ringback: (ringback.work.write if writes else ringback.work.read)(checked), writes)
+    async def run(ringback: Ringback) -> T:
+        return await (ringback.work.write if writes else ringback.work.read)(checked, patience=patience)
+
+    return work(settings, run, writes)
 
 
 def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]], writes: bool = True) -> T:

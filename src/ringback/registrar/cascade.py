@@ -15,6 +15,7 @@ from ringback.kit.errors import DatabaseUnavailable, Failure, NotFound, Unavaila
 from ringback.kit.streams import chunked
 from ringback.kit.uow import Work
 from ringback.registrar.extensions import service as extensions
+from ringback.registrar.plans import service as plans
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.registrar.trunks import service as trunks
@@ -40,7 +41,7 @@ async def end(work: Work[Uow], customer_id: UUID, tell: Callable[[int], None] = 
     Each object goes in a transaction of its own with its events. One that fails does not keep the others; `Incomplete`
     says so at the end. `tell` hears how many are done.
     """
-    await work.write(partial(realms.set_status, customer_id=customer_id, status=Status.DELETED))
+    await work.write(partial(_begin, customer_id))
     done, complete = 0, True
     for find, delete in KINDS:
         async for id in chunked(work, partial(_ids, find, customer_id), _itself, NIL):
@@ -54,6 +55,12 @@ async def end(work: Work[Uow], customer_id: UUID, tell: Callable[[int], None] = 
     await _blank(work, customer_id)
     await work.write(partial(realms.drop, customer_id=customer_id))
     return done
+
+
+async def _begin(customer_id: UUID, uow: Uow) -> None:
+    """From now on there is nothing to take back either: what was applied is forgotten at once."""
+    await realms.set_status(uow, customer_id=customer_id, status=Status.DELETED)
+    await plans.forget(uow, customer_id)
 
 
 async def resume(work: Work[Uow]) -> None:

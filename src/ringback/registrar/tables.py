@@ -151,6 +151,19 @@ strays = Table(
     Column("tm_create", Time, nullable=False),
 )
 
+applies = Table(
+    "registrar_applies",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("changes", Json, nullable=False),
+    Column("tm_create", Time, nullable=False),
+    Column("tm_undo", Time),
+    Index("ux_registrar_applies_number", "customer_id", "number", unique=True),
+)
+
 meta = Table(
     "registrar_meta",
     metadata,

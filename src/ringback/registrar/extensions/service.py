@@ -100,9 +100,30 @@ async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     return Provisioned(extension)
 
 
-async def of_customer(uow: Uow, customer_id: UUID) -> list[Extension]:
-    """All live extensions of the customer, locked."""
-    return await store.of_customer(uow.session, customer_id)
+async def restore(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
+    """Take a deletion back: the same extension with the password that it had; its direct address is dead for ever.
+
+    Where the customer's realm is another one by now, the digests are worth nothing, so it gets a new password.
+    """
+    gone = _mine(await store.gone(uow.session, id), of)
+    await realms.require_room(uow, "extension", gone.customer_id, lambda: count(uow, gone.customer_id))
+    realm = await realms.ensure(uow, gone.customer_id)
+    secret = None if gone.realm == realm.name else Secret.generate()
+    kept = Kept.of(gone.username, realm.name, secret, uow.settings.secret_storage) if secret else gone.kept
+    extension = replace(gone, label=realm.label, realm=realm.name, kept=kept, tm_update=uow.now, tm_delete=None)
+    _require_short(extension)
+    await store.restore(uow.session, extension)
+    uow.extension_changed(None, extension)
+    await _tell_sip(uow, extension)
+    await contacts.lose(uow, extension)
+    uow.emit(events.created(extension, uow.settings.sip_domain))
+    uow.after(uow.memory.metrics.extension_create.inc)
+    return Provisioned(extension, secret)
+
+
+async def of_customer(uow: Uow, customer_id: UUID, *, lock: bool = True) -> list[Extension]:
+    """All live extensions of the customer, oldest first."""
+    return await store.of_customer(uow.session, customer_id, lock=lock)
 
 
 async def move(uow: Uow, before: Extension, realm: Realm, *, reissue: bool) -> Provisioned:

@@ -36,6 +36,9 @@ CHANGE = Statement(
     "tm_update",
 )
 END = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "tm_update", "tm_delete")
+RESTORE = Statement(
+    update(extensions).where(extensions.c.id == bindparam("extension_id")), *CHANGE.columns, "tm_delete"
+)
 IS_EXTENSION: Final = extensions.c.id == bindparam("extension_id")
 HAS_NUMBER: Final = and_(
     extensions.c.customer_id == bindparam("of_customer"),
@@ -44,6 +47,7 @@ HAS_NUMBER: Final = and_(
 IS_OF_CUSTOMER: Final = extensions.c.customer_id == bindparam("of_customer")
 IS_AT_ENDPOINT: Final = extensions.c.endpoint_id == bindparam("of_endpoint")
 LIVE = Statement(LIVING.where(IS_EXTENSION))
+GONE = Statement(select(extensions).where(extensions.c.tm_delete.is_not(None), IS_EXTENSION).with_for_update())
 BY_NUMBER = Statement(LIVING.where(HAS_NUMBER))
 AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))
 AT_ENDPOINTS = Statement(LIVING.where(among(extensions.c.endpoint_id, "endpoint", CHUNK)))
@@ -110,11 +114,22 @@ async def add(session: Session, extension: Extension) -> None:
     try:
         await session.run(ADD, **to_row(extension))
     except Duplicate as clash:
-        if clash.rule not in ("number", "username"):
-            raise
-        both = extension.username == extension.number
-        field = "extension" if both or clash.rule == "number" else "username"
-        raise NumberTaken(**{field: "is taken"}) from None
+        raise _taken(extension, clash) from None
+
+
+async def restore(session: Session, extension: Extension) -> None:
+    """The row of a deleted extension is that of a live one again."""
+    row = to_row(extension)
+    try:
+        await session.run(RESTORE, extension_id=extension.id, **{name: row[name] for name in RESTORE.columns})
+    except Duplicate as clash:
+        raise _taken(extension, clash) from None
+
+
+async def gone(session: Session, id: UUID) -> Extension | None:
+    """A deleted extension, locked."""
+    row = await session.one(GONE, extension_id=id)
+    return from_row({**row, "direct_id": None}) if row else None
 
 
 async def change(session: Session, extension: Extension) -> None:
@@ -151,9 +166,10 @@ async def at_endpoints(session: Session, endpoint_ids: list[str]) -> list[Extens
     return [from_row(row) for row in found]
 
 
-async def of_customer(session: Session, customer_id: UUID) -> list[Extension]:
-    """All live extensions of the customer, locked."""
-    await session.all(LOCK_CUSTOMER, of_customer=customer_id)
+async def of_customer(session: Session, customer_id: UUID, *, lock: bool = True) -> list[Extension]:
+    """All live extensions of the customer, oldest first."""
+    if lock:
+        await session.all(LOCK_CUSTOMER, of_customer=customer_id)
     return [from_row(row) for row in await session.all(OF_CUSTOMER, of_customer=customer_id)]
 
 
@@ -166,6 +182,14 @@ async def plain(session: Session, limit: int) -> list[Extension]:
 async def count_plain(session: Session) -> int:
     row = await session.one(COUNT_PLAIN)
     return int(row["count"]) if row else 0
+
+
+def _taken(extension: Extension, clash: Duplicate) -> Exception:
+    if clash.rule not in ("number", "username"):
+        return clash
+    both = extension.username == extension.number
+    field = "extension" if both or clash.rule == "number" else "username"
+    return NumberTaken(**{field: "is taken"})
 
 
 def _maybe(row: Row | None) -> Extension | None:

@@ -74,6 +74,24 @@ async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     return Provisioned(trunk)
 
 
+async def restore(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
+    """Take a deletion back: the same trunk with the password that it had."""
+    gone = _mine(await store.gone(uow.session, id), of)
+    await realms.require_room(uow, "trunk", gone.customer_id, lambda: count(uow, gone.customer_id))
+    trunk = replace(gone, tm_update=uow.now, tm_delete=None)
+    await store.restore(uow.session, trunk)
+    uow.trunk_changed(None, trunk)
+    await edge.put(uow.session, trunk.credential, uow.now)
+    uow.emit(events.created(trunk))
+    uow.after(uow.memory.metrics.trunk_create.inc)
+    return Provisioned(trunk)
+
+
+async def of_customer(uow: Uow, customer_id: UUID, *, lock: bool) -> list[Trunk]:
+    """All live trunks of the customer, oldest first."""
+    return await store.of_customer(uow.session, customer_id, lock=lock)
+
+
 async def get(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     """A live trunk; with `of`, only that customer's."""
     return Provisioned(_mine(await store.live(uow.session, id), of))
@@ -82,6 +100,11 @@ async def get(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
 async def get_by_domain(uow: Uow, name: str) -> Provisioned:
     """The live trunk of that domain name, in whatever letter case."""
     return Provisioned(_mine(await store.by_domain(uow.session, name), None))
+
+
+async def is_taken(uow: Uow, domain_name: str) -> bool:
+    """Whether there is a live trunk of that domain name, anybody's."""
+    return await store.by_domain(uow.session, domain_name) is not None
 
 
 async def count(uow: Uow, customer_id: UUID) -> int:

@@ -31,7 +31,12 @@ CHANGE = Statement(
     "tm_update",
 )
 END = Statement(update(trunks).where(IS_TRUNK), "tm_update", "tm_delete")
+RESTORE = Statement(update(trunks).where(IS_TRUNK), *CHANGE.columns, "tm_delete")
 LIVE = Statement(LIVING.where(IS_TRUNK))
+GONE = Statement(WHOLE.where(trunks.c.tm_delete.is_not(None), IS_TRUNK).with_for_update())
+OF_CUSTOMER = LIVING.where(trunks.c.customer_id == bindparam("of_customer")).order_by(trunks.c.tm_create, trunks.c.id)
+ALL = Statement(OF_CUSTOMER)
+LOCK_ALL = Statement(OF_CUSTOMER.with_for_update())
 LOCKED = Statement(LIVING.where(IS_TRUNK).with_for_update())
 BY_DOMAIN = Statement(LIVING.where(func.lower(trunks.c.domain_name) == func.lower(bindparam("name"))))
 PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")).with_for_update())
@@ -70,12 +75,32 @@ def from_row(row: Row) -> Trunk:
 
 
 async def add(session: Session, trunk: Trunk) -> None:
+    await _with_domain(session, ADD, to_row(trunk))
+
+
+async def restore(session: Session, trunk: Trunk) -> None:
+    """The row of a deleted trunk is that of a live one again."""
+    row = to_row(trunk)
+    await _with_domain(session, RESTORE, {"trunk_id": trunk.id, **{name: row[name] for name in RESTORE.columns}})
+
+
+async def _with_domain(session: Session, statement: Statement, values: dict[str, Any]) -> None:
     try:
-        await session.run(ADD, **to_row(trunk))
+        await session.run(statement, **values)
     except Duplicate as clash:
         if clash.rule != "domain":
             raise
         raise DomainTaken(domain_name="is taken") from None
+
+
+async def gone(session: Session, id: UUID) -> Trunk | None:
+    """A deleted trunk, locked."""
+    return _maybe(await session.one(GONE, trunk_id=id))
+
+
+async def of_customer(session: Session, customer_id: UUID, *, lock: bool) -> list[Trunk]:
+    """All live trunks of the customer, oldest first."""
+    return [from_row(row) for row in await session.all(LOCK_ALL if lock else ALL, of_customer=customer_id)]
 
 
 async def change(session: Session, trunk: Trunk) -> None:
