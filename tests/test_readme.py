@@ -76,7 +76,7 @@ def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, s
         env={**os.environ, "RINGBACK_HOME": server["home"]},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

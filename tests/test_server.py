@@ -20,7 +20,8 @@ import httpx
 import pytest
 
 from ringback import first_start, server
-from ringback.kit.errors import CannotStart
+from ringback.kit.errors import CannotStart, DatabaseUnavailable
+from ringback.kit.uow import Work
 from ringback.knobs import load
 from ringback.settings import Settings
 from ringback.transports import local
@@ -332,3 +333,14 @@ async def test_the_registry_is_served_from_the_start_and_follows_commands_and_sq
 
     assert [one["id"] for one in first][:2] == ["mask_sensitive_data", "normalize_text"]
     assert (changed.json()["revision"], proof["ok"], proof["checked"]) == (3, True, 8)
+
+
+async def test_a_database_that_goes_while_it_is_looked_at_ends_a_start_like_one_that_was_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(self: Any, verb: Any, **patience: float) -> None:
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(Work, "_run", gone)
+    with pytest.raises(CannotStart, match="database_dsn_bin: The database does not answer"):
+        await server.up(settings(tmp_path), lambda started: None)

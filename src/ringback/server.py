@@ -15,7 +15,7 @@ from ringback import first_start
 from ringback.api.listen import Http, certificate, listening, url_of
 from ringback.app import Ringback, assemble
 from ringback.databases import Opened, awaited, lock_of, make_schema, opened
-from ringback.kit.errors import CannotStart, DatabaseUnavailable
+from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.lock import only_one
 from ringback.kit.secret import Secret
 from ringback.registrar.events import PUBLISHER
@@ -62,12 +62,15 @@ async def _until_told(process: contextlib.AbstractAsyncContextManager[Any], tell
     stop = asyncio.Event()
     for signum in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    async with process as started:
-        tell(started)
-        await stop.wait()
-        log.info("stopping", action="stop")
-        for signum in SIGNALS:  # a second one ends it at once
-            asyncio.get_running_loop().remove_signal_handler(signum)
+    try:
+        async with process as started:
+            tell(started)
+            await stop.wait()
+            log.info("stopping", action="stop")
+            for signum in SIGNALS:  # a second one ends it at once
+                asyncio.get_running_loop().remove_signal_handler(signum)
+    except DatabaseUnavailable as away:  # it went away while it was looked at
+        raise DatabaseAway(f"database_dsn_bin: {away.sentence}") from None
 
 
 @contextlib.asynccontextmanager
