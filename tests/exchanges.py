@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 import msgspec
 
+from ringback.api.events import STREAM
 from ringback.app import REST, RPC
 from ringback.kit.events import Message
 from ringback.kit.pages import Cursor, cursor_of
@@ -210,6 +211,8 @@ class Recorder:
     def _answer(self, answer: httpx.Response) -> Part:
         lines = [f"{answer.status_code} {HTTPStatus(answer.status_code).phrase}"]
         lines += [f"{name}: {answer.headers[name]}" for name in SHOWN if name in answer.headers]
+        if answer.headers["content-type"].startswith(STREAM):
+            return self._part(b"", "\n".join([*lines, f"Content-Type: {STREAM}", "", answer.text.strip()]))
         return self._part(answer.content, "\n".join(lines))
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from ringback.api.events import STREAM
 from ringback.api.openapi import WEBHOOKS
 from ringback.api.parts import REFUSALS
 from ringback.app import REST, RPC
@@ -62,7 +63,9 @@ def test_every_block_of_the_page_is_json_or_http_with_json() -> None:
     assert wire.PAGE.read_text().count("```") == 2 * len(blocks) > 200
     for kind, text in blocks:
         head, _, body = text.rpartition("\n\n") if kind == "http" and "\n\n" in text else ("", "", text)
-        if kind == "json" or head:
+        if STREAM in text:
+            assert all(json.loads(line) for line in re.findall("^data: (.*)$", text, re.MULTILINE))
+        elif kind == "json" or head:
             json.loads(body)
 
 

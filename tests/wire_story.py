@@ -136,6 +136,13 @@ async def a_customer_makes_a_trunk(say: Recorder) -> None:
     await say.rest("DELETE", one)
 
 
+async def a_customer_listens(say: Recorder) -> None:
+    say.world.ringback.gateway.end_streams()  # or it would go on
+    (known,) = say.world.sql("SELECT max(id) - 2 AS id FROM registrar_outbox")
+    about = "What happened after an event that is known, and so on:"
+    await say.rest("GET", "/v1.0/events?types=trunk_updated,trunk_deleted", about=about, last_event_id=str(known["id"]))
+
+
 async def a_customer_is_refused(say: Recorder) -> None:
     wrong = {"extension": "1001", "password": "short", "colour": "green"}
     await say.rest("POST", "/v1.0/extensions", wrong, code=400)
@@ -211,6 +218,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     a_customer_makes_an_extension,
     a_peer_makes_a_trunk,
     a_customer_makes_a_trunk,
+    a_customer_listens,
     a_customer_is_refused,
     the_customer_is_frozen_and_recovers,
     the_operator_keeps_the_registry,

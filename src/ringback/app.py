@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+from ringback.api import events as events_rest
 from ringback.api.call import Route
 from ringback.api.gateway import Gateway
 from ringback.api.limits import Limits
@@ -82,7 +83,8 @@ ROUTER_REST: Final[Routes[Route]] = Routes(
     nodes_rest.routes,
 )
 ACCESS_REST: Final[Routes[Route]] = Routes(keys_rest.routes)
-REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, ROUTER_REST, ACCESS_REST)
+EVENTS_REST: Final[Routes[Route]] = Routes(events_rest.routes)
+REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, ROUTER_REST, ACCESS_REST, EVENTS_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ def _tables(settings: Settings) -> Iterator[Routes[Route]]:
     if settings.runs(ROUTER):
         yield ROUTER_REST
     yield ACCESS_REST
+    yield EVENTS_REST
 
 
 def _ways(

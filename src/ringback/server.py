@@ -117,6 +117,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         try:
             yield Started(url, url_of(ports.metrics), keys, first)
         finally:
+            ringback.gateway.end_streams()
             for _, http in servers:  # all of them drain at the same time
                 http.should_exit = True
             if broker:

@@ -49,6 +49,7 @@ def run(world: World) -> Iterator[events.EngineEvent]:
     """
     world.sql("DELETE FROM extensions")  # the initial ones: it would try to change those that it has deleted
     assert asyncio.run(world.ringback.router.loader.reload()).ok
+    world.ringback.gateway.end_streams()
     key = asyncio.run(world.key(None))
     config = SchemathesisConfig.from_dict({**SETTINGS, "parameters": {"customer_id": str(world.customer)}})
     schema = schemathesis.openapi.from_asgi("/openapi.json", world.ringback.gateway, config=config)

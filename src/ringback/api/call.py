@@ -91,11 +91,19 @@ class Call(Generic[U]):
 
 
 @dataclass(frozen=True, slots=True)
+class Listening:
+    """Which events are wanted as they happen: of one customer or (`None`) of all, of some types or (none) of all."""
+
+    customer_id: UUID | None
+    types: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back. `location` is where a new object lives, `tag` the state of one that has a revision of its own.
 
     `data` is JSON already where it was answered before; `added` are fields of it that are known after the commit only.
-    `refused` is told in its place, though what was done stays done.
+    `refused` is told in its place, though what was done stays done; `listening` are events that follow in its place.
     """
 
     data: msgspec.Struct | msgspec.Raw
@@ -105,6 +113,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     added: dict[str, Any] = field(default_factory=dict)
     refused: Failure | None = None
+    listening: Listening | None = None
 
     @property
     def entity_tag(self) -> str | None:

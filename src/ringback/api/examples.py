@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from ringback.api.access_examples import ACCESS_ANSWERS, ACCESS_EXAMPLES, ACCESS_PATH, CUSTOMER
+from ringback.api.events import EXAMPLE
 from ringback.api.router_examples import MADE, ROUTER_ANSWERS, ROUTER_EXAMPLES
 
 ABOUT: Final = """\
@@ -19,6 +20,8 @@ platform operator's key names the customer with `?customer_id=`.
 
 **Changes.** `PUT` and `PATCH` do the same: fields that are absent or null stay as they are. Every object has an `ETag`
 for `If-Match` (412 when somebody was faster) and `If-None-Match`.
+
+**Events** come as they happen over `/v1.0/events`, as server-sent events.
 
 **Limits.** Answers say in `RateLimit` how many requests your key may send at once now. 429 with `Retry-After` is one
 too many: nothing was done, and it may be sent again after so many seconds.
@@ -147,6 +150,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "TrunkPage": {"result": [TRUNK], "next_page_token": ""},
     "CustomerDomain": DOMAIN,
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
+    "EventStream": EXAMPLE,
     **ROUTER_ANSWERS,
     **ACCESS_ANSWERS,
 }

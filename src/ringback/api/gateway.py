@@ -8,14 +8,16 @@ from uuid import UUID
 import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ringback.api import repeat
 from ringback.api import request as asked
-from ringback.api.call import Answer, Call, Caller, Route, Verb
+from ringback.api.call import Answer, Call, Caller, Listening, Route, Verb
 from ringback.api.caller import customer_of, who, who_by
+from ringback.api.events import STREAM
 from ringback.api.limits import HEADERS, Limits, RateLimited
+from ringback.api.live import Live
 from ringback.api.source import source_of
 from ringback.customers.keys.model import AccessKey
 from ringback.customers.rights import Right, require
@@ -77,6 +79,7 @@ class Gateway:
         self._proxies = proxies
         self._used = used
         self._limits = limits or Limits()
+        self.live = Live(works[REGISTRAR]) if REGISTRAR in works else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -130,7 +133,27 @@ class Gateway:
         work = self._works[service].acting(by)
         do = work.read if method == "GET" or about.get("reads") else work.write
         async with self._limits.place(caller):
-            return _response(request, await do(run, patience=about.get("patience", PATIENCE)))
+            answer = await do(run, patience=about.get("patience", PATIENCE))
+        if answer.listening and self.live:
+            return await self._listen(request, self.live, answer.listening, caller, about["right"])
+        return _response(request, answer)
+
+    def end_streams(self) -> None:
+        """Let go of all who listen; whoever comes later is told what there is, and no more."""
+        if self.live:
+            self.live.close()
+
+    async def _listen(self, request: Request, live: Live, wanted: Listening, caller: Caller, right: Right) -> Response:
+        """A stream of what happens, for as long as whoever asked may know it."""
+        after = asked.last_event_of(request)
+        if request.method == "HEAD":
+            return Response(media_type=STREAM)
+
+        async def still() -> None:
+            known = await self._holder(request.headers.getlist("authorization"), caller.address, REGISTRAR)
+            require(known.roles, right, known.limits.scopes)
+
+        return StreamingResponse(await live.open(wanted, after, still), media_type=STREAM)
 
     async def _who(self, request: Request, right: Right | None, service: str) -> Caller:
         """Who asks, and may; anybody where no right is needed."""

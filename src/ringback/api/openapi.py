@@ -38,6 +38,7 @@ TAGS: Final = {
     "trunks": "Connections to carriers and PBXs, by digest or by address.",
     "customer_domain": "The domain that your phones live under.",
     "accesskeys": "Who may ask, for whom, and what.",
+    "events": "What happens, as it happens.",
     "router": "The registry of router extensions: processors that requests go through.",
 }
 
@@ -151,6 +152,8 @@ def _parameters(route: Entry[Route]) -> list[dict[str, Any]]:
         found.append({"name": name, "in": "query", **({"required": True} if name in required else {}), **_plain(field)})
     if route.method == "GET" and is_object(route.about["answers"]):
         found.append({"$ref": "#/components/parameters/if_none_match"})
+    if "media" in route.about:
+        found.append({"$ref": "#/components/parameters/last_event_id"})
     if takes_key(route):
         found.append({"$ref": "#/components/parameters/idempotency_key"})
     return found if route.about.get("whose") == "all" else [*found, {"$ref": "#/components/parameters/customer_id"}]
@@ -177,8 +180,15 @@ def _success(route: Entry[Route]) -> dict[str, Any]:
     return {
         "description": _words(shape.__doc__),
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {JSON: {"schema": _ref(shape), "example": ANSWERS[shape.__name__]}},
+        "content": _content(route),
     }
+
+
+def _content(route: Entry[Route]) -> dict[str, Any]:
+    shape = route.about["answers"]
+    if media := route.about.get("media"):
+        return {media: {"schema": {"type": "string"}, "example": ANSWERS[shape.__name__]}}
+    return {JSON: {"schema": _ref(shape), "example": ANSWERS[shape.__name__]}}
 
 
 def _refusals(route: Entry[Route]) -> dict[str, Any]:

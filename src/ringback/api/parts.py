@@ -62,6 +62,12 @@ PARAMETERS: Final[dict[str, Any]] = {
         "description": "The `ETag` of what you have: 304 if it is still so.",
         "schema": {"type": "string"},
     },
+    "last_event_id": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The last `id` that you have got: what came after it is told first.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    },
     "idempotency_key": {
         "name": HEADER,
         "in": "header",

@@ -17,6 +17,7 @@ JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 """The media type of RFC 7396, which some clients send with a PATCH."""
 NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+EVENT: Final = re.compile(r"[0-9]{1,18}")
 HINTS: Final = {"page": "use page_token", "limit": "use page_size"}
 
 
@@ -77,6 +78,14 @@ async def body_of(request: Request, largest: int = LARGEST_BODY) -> bytes:
     if raw and not _is_json(request):
         raise NotJson
     return raw
+
+
+def last_event_of(request: Request) -> int | None:
+    """The last event that a listener has got, if it says so."""
+    text = request.headers.get("last-event-id")
+    if text is not None and not EVENT.fullmatch(text):
+        raise ValidationFailed(**{"Last-Event-ID": "must be the id of an event, or 0"})
+    return None if text is None else int(text)
 
 
 def read_body(shape: Any, raw: bytes) -> Any:

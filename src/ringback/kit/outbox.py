@@ -113,6 +113,30 @@ class Reading:
         return [message_of(row) for row in (*late, *new)]
 
 
+async def settled(uow: "UnitOfWork", last: int) -> list[Message]:
+    """Up to 100 with an id above `last`, by id, as far as none between them can come any more."""
+    found: list[Message] = []
+    for row in await uow.session.all(SINCE, last=last):
+        if row["id"] > last + 1 and uow.now < row["tm_create"] + LATEST:
+            break
+        found.append(message_of(row))
+        last = row["id"]
+    return found
+
+
+async def settled_id(uow: "UnitOfWork") -> int:
+    """The id up to which none can come any more."""
+    last = max(await last_id(uow.session) - BATCH, 0)
+    found = await settled(uow, last)
+    return found[-1].id if found else last
+
+
+async def keeps_all_after(uow: "UnitOfWork", id: int) -> bool:
+    """Whether what came after that event is still there: it is there itself, and not yet old enough to go."""
+    rows = await uow.session.all(LATE, **spread("id", [id], BATCH))
+    return any(uow.now < row["tm_create"] + KEEP for row in rows)
+
+
 async def last_id(session: Session) -> int:
     row = await session.one(LAST)
     return int(row["id"]) if row else 0
