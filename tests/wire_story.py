@@ -203,6 +203,7 @@ async def a_customer_hands_out_keys(say: Recorder) -> None:
     await say.rest("GET", f"{root}?state=working&name=night%20watch")
     await say.rest("GET", one)
     await say.rest("DELETE", one)
+    await say.rest("GET", "/v1.0/audit?kind=accesskey&page_size=1")
 
 
 async def all_ends(say: Recorder) -> None:

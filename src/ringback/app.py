@@ -13,6 +13,7 @@ from ringback.api.call import Route
 from ringback.api.gateway import Gateway
 from ringback.api.limits import Limits
 from ringback.api.site import Site
+from ringback.customers.audit import rest as changes_rest
 from ringback.customers.keys import rest as keys_rest
 from ringback.customers.keys.uses import Uses
 from ringback.databases import Opened
@@ -82,7 +83,7 @@ ROUTER_REST: Final[Routes[Route]] = Routes(
     running_rest.routes,
     nodes_rest.routes,
 )
-ACCESS_REST: Final[Routes[Route]] = Routes(keys_rest.routes)
+ACCESS_REST: Final[Routes[Route]] = Routes(changes_rest.routes, keys_rest.routes)
 EVENTS_REST: Final[Routes[Route]] = Routes(events_rest.routes)
 REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, ROUTER_REST, ACCESS_REST, EVENTS_REST)
 

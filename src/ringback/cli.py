@@ -17,6 +17,7 @@ from ringback.answers import AsForm, Form
 from ringback.app import assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
+from ringback.customers.audit import cli as changes
 from ringback.customers.keys import cli as keys
 from ringback.daemons import DaemonSettings, RouterDaemonSettings
 from ringback.databases import opened
@@ -74,6 +75,7 @@ app.add_typer(registrar, name="registrar-control")
 app.add_typer(router, name="router-control")
 app.add_typer(schema.app, name="db")
 app.add_typer(keys.app, name="key")
+app.add_typer(changes.app, name="audit")
 app.add_typer(sip, name="sip")
 for _command in (plans.plan, plans.apply, plans.undo):
     app.command()(_command)

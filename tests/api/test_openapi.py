@@ -17,6 +17,8 @@ from tests.world import World
 COMMITTED: Final = Path(__file__).parents[2] / "docs/openapi.json"
 DOCUMENT: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(description(REST)))
 SCHEMAS: Final[dict[str, Any]] = DOCUMENT["components"]["schemas"]
+UNAUDITED: Final[tuple[str, ...]] = ()
+"""Operations that are no `GET` and change nothing; the registry has a log of its own."""
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -86,8 +88,8 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "disable_router_extension", "rollback_router_extension", "get_router_extension_health", "get_router_health",
         "list_router_extension_revisions", "get_router_extension_revision", "diff_router_extension",
         "list_router_extension_audit", "list_router_audit", "verify_router_audit", "reload_router",
-        "get_router_stats", "get_router_effective", "list_router_nodes", "create_accesskey", "list_accesskeys",
-        "get_accesskey", "delete_accesskey", "listen",
+        "get_router_stats", "get_router_effective", "list_router_nodes", "list_audit",
+        "create_accesskey", "list_accesskeys", "get_accesskey", "delete_accesskey", "listen",
     ]  # fmt: skip
     for method, path, operation in operations():
         assert operation["summary"]
@@ -164,12 +166,16 @@ async def test_every_example_works_as_described(
     }
 
     world.ringback.gateway.end_streams()
+    noted = len(world.sql("SELECT id FROM ringback_audit"))
     client, place = operator if is_router else http, path.format(**id)
     more = {"params": query, "headers": {"Idempotency-Key": "once"}, **({} if body is None else {"json": body})}
     answer = await client.request(method, place, **more)
 
     described = operation["responses"][str(answer.status_code)]
     assert answer.is_success, answer.text
+    changes = method != "GET" and not is_router and operation["operationId"] not in UNAUDITED
+    changes = changes and body != {"direct": True}  # it has one
+    assert (len(world.sql("SELECT id FROM ringback_audit")) > noted) == changes
     ((kind, content),) = described["content"].items()
     assert answer.headers["content-type"].partition(";")[0] == kind
     conforms(answer.json() if kind == "application/json" else answer.text, content["schema"])

@@ -35,8 +35,25 @@ ACCESSKEY: Final[dict[str, Any]] = {
     "tm_revoke": None,
     "tm_last_use": "2026-02-11T10:02:00.000000Z",
 }
+AUDIT_ENTRY: Final[dict[str, Any]] = {
+    "id": 41,
+    "tm": MADE,
+    "actor": "key:shop door",
+    "identity": f"key:{ACCESSKEY['id']}",
+    "source": "rest",
+    "address": "203.0.113.7",
+    "request_id": "req_EXAMPLEEXAMPLEEXAMPLEEXAMPL",
+    "action": "updated",
+    "kind": "extension",
+    "object_id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21",
+    "customer_id": CUSTOMER,
+    "changes": {"password": {"old": "[REDACTED]", "new": "[REDACTED]"}},
+    "before": {"extension": "1001", "name": "Front desk", "password": "[REDACTED]"},
+    "after": {"extension": "1001", "name": "Front desk", "password": "[REDACTED]"},
+}
 ACCESS_ANSWERS: Final[dict[str, Any]] = {
     "CustomerManagerAccesskey": ACCESSKEY,
+    "AuditPage": {"result": [AUDIT_ENTRY], "next_page_token": ""},
     "AccesskeyPage": {"result": [ACCESSKEY], "next_page_token": ""},
 }
 """Shape → an answer."""

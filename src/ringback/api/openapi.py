@@ -37,6 +37,7 @@ TAGS: Final = {
     "extensions": "Phones that can register, and where they are.",
     "trunks": "Connections to carriers and PBXs, by digest or by address.",
     "customer_domain": "The domain that your phones live under.",
+    "audit": "Who changed what, when and from where.",
     "accesskeys": "Who may ask, for whom, and what.",
     "events": "What happens, as it happens.",
     "router": "The registry of router extensions: processors that requests go through.",

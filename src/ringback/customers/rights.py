@@ -16,7 +16,7 @@ OF_CUSTOMERS: Final = frozenset({ADMIN, MANAGER, VIEWER, AUDITOR})
 
 Right = Literal[
     "read phones", "write phones", "read extensions", "write extensions", "run the registry", "read the audit",
-    "manage access", "run a pipeline", "know oneself",
+    "manage access", "run a pipeline", "know oneself", "read changes",
 ]  # fmt: skip
 READ: Final[Right] = "read phones"
 """And whatever else of the registrar's is a customer's."""
@@ -24,6 +24,8 @@ WRITE: Final[Right] = "write phones"
 MANAGE: Final[Right] = "manage access"
 """Make and end access keys and people."""
 PIPELINE: Final[Right] = "run a pipeline"
+CHANGES: Final[Right] = "read changes"
+"""The audit log of everything but the registry of router extensions."""
 ONESELF: Final[Right] = "know oneself"
 """Whoever is let in at all."""
 RIGHTS: Final[dict[Right, frozenset[str]]] = {
@@ -36,6 +38,7 @@ RIGHTS: Final[dict[Right, frozenset[str]]] = {
     "manage access": frozenset({ADMIN, OPERATOR}),
     "run a pipeline": frozenset({MANAGER, OPERATOR}),
     "know oneself": frozenset(),
+    "read changes": frozenset({ADMIN, OPERATOR, AUDITOR}),
 }
 
 

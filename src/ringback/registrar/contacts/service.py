@@ -70,6 +70,9 @@ async def forget(
         await store.drop(uow.session, contact.id)
         _tell(uow, events.unregistered(extension, contact, cause, uow.now))
         await uow.sip.drop_contact(contact.id, extension.endpoint_id)
+    if gone and cause is Cause.API:
+        whose = {"id": extension.id, "customer_id": extension.customer_id}
+        uow.audited("contacts", {**whose, "uris": [contact.plain_uri for contact in gone]}, None)
     if only is None:
         await uow.sip.purge(extension.endpoint_id)
     await _outdate(uow, extension)

@@ -44,32 +44,31 @@ def upgrade() -> None:
         op.execute(statement)
 
 
-def allowed(same: str) -> str:
-    """What an UPDATE may do: take out what an entry tells of a deleted customer, and nothing else."""
+def blanks(same: str) -> str:
+    """Whether an UPDATE takes out what an entry tells, and does nothing else."""
     return " AND ".join(
-        [
-            *(f"NEW.{name} {same} OLD.{name}" for name in KEPT),
-            *(f"NEW.{name} IS NULL" for name in BLANK),
-            "EXISTS (SELECT 1 FROM registrar_customers AS customer "
-            "WHERE customer.customer_id = OLD.customer_id AND customer.status = 'deleted')",
-        ]
+        [*(f"NEW.{name} {same} OLD.{name}" for name in KEPT), *(f"NEW.{name} IS NULL" for name in BLANK)]
     )
 
 
+GONE: Final = (
+    "EXISTS (SELECT 1 FROM registrar_customers AS customer "
+    "WHERE customer.customer_id = OLD.customer_id AND customer.status = 'deleted')"
+)
 APPEND_ONLY: Final = "ringback_audit is append-only"
 GUARDS: Final = {
     "sqlite": [
         f"CREATE TRIGGER IF NOT EXISTS ringback_audit_{name} BEFORE {action} ON ringback_audit "
         f"{when} BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"
         for name, action, when in (
-            ("update", "UPDATE", f"WHEN NOT ({allowed('IS')})"),
+            ("update", "UPDATE", f"WHEN NOT ({blanks('IS')} AND {GONE})"),
             ("delete", "DELETE", ""),
             ("insert", "INSERT", "WHEN EXISTS (SELECT 1 FROM ringback_audit WHERE id = NEW.id)"),
         )
     ],
     "mysql": [
         statement
-        for action, when in (("UPDATE", f"NOT ({allowed('<=>')})"), ("DELETE", "TRUE"))
+        for action, when in (("UPDATE", f"NOT ({blanks('<=>')} AND {GONE})"), ("DELETE", "TRUE"))
         for statement in (
             f"DROP TRIGGER IF EXISTS ringback_audit_{action.lower()}",
             f"CREATE TRIGGER ringback_audit_{action.lower()} BEFORE {action} ON ringback_audit FOR EACH ROW "
@@ -78,15 +77,15 @@ GUARDS: Final = {
     ],
     "postgresql": [
         f"""
-        CREATE OR REPLACE FUNCTION ringback_audit_refuse() RETURNS trigger
-        LANGUAGE plpgsql SET search_path FROM CURRENT AS
-        $$ BEGIN
-            IF TG_OP = 'UPDATE' THEN
-                IF {allowed("IS NOT DISTINCT FROM")} THEN RETURN NEW; END IF;
-            END IF;
-            RAISE EXCEPTION '{APPEND_ONLY}';
-        END $$
-        """,
+        CREATE OR REPLACE FUNCTION ringback_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ DECLARE gone boolean; BEGIN
+            IF TG_OP = 'UPDATE' THEN EXECUTE
+                'SELECT EXISTS (SELECT 1 FROM ' || quote_ident(TG_TABLE_SCHEMA) ||
+                '.registrar_customers WHERE customer_id = $1 AND status = ''deleted'')'
+                INTO gone USING OLD.customer_id; IF gone AND {blanks("IS NOT DISTINCT FROM")}
+                THEN RETURN NEW; END IF; END IF; RAISE EXCEPTION
+                '{APPEND_ONLY}'; END $$
+        """,  # noqa: S608
         """
         CREATE OR REPLACE TRIGGER ringback_audit_row BEFORE UPDATE OR DELETE ON ringback_audit
         FOR EACH ROW EXECUTE FUNCTION ringback_audit_refuse()
