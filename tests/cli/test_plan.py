@@ -111,6 +111,24 @@ def _uuid(text: str) -> str:
     return re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", text.lower())
 
 
+def test_undo_says_which_passwords_stay_and_which_addresses_are_others(
+    shell: Shell, office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.write_text(FILE.replace("    direct: true\n", "    direct: true\n    password: env:DESK\n"))
+    for password in ("Sample-Pass-0001", "Another-Pass-2"):
+        monkeypatch.setenv("DESK", password)
+        ran = of(shell, "apply", office, "--force")
+        assert (ran.code, "password of" in ran.out) == (0, False)
+
+    undone = of(shell, "undo", "--force")
+
+    assert (undone.code, undone.err) == (0, "the former password is known no more: extension 1001\n")
+    monkeypatch.delenv("DESK")
+    missing = of(shell, "apply", office, "--force")
+    assert (missing.code, missing.err) == (2, f"{office}:6: extensions[0].password is not there: env:DESK\n")
+    assert of(shell, "undo", "--apply", "1").code == 0
+
+
 def test_what_there_is_can_be_written_as_a_file_of_which_a_plan_is_empty(shell: Shell, office: Path) -> None:
     of(shell, "apply", office, "--force")
 

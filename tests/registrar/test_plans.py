@@ -1,5 +1,6 @@
 """Plans of a customer's extensions and trunks: what they say, that they do exactly that, and that it can be undone."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +18,9 @@ from ringback.registrar.plans.model import (
     StateMoved,
     TooManyChanges,
 )
+from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import CustomerFrozen, LimitExceeded, Status
+from ringback.sip.digest import ha1
 from tests.registrar.plans import apply, file, plan, said, there, undo
 from tests.world import PASSWORD, Broken, World
 
@@ -380,3 +383,68 @@ async def test_any_file_once_applied_plans_nothing_and_undo_leads_back_step_by_s
         assert await there(world, customer) == stations.pop()
     with pytest.raises(Failure):
         await undo(world, of=customer)
+
+
+async def test_of_two_who_apply_one_plan_at_once_one_does_it(world: World) -> None:
+    planned = await plan(world, file(OFFICE))
+
+    ended = await asyncio.gather(*(apply(world, file(OFFICE), planned) for _ in range(2)), return_exceptions=True)
+
+    assert sorted(type(one).__name__ for one in ended) == ["Done", "StateMoved"]
+    assert sorted(await there(world)) == ["0017", "1001", "carrier-a"]
+
+
+async def test_of_two_who_undo_one_apply_at_once_one_does_it(world: World) -> None:
+    await apply(world, file(OFFICE))
+    await apply(world, file(CHANGED))
+
+    ended = await asyncio.gather(undo(world, 2), undo(world, 2), return_exceptions=True)
+
+    assert sorted(type(one).__name__ for one in ended) == ["Done", "StateMoved"]
+
+
+async def test_what_is_brought_back_is_news_to_peers_and_stands_in_the_audit_log(world: World) -> None:
+    await apply(world, file(OFFICE))
+    await apply(world, file("version: 1\nprune: true\nextensions: []\ntrunks: []\n"))
+    before, audited = len(world.events()), len(world.sql("SELECT id FROM ringback_audit"))
+
+    await undo(world)
+
+    told = [(type, data["name"]) for type, data in world.events()[before:] if type != "extension_direct_created"]
+    assert told == [
+        ("trunk_created", ""), ("extension_created", ""), ("extension_created", "Front desk"),
+        ("extension_updated", "Front desk"),
+    ]  # fmt: skip
+    kinds = world.sql("SELECT kind, action, actor FROM ringback_audit ORDER BY id")[audited:]
+    assert [(row["kind"], row["action"]) for row in kinds if row["kind"] != "direct"] == [
+        ("trunk", "created"), ("extension", "created"), ("extension", "created"), ("extension", "updated"),
+    ]  # fmt: skip
+
+
+async def test_an_extension_that_comes_back_to_another_realm_gets_another_password(world: World) -> None:
+    await apply(world, file("version: 1\nextensions: [{extension: 1001}]\n"))
+    await apply(world, file("version: 1\nprune: true\nextensions: []\n"))
+    await world.ringback.work.write(lambda uow: realms.set_label(uow, world.customer, "acme"))
+
+    done = await undo(world)
+
+    (one,) = kept(world)
+    ((_, secret),) = [(one.change, one.secret) for one in done.passwords]
+    assert one["realm"] == "acme.registrar.localhost"
+    assert one["ha1"] == ha1("1001", one["realm"], secret).md5
+    assert world.sql("SELECT id FROM ps_endpoints") == [{"id": "1001@acme.registrar.localhost"}]
+
+
+@pytest.mark.sqlite
+async def test_clear_passwords_of_an_edge_that_needs_them_are_compared_and_come_back(make_world: Any) -> None:
+    world = make_world(secret_storage="plaintext")
+    text = "version: 1\nextensions: [{extension: 1001, password: 'env:PHONE'}]\n"
+    await apply(world, file(text, PHONE=PASSWORD))
+    assert said(await plan(world, file(text, PHONE=PASSWORD))) == []
+    assert said(await plan(world, file(text, PHONE="Another-Pass-2"))) == ["change 1001 password"]
+    await apply(world, file("version: 1\nprune: true\nextensions: []\n"))
+
+    await undo(world)
+
+    assert world.sql("SELECT password FROM registrar_extensions") == [{"password": PASSWORD}]
+    assert [row for row in world.sql("SELECT changes FROM registrar_applies") if PASSWORD in str(row)] == []

@@ -122,6 +122,8 @@ def undo(
     number = apply or found.number
     done = do(settings, lambda uow: service.undo(uow, customer, number, force=force), writes=True, patience=SECONDS)
     _show_done(done, format, "Undone")
+    if stay := showing.passwords_that_stay(found.changes):
+        terminal.hint(f"the former password is known no more: {', '.join(stay)}")
 
 
 def _export(settings: Settings, file: str | None, customer_id: str | None, format: Form) -> None:

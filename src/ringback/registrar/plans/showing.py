@@ -45,6 +45,11 @@ def passwords_of(done: Done) -> list[dict[str, str]]:
     return [{"kind": one.change.kind, "key": one.change.key, "password": one.secret.reveal()} for one in done.passwords]
 
 
+def passwords_that_stay(changes: Iterable[Change]) -> list[str]:
+    """Whose password an undo leaves as the apply has made it: the one before is known no more."""
+    return [f"{one.kind} {one.key}" for one in changes if one.action == "change" and "password" in one.wanted()]
+
+
 def _lines(change: Change) -> Iterator[Text]:
     sign, colour = SIGNS[change.action]
     yield Text(_clean(f"{sign} {change.kind} {change.key}"), colour)
@@ -58,6 +63,8 @@ def _lines(change: Change) -> Iterator[Text]:
 def _field(change: Change, one: FieldChange) -> str:
     if one.field == "password":
         return "a new one, shown once" if one.new == GENERATE else f"a new one, of {one.new}"
+    if change.action == "restore" and one.field == "direct" and one.new:
+        return "true, another address"
     new = msgspec.json.encode(one.new).decode()
     if change.action == "change":
         return f"{msgspec.json.encode(one.old).decode()} → {new}"
