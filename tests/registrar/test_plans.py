@@ -306,6 +306,30 @@ async def test_limits_states_and_sizes_refuse_the_whole(make_world: Any) -> None
     assert world.sql("SELECT id FROM registrar_applies") == []
 
 
+@pytest.mark.parametrize("text", [CHANGED, "version: 1\nprune: true\nextensions: []\n"], ids=["changes", "deletes"])
+async def test_nothing_is_applied_or_undone_for_a_frozen_customer(world: World, text: str) -> None:
+    await apply(world, file(OFFICE))
+    planned = await plan(world, file(text))
+    await world.set_status(Status.FROZEN)
+    before = world.everything()
+
+    with pytest.raises(CustomerFrozen):
+        await apply(world, file(text), planned)
+    with pytest.raises(CustomerFrozen):
+        await undo(world)
+
+    assert world.everything() == before
+
+
+async def test_the_order_and_the_spelling_of_ways_and_addresses_are_no_change(world: World) -> None:
+    await apply(world, file(OFFICE))
+    spelt = "auth_types: [ip, basic, ip], username: pbx01, allowed_ips: [203.0.113.7/32, '::ffff:203.0.113.7']"
+    text = OFFICE.replace("auth_types: [basic, ip], username: pbx01, allowed_ips: [203.0.113.7]", spelt)
+
+    assert text != OFFICE
+    assert said(await plan(world, file(text))) == []
+
+
 async def test_a_number_that_was_taken_since_is_not_undone_over(world: World) -> None:
     await apply(world, file("version: 1\nextensions: [{extension: 1001}]\n"))
     await apply(world, file("version: 1\nprune: true\nextensions: []\n"))
@@ -405,11 +429,14 @@ async def test_of_two_who_undo_one_apply_at_once_one_does_it(world: World) -> No
 
 async def test_what_is_brought_back_is_news_to_peers_and_stands_in_the_audit_log(world: World) -> None:
     await apply(world, file(OFFICE))
+    edge = world.sql("SELECT id, username, ha1 FROM registrar_sip_auths ORDER BY id")
     await apply(world, file("version: 1\nprune: true\nextensions: []\ntrunks: []\n"))
+    assert world.sql("SELECT id FROM registrar_sip_auths") == []
     before, audited = len(world.events()), len(world.sql("SELECT id FROM ringback_audit"))
 
     await undo(world)
 
+    assert world.sql("SELECT id, username, ha1 FROM registrar_sip_auths ORDER BY id") == edge
     told = [(type, data["name"]) for type, data in world.events()[before:] if type != "extension_direct_created"]
     assert told == [
         ("trunk_created", ""), ("extension_created", ""), ("extension_created", "Front desk"),
