@@ -9,6 +9,7 @@ from ringback.app import assemble
 from ringback.databases import Opened
 from ringback.kit.rpc import Serve
 from ringback.registrar.billing import BILLING
+from ringback.registrar.events import PUBLISHER
 from ringback.transports import memory
 from tests.world import MakeWorld, World
 
@@ -76,7 +77,7 @@ async def billed(make_world: MakeWorld, **settings: Any) -> tuple[World, Billing
     world.ringback = assemble(
         world.settings,
         Opened(world.ringback.database),
-        bus=world.bus,
+        buses={PUBLISHER: world.bus},
         ask=ask,
         clock=world._clock,
         ticks=lambda: world.ticks,

@@ -12,10 +12,12 @@ import httpx
 import msgspec
 
 from ringback.api.events import STREAM
-from ringback.app import REST, RPC
+from ringback.app import CUSTOMER_RPC, REST, RPC
+from ringback.kit import outbox
 from ringback.kit.events import Message
 from ringback.kit.pages import Cursor, cursor_of
 from ringback.kit.routing import Found, Routes
+from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from tests.world import World
 
 Key = tuple[str, str]
@@ -125,19 +127,18 @@ class Recorder:
         self.client = client
         self.made = Exchanges()
         self._stand_ins = StandIns(*known)
-        self._cause = ""
-        world.bus.subscribe(self._hear)
+        self._news = outbox.Reading()
 
     async def rpc(self, method: str, uri: str, data: Any = None, about: str = "", code: int = 200) -> Any:
         """One request envelope, of which `code` is expected; the data of its reply."""
         self.world.wait(1)
         asked = self.world.envelope(method, uri, data, publisher="api-manager")
-        answered = await self.world.ringback.rpc.serve(asked)
+        answered = await self.world.ringback.local.serve(asked)
         reply = msgspec.json.decode(answered)
         assert reply["status_code"] == code, (method, uri, reply)
         exchange = Exchange(self._part(asked), self._part(answered), about)
         if code == 200:
-            route = _route(RPC, method, uri)
+            route = _route(Routes(RPC, CUSTOMER_RPC), method, uri)
             self.made.rpc.setdefault(route, []).append(exchange)
             await self.carry("`{} {}`".format(*route))
         else:
@@ -190,15 +191,17 @@ class Recorder:
         await self.carry("a look at Asterisk's contacts")
 
     async def carry(self, cause: str) -> None:
-        """Give the bus what waits in the outbox, which came from `cause`."""
-        self._cause = cause
+        """Give the buses what waits in the outbox, which came from `cause`."""
+        while messages := await self.world.ringback.work.read(self._news.more):
+            for message in messages:
+                self._hear(message, cause)
         while await self.world.ringback.relay.publish_waiting():
             pass
 
-    def _hear(self, message: Message) -> None:
-        if message.type not in self.made.sent:
+    def _hear(self, message: Message, cause: str) -> None:
+        if message.type not in self.made.sent and message.publisher != ROUTER:
             envelope = self._part(msgspec.json.encode(message.envelope()))
-            self.made.sent[message.type] = Told(envelope, self._cause)
+            self.made.sent[message.type] = Told(envelope, cause)
 
     def _part(self, raw: bytes, head: str = "") -> Part:
         text = self._stand_ins.within(raw.decode())

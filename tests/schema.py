@@ -121,6 +121,10 @@ ABOUT: Final = {
         "Who has changed what, when and from where, before and after without secrets; entries come and never change.",
         "every change, in its own transaction",
     ),
+    "ringback_customers": About(
+        "Who customers are; what they may do and have stands in the registrar's tables.",
+        "customer-manager",
+    ),
     "registrar_idempotency_keys": About(
         "Requests with an `Idempotency-Key` of the last day, and what they were answered, for those that come again.",
         "every such request, in the transaction of its change",

@@ -11,7 +11,7 @@ import pytest
 from ringback.api.events import STREAM
 from ringback.api.openapi import WEBHOOKS
 from ringback.api.parts import REFUSALS
-from ringback.app import REST, RPC
+from ringback.app import CUSTOMER_RPC, REST, RPC
 from ringback.kit.pages import Cursor, cursor_of
 from ringback.kit.routing import parse_id
 from ringback.registrar.heard import HEARD
@@ -51,9 +51,9 @@ def test_each_kind_of_refusal_has_an_example(made: Exchanges) -> None:
 def test_the_page_has_every_route_and_event_once_and_its_links_lead_to_them() -> None:
     text = wire.PAGE.read_text()
     headings = HEADING.findall(text)
-    routes = [f"{route.method} {route.pattern}" for table in (RPC, REST) for route in table]
+    routes = [f"{route.method} {route.pattern}" for table in (RPC, CUSTOMER_RPC, REST) for route in table]
 
-    assert sorted(headings) == sorted([*routes, *WEBHOOKS, *(type for _, type in HEARD)])
+    assert sorted(headings) == sorted([*routes, *WEBHOOKS, *(f"{type} from {publisher}" for publisher, type in HEARD)])
     assert re.findall(r"\(#(.+)\)", text) == [wire.anchor(heading) for heading in headings]
 
 

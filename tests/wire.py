@@ -17,7 +17,8 @@ from typing import Any, Final
 import structlog
 
 from ringback.api.openapi import WEBHOOKS
-from ringback.app import REST, RPC
+from ringback.app import CUSTOMER_RPC, REST, RPC
+from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import make_schema
 from ringback.kit.routing import Routes
 from ringback.registrar.events import PUBLISHER
@@ -43,7 +44,10 @@ is in [openapi.json](openapi.json) too.
 """
 OVER_RPC: Final = """\
 A request envelope, then its reply: over the socket `rpc.sock` one a line (`ringback rpc` sends one), in Python by
-`RegistrarClient`. Every success is 200. A `request_id` may be sent as well; our logs show it.
+`RegistrarClient` and `CustomerClient`. Every success is 200. A `request_id` may be sent as well; our logs show it.
+"""
+OVER_RPC_TOO: Final = """\
+The same where customer-manager runs, at a queue of its own; the socket is the same one.
 """
 OVER_REST: Final = """\
 A request, then its answer. Each request carries `Authorization: Bearer rb_…`, one with a body also
@@ -53,6 +57,10 @@ whom.
 SENT: Final = """\
 Written in the transaction of the change and delivered after it: at least once, in order per object.
 `ringback events --follow` prints them.
+"""
+SENT_TOO: Final = """\
+The same, to the exchange `bin-manager.customer-manager.event`; without a broker the registrar of the same process
+hears them.
 """
 LISTENS: Final = """\
 Over the socket `events.sock` one a line (`ringback tell` sends one). Of the data `id` alone is read; `done`
@@ -71,13 +79,25 @@ SENT_WHEN: Final = {
     "trunk_created": "There is a new trunk.",
     "trunk_updated": "A trunk is different: its texts, its credentials, its addresses.",
     "trunk_deleted": "A trunk has ended, alone or with its customer.",
+    "customer_created": "There is a new customer.",
+    "customer_updated": "A customer is different: their texts, their realm's label, their limits.",
+    "customer_frozen": "A customer gets nothing new for now.",
+    "customer_recovered": "A frozen customer is as before.",
+    "customer_deleted": "A customer has ended; all of theirs follows.",
 }
+
+
+REGISTRARS: Final = [type for type in WEBHOOKS if not type.startswith("customer_")]
 
 
 def missing(made: Exchanges) -> list[str]:
     """Routes and events without an example, or without a word on when they are sent."""
     return [
-        *(f"{route.method} {route.pattern}" for route in RPC if (route.method, route.pattern) not in made.rpc),
+        *(
+            f"{route.method} {route.pattern}"
+            for route in (*RPC, *CUSTOMER_RPC)
+            if (route.method, route.pattern) not in made.rpc
+        ),
         *(f"{route.method} {route.pattern}" for route in REST if (route.method, route.pattern) not in made.rest),
         *(type for type in WEBHOOKS if type not in made.sent or type not in SENT_WHEN),
         *(type for type in made.sent if type not in WEBHOOKS),
@@ -91,6 +111,8 @@ def page(made: Exchanges) -> str:
         INTRODUCTION,
         f"## {PUBLISHER} over RPC\n\n{OVER_RPC}",
         *_routes(RPC, made.rpc),
+        f"## {CUSTOMERS} over RPC\n\n{OVER_RPC_TOO}",
+        *_routes(CUSTOMER_RPC, made.rpc),
         "### What RPC refuses\n",
         *_refusals(made.rpc_refusals),
         f"## {PUBLISHER} over REST\n\n{OVER_REST}",
@@ -98,7 +120,9 @@ def page(made: Exchanges) -> str:
         "### What REST refuses\n",
         *_refusals(made.rest_refusals),
         f"## Events that {PUBLISHER} sends\n\n{SENT}",
-        *_sent(made),
+        *_sent(made, REGISTRARS),
+        f"## Events that {CUSTOMERS} sends\n\n{SENT_TOO}",
+        *_sent(made, [type for type in WEBHOOKS if type not in REGISTRARS]),
         f"## Events that {PUBLISHER} hears\n\n{LISTENS}",
         *_heard(made),
     ]
@@ -144,18 +168,18 @@ def _refusals(made: dict[tuple[int, str], Exchange]) -> Iterator[str]:
         yield from _exchange(exchange)
 
 
-def _sent(made: Exchanges) -> Iterator[str]:
-    yield contents({type: SENT_WHEN[type] for type in WEBHOOKS})
-    for type, shape in WEBHOOKS.items():
-        told = made.sent[type]
+def _sent(made: Exchanges, types: list[str]) -> Iterator[str]:
+    yield contents({type: SENT_WHEN[type] for type in types})
+    for type in types:
+        shape, told = WEBHOOKS[type], made.sent[type]
         yield f"### `{type}`\n\n{SENT_WHEN[type]}\n\nData: `{shape.__name__}`. This one came of {told.cause}.\n"
         yield block(told.envelope)
 
 
 def _heard(made: Exchanges) -> Iterator[str]:
-    yield contents({type: sentence(heard) for (_, type), heard in HEARD.items()})
+    yield contents({f"{type} from {publisher}": sentence(heard) for (publisher, type), heard in HEARD.items()})
     for (publisher, type), heard in HEARD.items():
-        yield f"### `{type}`\n\nFrom {publisher}. {sentence(heard)}\n"
+        yield f"### `{type} from {publisher}`\n\n{sentence(heard)}\n"
         yield from _exchange(made.heard[publisher, type])
 
 

@@ -206,6 +206,33 @@ async def a_customer_hands_out_keys(say: Recorder) -> None:
     await say.rest("GET", "/v1.0/audit?kind=accesskey&page_size=1")
 
 
+async def the_operator_keeps_the_customers(say: Recorder) -> None:
+    key: Any = {"authorization": f"Bearer {await say.world.key(None)}"}
+    asked = {"id": CUSTOMER, "name": "Acme", "email": "ops@acme.example", "limit_extension": 50}
+    root, one = "/v1.0/customers", f"/v1.0/customers/{CUSTOMER}"
+    made = await say.rest("POST", root, asked, code=201, **key)
+    await say.rest("POST", root, {"name": "", "email": "nobody", "domain_label": "www"}, code=400, **key)
+    await say.rest("POST", root, asked, code=409, **key)
+    await say.rest("GET", f"{root}?status=active&page_size=20", **key)
+    await say.rest("GET", one, **key)
+    await say.rest("PUT", one, {"limit_trunk": 2}, if_match=made.headers["etag"], **key)
+    await say.rest("PATCH", one, {"detail": "since the fair"}, **key)
+    await say.rest("GET", "/v1.0/customer")
+    await say.rest("PUT", "/v1.0/customer", {"name": "Acme Phones"})
+    await say.rest("PATCH", "/v1.0/customer", {"email": "telephony@acme.example"})
+    await say.rpc("GET", "/v1/customers?page_size=10", {"status": "active"})
+    await say.rpc("GET", f"/v1/customers/{CUSTOMER}")
+    await say.rpc("GET", f"/v1/customers/{NOBODY}", code=404)
+    await say.rest("POST", f"{one}/freeze", **key)
+    await say.rest("POST", f"{one}/recover", **key)
+
+
+async def the_operator_ends_a_customer(say: Recorder) -> None:
+    key: Any = {"authorization": f"Bearer {await say.world.key(None)}"}
+    made = await say.rest("POST", "/v1.0/customers", {"name": "Short", "email": "short@acme.example"}, code=201, **key)
+    await say.rest("DELETE", f"/v1.0/customers/{made.json()['id']}", **key)
+
+
 async def all_ends(say: Recorder) -> None:
     (extension,) = (await say.world.rpc("GET", "/v1/extensions", OF)).data
     await say.rpc("DELETE", f"/v1/extensions/{extension['id']}")
@@ -224,5 +251,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     the_customer_is_frozen_and_recovers,
     the_operator_keeps_the_registry,
     a_customer_hands_out_keys,
+    the_operator_keeps_the_customers,
+    the_operator_ends_a_customer,
     all_ends,
 )

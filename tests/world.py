@@ -17,8 +17,12 @@ import msgspec
 from prometheus_client import generate_latest
 
 from ringback.app import Ringback, assemble
+from ringback.customers import service as customers
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
+from ringback.customers.model import PUBLISHER as CUSTOMERS
+from ringback.customers.model import Customer
+from ringback.customers.wire import NewCustomer
 from ringback.databases import Opened
 from ringback.kit.db import Database, Statement
 from ringback.kit.events import Bus
@@ -26,7 +30,8 @@ from ringback.kit.inbox import Inbox
 from ringback.kit.rpc import Serve
 from ringback.knobs import load
 from ringback.registrar.directs.model import new_hash
-from ringback.registrar.heard import CUSTOMERS, HEARD
+from ringback.registrar.events import PUBLISHER
+from ringback.registrar.heard import HEARD
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status, new_label
 from ringback.registrar.work import Uow
@@ -135,7 +140,7 @@ class World:
         started = assemble(
             self.settings,
             Opened(self.open()),
-            bus=self.bus,
+            buses={PUBLISHER: self.bus},
             clock=self._clock,
             ticks=lambda: self.ticks,
             hashes=lambda size: self.hashes.pop(0) if self.hashes else new_hash(size),
@@ -262,6 +267,11 @@ class World:
 
     async def set_status(self, status: Status, customer: UUID | None = None) -> None:
         await self.ringback.work.write(lambda uow: realms.set_status(uow, customer or self.customer, status))
+
+    async def name(self, name: str = "Acme", email: str = "ops@acme.example", **more: Any) -> Customer:
+        """Let customer-manager know this world's customer."""
+        asked = NewCustomer(id=self.customer, name=name, email=email, **more)
+        return await self.ringback.work.write(lambda uow: customers.create(uow, asked))
 
     async def label(self, label: str) -> None:
         """Give this world's customer a realm label of their own."""

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from ringback.api import events as events_rest
@@ -13,9 +14,12 @@ from ringback.api.call import Route
 from ringback.api.gateway import Gateway
 from ringback.api.limits import Limits
 from ringback.api.site import Site
+from ringback.customers import rest as customers_rest
+from ringback.customers import rpc as customers_rpc
 from ringback.customers.audit import rest as changes_rest
 from ringback.customers.keys import rest as keys_rest
 from ringback.customers.keys.uses import Uses
+from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import Opened
 from ringback.kit.db import Database
 from ringback.kit.events import Publisher
@@ -61,7 +65,7 @@ from ringback.router_node import Upkeep, node_id
 from ringback.settings import Settings
 from ringback.spellings import networks_in
 from ringback.transports.amqp import each_time
-from ringback.transports.memory import MemoryBus
+from ringback.transports.memory import Inward, MemoryBus
 
 RPC: Final[Routes[Answer]] = Routes(
     extensions_rpc.routes,
@@ -70,6 +74,7 @@ RPC: Final[Routes[Answer]] = Routes(
     directs_rpc.routes,
     realms_rpc.routes,
 )
+CUSTOMER_RPC: Final[Routes[Answer]] = customers_rpc.routes
 REGISTRAR_REST: Final[Routes[Route]] = Routes(
     extensions_rest.routes,
     contacts_rest.routes,
@@ -83,9 +88,10 @@ ROUTER_REST: Final[Routes[Route]] = Routes(
     running_rest.routes,
     nodes_rest.routes,
 )
+CUSTOMER_REST: Final[Routes[Route]] = customers_rest.routes
 ACCESS_REST: Final[Routes[Route]] = Routes(changes_rest.routes, keys_rest.routes)
 EVENTS_REST: Final[Routes[Route]] = Routes(events_rest.routes)
-REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, ROUTER_REST, ACCESS_REST, EVENTS_REST)
+REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, CUSTOMER_REST, ROUTER_REST, ACCESS_REST, EVENTS_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,6 @@ class Ringback:
     memory: Memory
     billing: Billing | None
     work: Work[Uow]
-    rpc: Service[Uow]
     gateway: Gateway
     metrics: Gateway
     relay: Relay
@@ -118,6 +123,24 @@ class Ringback:
     inbox: Inbox[Uow]
     router: Router
 
+    @property
+    def rpc(self) -> Service[Uow]:
+        """Answers what the registrar is asked."""
+        return self._service(PUBLISHER, RPC)
+
+    @property
+    def customers(self) -> Service[Uow]:
+        """Answers what customer-manager is asked."""
+        return self._service(CUSTOMERS, CUSTOMER_RPC)
+
+    @property
+    def local(self) -> Service[Uow]:
+        """Answers what is asked of either, where this process runs it."""
+        return self._service(PUBLISHER, RPC, *([CUSTOMER_RPC] if self.settings.runs(CUSTOMERS) else []))
+
+    def _service(self, domain: str, *tables: Routes[Answer]) -> Service[Uow]:
+        return Service(domain, Routes(*tables), self.work, self.memory.metrics.observe_request)
+
     async def aclose(self) -> None:
         """End what it began with others; the databases are their opener's."""
         await self.memory.close()
@@ -127,7 +150,7 @@ def assemble(
     settings: Settings,
     opened: Opened,
     *,
-    bus: Publisher | None = None,
+    buses: Mapping[str, Publisher] = MappingProxyType({}),
     exchange: str = "memory",
     nats: Nats | None = None,
     is_reached: Callable[[], bool] | None = None,
@@ -139,12 +162,13 @@ def assemble(
 ) -> Ringback:
     """Put it together over open databases.
 
-    `bus` takes our events to an exchange of that kind, `nats` the router's; `ask` asks others, `is_reached` if we are.
+    `buses` take events to an `exchange` of that kind, `nats` the router's; `ask` asks others, `is_reached` if we are.
     """
     memory = memory_of(settings, opened.database, ticks, hashes, labels)
     news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
     router, uses = _router(settings, memory.metrics, opened.database, clock, news.set), Uses(work)
+    inbox = Inbox(HEARD, work, memory.metrics.observe_heard)
     site = Site(work, settings, Routes(*_tables(settings)), memory, is_reached, nats, router.loader)
     return Ringback(
         settings=settings,
@@ -152,21 +176,20 @@ def assemble(
         memory=memory,
         billing=billing,
         work=work,
-        rpc=Service(PUBLISHER, RPC, work, memory.metrics.observe_request),
         gateway=_gateway(settings, site, memory, work, router, uses),
         metrics=Gateway(Routes(), {}, site.metrics_pages(), router.node.kept_key),
-        relay=Relay(work, list(_ways(settings, memory.metrics, bus, exchange, nats)), news),
+        relay=Relay(work, list(_ways(settings, inbox, memory.metrics, buses, exchange, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
         uses=uses,
         feed=Feed(work, f".{settings.domain_name_extension}"),
-        inbox=Inbox(HEARD, work, memory.metrics.observe_heard),
+        inbox=inbox,
         router=router,
     )
 
 
 def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], router: Router, uses: Uses) -> Gateway:
-    works: dict[str, Work[Any]] = {PUBLISHER: work, ROUTER: router.work}
+    works: dict[str, Work[Any]] = {PUBLISHER: work, CUSTOMERS: work, ROUTER: router.work}
     proxies = networks_in(settings.trusted_proxies)
     return Gateway(
         site.routes,
@@ -180,9 +203,11 @@ def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], ro
 
 
 def _tables(settings: Settings) -> Iterator[Routes[Route]]:
-    """What is asked of the registrar is answered by every process, but by a router alone; of the router where it is."""
+    """What is asked of the registrar is answered by every process, but by a router alone; of others where they are."""
     if settings.has_registrar:
         yield REGISTRAR_REST
+    if settings.runs(CUSTOMERS):
+        yield CUSTOMER_REST
     if settings.runs(ROUTER):
         yield ROUTER_REST
     yield ACCESS_REST
@@ -190,11 +215,18 @@ def _tables(settings: Settings) -> Iterator[Routes[Route]]:
 
 
 def _ways(
-    settings: Settings, metrics: Metrics, bus: Publisher | None, exchange: str, nats: Nats | None
+    settings: Settings,
+    inbox: Inbox[Uow],
+    metrics: Metrics,
+    buses: Mapping[str, Publisher],
+    exchange: str,
+    nats: Nats | None,
 ) -> Iterator[Way]:
     """How the events leave of those services that this process runs."""
-    if settings.runs(PUBLISHER):
-        yield Way(PUBLISHER, bus or MemoryBus(), partial(metrics.observe_event, exchange))
+    by_itself: dict[str, Publisher] = {PUBLISHER: MemoryBus(), CUSTOMERS: Inward(inbox.take)}
+    for service, bus in (by_itself | dict(buses)).items():
+        if settings.runs(service):
+            yield Way(service, bus, partial(metrics.observe_event, exchange))
     if settings.runs(ROUTER) and nats:
         watch_nats(metrics.registry, nats)
         yield Way(ROUTER, nats.publishing(), partial(metrics.observe_event, "nats"))

@@ -17,8 +17,10 @@ from ringback.answers import AsForm, Form
 from ringback.app import assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
+from ringback.customers import cli as customers
 from ringback.customers.audit import cli as changes
 from ringback.customers.keys import cli as keys
+from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.daemons import DaemonSettings, RouterDaemonSettings
 from ringback.databases import opened
 from ringback.demo.show import show
@@ -30,7 +32,7 @@ from ringback.migrations import cli as schema
 from ringback.registrar import cli as upkeep
 from ringback.registrar.directs import cli as directs
 from ringback.registrar.extensions import cli as extensions
-from ringback.registrar.heard import CUSTOMERS, HEARD
+from ringback.registrar.heard import HEARD
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.plans import cli as plans
 from ringback.registrar.realms import cli as realms
@@ -74,6 +76,7 @@ routing = new_app("The service router-manager alone, on a carrier's servers.", a
 app.add_typer(registrar, name="registrar-control")
 app.add_typer(router, name="router-control")
 app.add_typer(schema.app, name="db")
+app.add_typer(customers.app, name="customer")
 app.add_typer(keys.app, name="key")
 app.add_typer(changes.app, name="audit")
 app.add_typer(sip, name="sip")
@@ -170,7 +173,7 @@ async def _ask(settings: Settings, envelope: bytes, socket: str = server.SOCKET,
         return answer
     async with opened(settings, writes=writes) as found, aclosing(assemble(settings, found)) as ringback:
         await (ringback.work.write(require_recorded) if writes else ringback.work.read(require_same))
-        return await (ringback.rpc if socket == server.SOCKET else ringback.inbox).serve(envelope)
+        return await (ringback.local if socket == server.SOCKET else ringback.inbox).serve(envelope)
 
 
 @app.command()

@@ -10,7 +10,8 @@ class DaemonSettings(Settings):
     """The settings of a service that runs alone on servers: nothing of them is guessed."""
 
     services: Services = Field(
-        "registrar-manager,api-manager", description="what this process runs: some of registrar-manager, api-manager"
+        "registrar-manager,api-manager",
+        description="what this process runs: some of registrar-manager, customer-manager, api-manager",
     )
     database_dsn_bin: Dsn = Field(description="our own database, a Go DSN or a URL")
     database_dsn_asterisk: Dsn = Field(description="Asterisk's database, a Go DSN or a URL")
@@ -35,6 +36,6 @@ class RouterDaemonSettings(RouterSettings):
     @field_validator("services")
     @classmethod
     def _alone(cls, text: str) -> str:
-        if "router-manager" not in (names := names_in(text)) or not {"all", "registrar-manager"}.isdisjoint(names):
+        if "router-manager" not in (names := names_in(text)) or set(names) - {"router-manager", "api-manager"}:
             raise ValueError("must be router-manager, with or without api-manager")
         return text

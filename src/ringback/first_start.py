@@ -5,8 +5,11 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from ringback.customers import service as customers
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
+from ringback.customers.model import PUBLISHER as CUSTOMERS
+from ringback.customers.wire import NewCustomer
 from ringback.kit import files
 from ringback.kit.errors import CannotStart
 from ringback.kit.secret import Secret
@@ -17,6 +20,7 @@ from ringback.registrar.work import Uow
 
 FILE = "keys.json"
 LABEL = "demo"
+EMAIL = "demo@example.com"
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -80,5 +84,7 @@ async def _provision(uow: Uow, kept: Keys) -> None:
         await realms.ensure(uow, kept.customer_id, LABEL)
     except LabelTaken:  # somebody's in a database that was there before
         await realms.ensure(uow, kept.customer_id)
+    if uow.settings.runs(CUSTOMERS):
+        await customers.create(uow, NewCustomer(id=kept.customer_id, name=LABEL, email=EMAIL))
     await keys.keep(uow, Secret(kept.customer_key), kept.customer_id, LABEL, ADMIN)
     await keys.keep(uow, Secret(kept.operator_key), None, OPERATOR, OPERATOR)

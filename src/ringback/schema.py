@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
+from ringback.customers import store as customers
 from ringback.customers.keys import store as keys
 from ringback.kit import audit, inbox, outbox, replays, stale
 from ringback.registrar import tables as registrar
@@ -20,6 +21,7 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     replays.metadata,
     keys.metadata,
     audit.metadata,
+    customers.metadata,
 )
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)
 ROUTER_TABLES: Final[tuple[MetaData, ...]] = (router.metadata,)

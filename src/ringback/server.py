@@ -14,12 +14,12 @@ import structlog
 from ringback import first_start
 from ringback.api.listen import Http, certificate, listening, url_of
 from ringback.app import Ringback, assemble
+from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import Opened, awaited, lock_of, make_schema, opened
 from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.lock import only_one
 from ringback.kit.secret import Secret
 from ringback.registrar.events import PUBLISHER
-from ringback.registrar.heard import CUSTOMERS
 from ringback.registrar.meta import require_recorded
 from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
@@ -86,12 +86,12 @@ async def running(settings: Settings) -> AsyncIterator[Started]:
 async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator[Started]:
     """What the settings say that this process runs, while inside. In `home` are its sockets and its first keys."""
     tls = certificate(settings)
-    broker, nats = broker_of(settings), nats_of(settings)
+    broker, customers, nats = broker_of(settings), customers_broker_of(settings), nats_of(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_alone_on_file(settings))
         found = await stack.enter_async_context(_found(settings))
         ringback = await stack.enter_async_context(
-            contextlib.aclosing(assemble(settings, found, nats=nats, **_ways(settings, broker)))
+            contextlib.aclosing(assemble(settings, found, nats=nats, **_ways(settings, broker, customers)))
         )
         await ringback.memory.require()
         if settings.has_registrar:
@@ -103,11 +103,12 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         if ports.rest:
             servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
             await stack.enter_async_context(_in_background(ringback.uses.run()))
-        await _connected(ringback, broker, nats, stack)
-        if settings.runs(PUBLISHER) or settings.runs(ROUTER):
+        await _connected(ringback, broker, customers, nats, stack)
+        if any(map(settings.runs, (PUBLISHER, CUSTOMERS, ROUTER))):
             await stack.enter_async_context(_in_background(ringback.relay.run()))
         if settings.runs(PUBLISHER):
-            await _at_work(ringback, home, stack)
+            await _at_work(ringback, stack)
+        await _at_home(ringback, home, stack)
         if settings.runs(ROUTER):
             await ringback.router.node.follower.once()
             await stack.enter_async_context(_in_background(ringback.router.node.run()))
@@ -120,8 +121,8 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
             ringback.gateway.end_streams()
             for _, http in servers:  # all of them drain at the same time
                 http.should_exit = True
-            if broker:
-                await broker.drain(settings.drain_timeout)
+            for one in filter(None, (broker, customers)):
+                await one.drain(settings.drain_timeout)
 
 
 def _found(settings: Settings) -> contextlib.AbstractAsyncContextManager[Opened]:
@@ -141,7 +142,11 @@ async def _first_keys(ringback: Ringback, home: Path | None, url: str) -> tuple[
 
 
 async def _connected(
-    ringback: Ringback, broker: Broker | None, nats: "Link | None", stack: contextlib.AsyncExitStack
+    ringback: Ringback,
+    broker: Broker | None,
+    customers: Broker | None,
+    nats: "Link | None",
+    stack: contextlib.AsyncExitStack,
 ) -> None:
     """All that this process does at the broker and at NATS, where they are, until the stack ends."""
     settings, billing = ringback.settings, ringback.billing
@@ -149,14 +154,16 @@ async def _connected(
         gate = billing.gate if billing else None
         broker.serve(ringback.rpc.serve, prefetch=settings.rpc_prefetch, gate=gate)
         broker.follow(ringback.inbox.take, prefetch=settings.event_prefetch)
-    for link in (broker, nats):
+    if customers:
+        customers.serve(ringback.customers.serve, prefetch=settings.rpc_prefetch)
+    for link in (broker, customers, nats):
         if link:
             stack.push_async_callback(link.close)
             await link.start()
 
 
-async def _at_work(ringback: Ringback, home: Path | None, stack: contextlib.AsyncExitStack) -> None:
-    """Everything of the registrar that goes on by itself or answers in its home, until the stack ends."""
+async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None:
+    """Everything of the registrar that goes on by itself, until the stack ends."""
     settings = ringback.settings
     for work in (
         *([ringback.eraser.run()] if ringback.eraser else []),
@@ -164,9 +171,14 @@ async def _at_work(ringback: Ringback, home: Path | None, stack: contextlib.Asyn
         ringback.feed.run(settings.contact_poll_interval),
     ):
         await stack.enter_async_context(_in_background(work))
-    if home:
-        for name, serve in ((SOCKET, ringback.rpc.serve), (EVENTS, ringback.inbox.serve)):
-            await stack.enter_async_context(local.serving(home / name, serve, settings.drain_timeout))
+
+
+async def _at_home(ringback: Ringback, home: Path | None, stack: contextlib.AsyncExitStack) -> None:
+    """Everything that answers on sockets in the home, if there is one, until the stack ends."""
+    if home is None or not any(map(ringback.settings.runs, (PUBLISHER, CUSTOMERS))):
+        return
+    for name, serve in ((SOCKET, ringback.local.serve), (EVENTS, ringback.inbox.serve)):
+        await stack.enter_async_context(local.serving(home / name, serve, ringback.settings.drain_timeout))
 
 
 def broker_of(settings: Settings) -> Broker | None:
@@ -182,6 +194,13 @@ def broker_of(settings: Settings) -> Broker | None:
         subscription=settings.rabbit_queue_subscribe,
     )
     return Broker(settings.rabbitmq_address.get_secret_value(), names)
+
+
+def customers_broker_of(settings: Settings) -> Broker | None:
+    """The same for customer-manager, which has a queue and an exchange of its own."""
+    if settings.rabbitmq_address is None or not settings.runs(CUSTOMERS):
+        return None
+    return Broker(settings.rabbitmq_address.get_secret_value(), Topology.of(CUSTOMERS))
 
 
 def nats_of(settings: Settings) -> "Link | None":
@@ -202,11 +221,14 @@ def nats_of(settings: Settings) -> "Link | None":
     return Link(address, ROUTER)
 
 
-def _ways(settings: Settings, broker: Broker | None) -> dict[str, Any]:
+def _ways(settings: Settings, broker: Broker | None, customers: Broker | None) -> dict[str, Any]:
     """What of the broker the rest is put together with."""
     ways: dict[str, Any] = {}
-    if broker and settings.runs(PUBLISHER):
-        ways = {"bus": broker.publishing(), "exchange": "fanout", "is_reached": lambda: broker.is_serving}
+    found = {PUBLISHER: broker if settings.runs(PUBLISHER) else None, CUSTOMERS: customers}
+    if asked := {service: one for service, one in found.items() if one}:
+        buses = {service: one.publishing() for service, one in asked.items()}
+        served = asked.values()
+        ways = {"buses": buses, "exchange": "fanout", "is_reached": lambda: all(one.is_serving for one in served)}
     if broker and settings.limits == "billing":
         ways["ask"] = broker.asking()
     return ways

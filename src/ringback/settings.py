@@ -14,6 +14,7 @@ from ringback.sip.digest import Storage
 from ringback.sip.names import sip_domain
 from ringback.sip.tables import endpoint_columns
 from ringback.spellings import (
+    SERVICES,
     Address,
     AddressOrNone,
     Amqp,
@@ -52,7 +53,8 @@ class Settings(BaseSettings):
         "", description="host of direct addresses; none: sip. + domain_name_extension without its first label"
     )
     services: Services = Field(
-        "all", description="what this process runs: all, or some of registrar-manager, router-manager, api-manager"
+        "all",
+        description=f"what this process runs: all, or some of {', '.join(SERVICES)}",
     )
     rabbitmq_address: Amqp | None = Field(
         None, description="the broker that carries requests and events, amqp://…; none: a socket in ringback_home"

@@ -109,5 +109,5 @@ Networks = Annotated[str, AfterValidator(_networks)]
 AmqpName = Annotated[str, Field(min_length=1, max_length=255)]
 Count = Annotated[int, Field(ge=0)]
 
-SERVICES: Final = ("registrar-manager", "router-manager", "api-manager")
+SERVICES: Final = ("registrar-manager", "customer-manager", "router-manager", "api-manager")
 """What one process may run."""

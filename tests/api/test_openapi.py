@@ -16,6 +16,8 @@ from tests.world import World
 
 COMMITTED: Final = Path(__file__).parents[2] / "docs/openapi.json"
 DOCUMENT: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(description(REST)))
+OF_PLATFORM: Final = ("router", "customers")
+"""Tags of what the operator alone is served."""
 SCHEMAS: Final[dict[str, Any]] = DOCUMENT["components"]["schemas"]
 UNAUDITED: Final[tuple[str, ...]] = ()
 """Operations that are no `GET` and change nothing; the registry has a log of its own."""
@@ -83,6 +85,8 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "delete_extension", "regenerate_extension_direct_hash", "list_extension_contacts",
         "delete_extension_contacts", "delete_extension_contact", "create_trunk", "list_trunks", "get_trunk",
         "patch_trunk", "put_trunk", "delete_trunk", "get_customer_domain", "put_customer_domain",
+        "create_customer", "list_customers", "get_customer", "patch_customer", "put_customer", "delete_customer",
+        "freeze_customer", "recover_customer", "get_own_customer", "patch_own_customer", "put_own_customer",
         "create_router_extension", "list_router_extensions", "get_router_extension", "put_router_extension",
         "patch_router_extension", "delete_router_extension", "restore_router_extension", "enable_router_extension",
         "disable_router_extension", "rollback_router_extension", "get_router_extension_health", "get_router_health",
@@ -145,7 +149,7 @@ async def test_every_example_works_as_described(
     body: Any,
 ) -> None:
     made = await world.create("1000", direct=True)
-    if is_router := operation["tags"] == ["router"]:
+    if operation["tags"] == ["router"]:
         await a_router_extension(operator, world)
         if operation["operationId"].startswith("restore"):
             await operator.delete("/v1.0/router/extensions/upper")
@@ -156,7 +160,9 @@ async def test_every_example_works_as_described(
         "contact_id": public_id(world.register(made["endpoint_id"])),
         "trunk_id": (await world.create_trunk("carrier-0"))["id"],
         "accesskey_id": (await http.post("/v1.0/accesskeys", json={"name": "x", "roles": ["viewer"]})).json()["id"],
+        "customer_id": str(world.customer),
     }
+    await world.name()
     if operation["operationId"] == "put_customer_domain":
         await http.delete(f"/v1.0/extensions/{made['id']}")
     query = {
@@ -166,14 +172,16 @@ async def test_every_example_works_as_described(
     }
 
     world.ringback.gateway.end_streams()
+    if operation["operationId"] == "recover_customer":
+        await operator.post(f"/v1.0/customers/{world.customer}/freeze")
     noted = len(world.sql("SELECT id FROM ringback_audit"))
-    client, place = operator if is_router else http, path.format(**id)
+    client, place = operator if operation["tags"][0] in OF_PLATFORM else http, path.format(**id)
     more = {"params": query, "headers": {"Idempotency-Key": "once"}, **({} if body is None else {"json": body})}
     answer = await client.request(method, place, **more)
 
     described = operation["responses"][str(answer.status_code)]
     assert answer.is_success, answer.text
-    changes = method != "GET" and not is_router and operation["operationId"] not in UNAUDITED
+    changes = method != "GET" and operation["tags"] != ["router"] and operation["operationId"] not in UNAUDITED
     changes = changes and body != {"direct": True}  # it has one
     assert (len(world.sql("SELECT id FROM ringback_audit")) > noted) == changes
     ((kind, content),) = described["content"].items()
@@ -192,7 +200,9 @@ async def a_router_extension(operator: httpx.AsyncClient, world: World) -> None:
     assert (await operator.post("/v1.0/router/extensions", json=asked)).status_code == 201
 
 
-async def test_every_event_is_described_and_has_that_shape(http: httpx.AsyncClient, world: World) -> None:
+async def test_every_event_is_described_and_has_that_shape(
+    http: httpx.AsyncClient, operator: httpx.AsyncClient, world: World
+) -> None:
     made = (await http.post("/v1.0/extensions", json={"extension": "1001", "direct": True})).json()
     place = f"/v1.0/extensions/{made['id']}"
     await http.post(f"{place}/direct-hash-regenerate")
@@ -206,6 +216,11 @@ async def test_every_event_is_described_and_has_that_shape(http: httpx.AsyncClie
     trunk = f"/v1.0/trunks/{(await world.create_trunk())['id']}"
     await http.patch(trunk, json={"name": "new"})
     await http.delete(trunk)
+    await world.name()
+    await http.patch("/v1.0/customer", json={"detail": "new"})
+    for verb in ("freeze", "recover"):
+        await operator.post(f"/v1.0/customers/{world.customer}/{verb}")
+    await operator.delete(f"/v1.0/customers/{world.customer}")
 
     told = world.events()
 

@@ -15,11 +15,8 @@ import httpx
 import pytest
 import redis
 
-from ringback.app import RPC
 from ringback.demo.server import Server as Up
 from ringback.kit.cache import Cache
-from ringback.kit.rpc import Service
-from ringback.registrar.events import PUBLISHER
 from ringback.registrar.work import Seen, registrar_work
 from ringback.sip import asterisk
 from ringback.transports.redis.address import Address
@@ -281,10 +278,7 @@ def sharing(world: World, around: Callable[[Cache[Seen]], Cache[Seen]] = lambda 
     cache.redis = shared
     memory = replace(ringback.memory, contacts=around(cache.cache("contacts", Seen)), revision=lambda: 0)
     work = registrar_work(ringback.database, world.settings, memory, clock=world._clock)
-    world.ringback = replace(ringback, memory=memory, work=work, rpc=Service(PUBLISHER, RPC, work, _ignore))
-
-
-def _ignore(pattern: str, method: str, milliseconds: float) -> None: ...
+    world.ringback = replace(ringback, memory=memory, work=work)
 
 
 def reads(world: World) -> int:

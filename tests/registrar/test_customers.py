@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.kit import inbox
 from ringback.kit.db import CHUNK, Conflict, Statement
 from ringback.kit.errors import DatabaseUnavailable
@@ -20,7 +21,7 @@ from ringback.kit.secret import Secret
 from ringback.registrar import cascade
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.wire import NewExtension
-from ringback.registrar.heard import CUSTOMERS, HEARD
+from ringback.registrar.heard import HEARD
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.registrar.trunks import service as trunks

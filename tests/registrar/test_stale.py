@@ -45,6 +45,10 @@ def world(make_world: MakeWorld) -> World:
     return make_world(redis_address=NOWHERE)
 
 
+ERASED = ("registrar_extensions", "registrar_trunks")
+"""Tables of which a deleted customer's rows are emptied, long after nobody remembers them."""
+
+
 def watch(world: World) -> None:
     """Let the database itself note whose rows change, as they were and as they are."""
     world.sql("CREATE TABLE seen (source TEXT, parts TEXT)")
@@ -54,7 +58,8 @@ def watch(world: World) -> None:
         for action, sides in (("INSERT", "NEW"), (f"UPDATE OF {of}", "OLD NEW"), ("DELETE", "OLD")):
             arrays = [f"json_array({', '.join(_text(side, name) for name in columns)})" for side in sides.split()]
             notes = " ".join(f"INSERT INTO seen VALUES ('{table}', {array});" for array in arrays)
-            world.sql(f"CREATE TRIGGER {table}_{action[:6]} AFTER {action} ON {table} BEGIN {notes} END")
+            seen = "WHEN NEW.realm <> '' OR NEW.tm_delete IS NULL" if table in ERASED and "UPDATE" in action else ""
+            world.sql(f"CREATE TRIGGER {table}_{action[:6]} AFTER {action} ON {table} {seen} BEGIN {notes} END")
 
 
 def _text(side: str, column: str) -> str:

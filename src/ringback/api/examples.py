@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from ringback.api.access_examples import ACCESS_ANSWERS, ACCESS_EXAMPLES, ACCESS_PATH, CUSTOMER
+from ringback.api.access_examples import ACCESS_ANSWERS, ACCESS_EXAMPLES, ACCESS_PATH
+from ringback.api.customer_examples import CUSTOMER, CUSTOMER_ANSWERS, CUSTOMER_EVENTS, CUSTOMER_EXAMPLES
 from ringback.api.events import EXAMPLE
 from ringback.api.router_examples import MADE, ROUTER_ANSWERS, ROUTER_EXAMPLES
 
@@ -78,12 +79,14 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "a password of your own": {"password": "Sample-Pass-0005"},
     },
     "put_customer_domain": {"a short label": {"domain_label": "acme-3"}},
+    **CUSTOMER_EXAMPLES,
     **ROUTER_EXAMPLES,
     **ACCESS_EXAMPLES,
 }
 """Operation → title → body."""
 
 PATH: Final = {
+    "customer_id": CUSTOMER,
     "extension_id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21",
     "contact_id": "5f2b7c0e9a1d4c3b8e6f7a0b1c2d3e4f",
     "trunk_id": "c8a1e0d2-91b4-4b6e-a3d5-7f2b6c1d9e04",
@@ -151,12 +154,14 @@ ANSWERS: Final[dict[str, Any]] = {
     "CustomerDomain": DOMAIN,
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
     "EventStream": EXAMPLE,
+    **CUSTOMER_ANSWERS,
     **ROUTER_ANSWERS,
     **ACCESS_ANSWERS,
 }
 """Shape → an answer."""
 
 EVENTS: Final[dict[str, Any]] = {
+    **CUSTOMER_EVENTS,
     "ContactNews": {
         "id": PATH["contact_id"],
         "customer_id": CUSTOMER,

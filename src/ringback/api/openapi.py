@@ -12,6 +12,7 @@ from ringback.api.call import Nothing, Route, is_object
 from ringback.api.examples import ABOUT, ANSWERS, EVENTS, EXAMPLES, PATH
 from ringback.api.parts import HEADERS, KEYS, PARAMETERS, REFUSALS, Error
 from ringback.api.repeat import takes_key
+from ringback.customers.wire import CustomerNews
 from ringback.kit.reading import fields_of
 from ringback.kit.routing import Route as Entry
 from ringback.kit.routing import Routes, key
@@ -31,11 +32,14 @@ WEBHOOKS: Final[dict[str, type[msgspec.Struct]]] = {
     **{f"extension_direct_{action}": DirectNews for action in ("created", "updated", "deleted")},
     **{f"contact_{action}": ContactNews for action in ("registered", "unregistered", "expired")},
     **{f"trunk_{action}": TrunkNews for action in ("created", "updated", "deleted")},
+    **{f"customer_{action}": CustomerNews for action in ("created", "updated", "frozen", "recovered", "deleted")},
 }
 """Event type → payload."""
 TAGS: Final = {
     "extensions": "Phones that can register, and where they are.",
     "trunks": "Connections to carriers and PBXs, by digest or by address.",
+    "customers": "The platform's customers, for its operator.",
+    "customer": "Who you are.",
     "customer_domain": "The domain that your phones live under.",
     "audit": "Who changed what, when and from where.",
     "accesskeys": "Who may ask, for whom, and what.",

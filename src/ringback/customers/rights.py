@@ -16,7 +16,7 @@ OF_CUSTOMERS: Final = frozenset({ADMIN, MANAGER, VIEWER, AUDITOR})
 
 Right = Literal[
     "read phones", "write phones", "read extensions", "write extensions", "run the registry", "read the audit",
-    "manage access", "run a pipeline", "know oneself", "read changes",
+    "manage access", "run a pipeline", "know oneself", "keep the account", "run the platform", "read changes",
 ]  # fmt: skip
 READ: Final[Right] = "read phones"
 """And whatever else of the registrar's is a customer's."""
@@ -31,6 +31,7 @@ ONESELF: Final[Right] = "know oneself"
 RIGHTS: Final[dict[Right, frozenset[str]]] = {
     "read phones": frozenset({VIEWER, MANAGER, OPERATOR, AUDITOR}),
     "write phones": frozenset({MANAGER, OPERATOR}),
+    "keep the account": frozenset({ADMIN, OPERATOR}),
     "read extensions": frozenset({VIEWER, MANAGER, OPERATOR, AUDITOR}),
     "write extensions": frozenset({OPERATOR}),
     "run the registry": frozenset({OPERATOR}),
@@ -39,6 +40,7 @@ RIGHTS: Final[dict[Right, frozenset[str]]] = {
     "run a pipeline": frozenset({MANAGER, OPERATOR}),
     "know oneself": frozenset(),
     "read changes": frozenset({ADMIN, OPERATOR, AUDITOR}),
+    "run the platform": frozenset({OPERATOR}),
 }
 
 

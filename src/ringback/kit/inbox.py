@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
-from sqlalchemy import Column, MetaData, String, Table, Text, insert, select
+from sqlalchemy import Column, MetaData, String, Table, Text, bindparam, delete, insert, select
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 from ringback.kit.audit import Actor
@@ -39,6 +39,7 @@ dead_events = Table(
 )
 COLUMNS: Final = tuple(column.name for column in dead_events.columns)
 BURY = Statement(insert(dead_events), *COLUMNS)
+FORGET = Statement(delete(dead_events).where(dead_events.c.payload.contains(bindparam("text", type_=Text))))
 DEAD = Statement(select(dead_events).order_by(dead_events.c.tm_create, dead_events.c.id))
 
 log = structlog.get_logger()
@@ -54,13 +55,14 @@ class Envelope(msgspec.Struct):
 
 
 class Subject(msgspec.Struct):
-    """The one field that is read of an event: whom it is about."""
+    """What is read of an event: whom it is about, and when it happened if it says so."""
 
     id: UUID
+    tm_event: datetime | None = None
 
 
 Heard = Callable[[Work[U], UUID, datetime], Awaitable[None]]
-"""What is done about an event: (work, whom it is about, when it came). It may be done again, much later than what came
+"""What is done about an event: (work, whom it is about, when it was). It may be done again, much later than what came
 after it to somebody beside us, and raises when it could not be done."""
 Observe = Callable[[str, str, float], None]
 """(publisher, type, milliseconds)"""
@@ -68,6 +70,8 @@ Observe = Callable[[str, str, float], None]
 
 class Inbox(Generic[U]):
     """Follows the events of one subscription. `on` says what is done by (publisher, type); all others are let go.
+
+    An event that does not say when it happened has happened when it came.
 
     Events about one and the same are followed one after the other, so that a later one waits while an earlier one is
     tried again.
@@ -109,11 +113,12 @@ class Inbox(Generic[U]):
 
     async def _follow(self, heard: Heard[U], envelope: Envelope) -> bool:
         try:
-            id = _subject(envelope.data)
+            subject = _subject(envelope.data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
             await self._bury(envelope, "it names nobody")
             return False
-        at = self._work.now()
+        id, now = subject.id, self._work.now()
+        at = min(now, subject.tm_event or now)
         async with self._turns.setdefault(id, asyncio.Lock()):
             return await self._insist(heard, id, envelope, at)
 
@@ -150,6 +155,11 @@ async def dead(session: Session) -> list[Row]:
     return await session.all(DEAD)
 
 
+async def forget(session: Session, text: str) -> None:
+    """Keep no event any more that was given up and speaks of this."""
+    await session.run(FORGET, text=text)
+
+
 async def _keep(uow: UnitOfWork, envelope: Envelope, error: str) -> None:
     await uow.session.run(
         BURY,
@@ -162,12 +172,12 @@ async def _keep(uow: UnitOfWork, envelope: Envelope, error: str) -> None:
     )
 
 
-def _subject(data: msgspec.Raw) -> UUID:
-    """Whom an event is about. Its data is an object, or a string that holds one; `ValueError` for the nil UUID."""
+def _subject(data: msgspec.Raw) -> Subject:
+    """What an event is about. Its data is an object, or a string that holds one; `ValueError` for the nil UUID."""
     raw: Any = bytes(data)
     if raw.lstrip().startswith(b'"'):
         raw = msgspec.json.decode(raw, type=str)
-    id = msgspec.json.decode(raw, type=Subject).id
-    if id.int == 0:
+    subject = msgspec.json.decode(raw, type=Subject)
+    if subject.id.int == 0:
         raise ValueError("nil")
-    return id
+    return subject

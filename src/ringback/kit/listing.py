@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Column, Select, String, Table, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, Table, and_, bindparam, func, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -55,13 +55,15 @@ def _same_bytes(element: Same, compiler: SQLCompiler, **more: Any) -> str:
 class Listing(Generic[T]):
     """The rows of `table` as `whole` selects them; `of` makes an object of a row.
 
-    `wanted` is everywhere a mapping of column names to the values that they must equal.
+    `wanted` is everywhere a mapping of column names to the values that they must equal; of a page they may be columns
+    of other tables that `whole` selects.
     """
 
     def __init__(self, table: Table, whole: Select[Any], of: Callable[[Row], T]) -> None:
         self._table = table
         self._whole = whole
         self._of = of
+        self._more = whole.selected_columns
         self._order = (table.c.tm_create.desc(), table.c.id.desc())
         self._paging = lru_cache(maxsize=None)(self._page_statement)
         self._moment = lru_cache(maxsize=None)(self._moment_statement)
@@ -123,9 +125,10 @@ class Listing(Generic[T]):
         return max(now, row["tm_create"] + STEP) if row else now
 
     def _equal(self, names: tuple[str, ...]) -> list[Any]:
-        return [self._equals(self._table.c[name], f"is_{name}") for name in names]
+        found = self._table.c
+        return [self._equals(found[name] if name in found else self._more[name], f"is_{name}") for name in names]
 
-    def _equals(self, column: Column[Any], name: str) -> Any:
+    def _equals(self, column: ColumnElement[Any], name: str) -> Any:
         bind = bindparam(name, type_=column.type)
         return Same(column, bind) if isinstance(column.type, String) else column == bind
 

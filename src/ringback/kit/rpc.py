@@ -120,14 +120,18 @@ class Service(Generic[U]):
                 raise RouteNotFound
             return await self._run(request, query, found)
         except Failure as failure:
-            return refusal(failure, self.domain)
+            return refusal(failure, self._speaker(found))
         except Exception as error:
             log.error(
                 "failed",
                 action=f"{request.method} {found.route.pattern if isinstance(found, Found) else ''}",
                 exc_info=error,
             )
-            return refusal(Internal(), self.domain)
+            return refusal(Internal(), self._speaker(found))
+
+    def _speaker(self, found: Found[Answer] | WrongMethod | None) -> str:
+        """Whose words a refusal is: a route may say which service it belongs to."""
+        return str(found.route.about.get("service", self.domain)) if isinstance(found, Found) else self.domain
 
     async def _run(self, request: Request, query: str, found: Found[Answer]) -> Reply:
         data = object_of(b"" if bytes(request.data) == b"null" else request.data)

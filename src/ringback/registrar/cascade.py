@@ -1,4 +1,4 @@
-"""The end of a customer: whatever is theirs is deleted, one by one, until nothing is left."""
+"""The end of a customer: whatever is theirs is deleted, one by one, and then forgotten, until nothing is left."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,8 @@ from uuid import UUID
 
 import structlog
 
-from ringback.kit import audit
+from ringback.customers import service as customers
+from ringback.kit import audit, inbox
 from ringback.kit.columns import NIL
 from ringback.kit.db import CHUNK
 from ringback.kit.errors import DatabaseUnavailable, Failure, NotFound, Unavailable
@@ -17,16 +18,18 @@ from ringback.kit.uow import Work
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.plans import service as plans
 from ringback.registrar.realms import service as realms
-from ringback.registrar.realms.model import Status
 from ringback.registrar.trunks import service as trunks
 from ringback.registrar.work import Uow
 
 Find = Callable[[Uow, UUID, UUID, int], Awaitable[list[UUID]]]
 Delete = Callable[..., Awaitable[Any]]
+Erase = Callable[..., Awaitable[UUID | None]]
 KINDS: Final[tuple[tuple[Find, Delete], ...]] = (
     (extensions.live_ids, extensions.delete),
     (trunks.live_ids, trunks.delete),
 )
+ERASURES: Final[tuple[Erase, ...]] = (extensions.erase_some, trunks.erase_some)
+"""What of deleted objects is forgotten, some of them at a time."""
 
 log = structlog.get_logger()
 
@@ -38,6 +41,7 @@ class Incomplete(Unavailable):
 async def end(work: Work[Uow], customer_id: UUID, tell: Callable[[int], None] = lambda done: None) -> int:
     """Delete the customer and all of theirs; how many objects there were. Done again it goes on where it was.
 
+    Then whatever says who they were is forgotten, but for what is kept a day anyway: events, and answers to requests.
     Each object goes in a transaction of its own with its events. One that fails does not keep the others; `Incomplete`
     says so at the end. `tell` hears how many are done.
     """
@@ -52,14 +56,13 @@ async def end(work: Work[Uow], customer_id: UUID, tell: Callable[[int], None] = 
             await asyncio.sleep(0)  # whoever else has a request goes first
     if not complete:
         raise Incomplete
-    await _blank(work, customer_id)
-    await work.write(partial(realms.drop, customer_id=customer_id))
+    await _forget(work, customer_id)
     return done
 
 
 async def _begin(customer_id: UUID, uow: Uow) -> None:
     """From now on there is nothing to take back either: what was applied is forgotten at once."""
-    await realms.set_status(uow, customer_id=customer_id, status=Status.DELETED)
+    await customers.end(uow, customer_id)
     await plans.forget(uow, customer_id)
 
 
@@ -74,12 +77,24 @@ async def resume(work: Work[Uow]) -> None:
             log.warning("a deleted customer stays", action="customer_deleted", exc_info=None if known else failure)
 
 
-async def _blank(work: Work[Uow], customer_id: UUID) -> None:
-    """Of the customer's entries in the audit log who did what and when stays, and no name or address of theirs."""
+async def _forget(work: Work[Uow], customer_id: UUID) -> None:
+    """What the customer's rows said; of their entries in the audit log who did what and when stays, and no name."""
+    for erase in ERASURES:
+        after: UUID | None = NIL
+        while after is not None:
+            after = await work.write(partial(erase, customer_id=customer_id, after=after))
+            await asyncio.sleep(0)
+    await work.write(partial(_forget_rest, customer_id=customer_id))
     more = 1
     while more:
         more = await work.write(lambda uow: audit.blank(uow.session, customer_id))
         await asyncio.sleep(0)
+    await work.write(partial(realms.drop, customer_id=customer_id))
+
+
+async def _forget_rest(uow: Uow, customer_id: UUID) -> None:
+    await customers.erase(uow, customer_id)
+    await inbox.forget(uow.session, str(customer_id))
 
 
 async def _ids(find: Find, customer_id: UUID, uow: Uow, after: UUID) -> list[UUID]:

@@ -9,7 +9,6 @@ from ringback.api.call import Call
 from ringback.kit import rpc
 from ringback.kit.pages import LARGEST, Cursor, Page, PageSize, PageToken, cursor_of, page_of
 from ringback.kit.reading import Asked, read
-from ringback.registrar.asked import Filters
 from ringback.registrar.work import Uow
 
 P = TypeVar("P", covariant=True)
@@ -48,7 +47,7 @@ async def page(call: Call[Uow], fetch: Fetch[Page[T]]) -> Page[T]:
     return await fetch(call.uow, wanted, cursor_of(asked.page_token), asked.page_size, deleted=asked.deleted)
 
 
-async def whole_moments(call: rpc.Call[Uow], shape: type[Filters], fetch: Fetch[list[T]]) -> list[T]:
+async def whole_moments(call: rpc.Call[Uow], shape: type[Asked], fetch: Fetch[list[T]]) -> list[T]:
     """What a peer asks for by filters; it goes on from the last `tm_create`."""
     filters, cursor, size = page_of(
         call.query.get("page_size"),

@@ -1,5 +1,6 @@
 """What commands about extensions and about trunks have in common: flags, questions, and how an object is shown."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
@@ -43,6 +44,11 @@ class One(Asked, frozen=True, kw_only=True):
 def one(id: str | None, question: str) -> Any:
     """The id of the flag, or of a question."""
     return asked(One, id=need(id, "id", question)).id
+
+
+def number(text: str | None) -> object:
+    """What a flag says, as a number where it is one; the reader refuses the rest."""
+    return int(text) if text and re.fullmatch("[0-9]{1,10}", text) else text
 
 
 def password_of_new(given: str | None, *, wanted: bool = True) -> str | None:

@@ -5,14 +5,13 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.kit.inbox import Heard
 from ringback.kit.uow import Work
 from ringback.registrar import cascade
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.registrar.work import Uow
-
-CUSTOMERS: Final = "customer-manager"
 
 
 async def created(work: Work[Uow], id: UUID, at: datetime) -> None:

@@ -126,6 +126,7 @@ customers = Table(
     Column("tm_create", Time),
     Column("tm_update", Time),
     Column("tm_status", Time),
+    Column("tm_erase", Time),
 )
 
 contact_states = Table(

@@ -1,7 +1,8 @@
 """The bus of one process, and the way to services in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+import msgspec
 import structlog
 
 from ringback.kit.errors import PeerUnavailable
@@ -27,6 +28,16 @@ class MemoryBus:
     def subscribe(self, listener: Callable[[Message], None]) -> Callable[[], None]:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+
+class Inward:
+    """Takes events to those of this process who follow them; an event is safe when it has been followed."""
+
+    def __init__(self, take: Callable[[bytes], Awaitable[object]]) -> None:
+        self._take = take
+
+    async def publish(self, message: Message) -> None:
+        await self._take(msgspec.json.encode(message.envelope()))
 
 
 def services(serving: Mapping[str, Serve]) -> Send:

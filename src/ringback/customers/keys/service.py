@@ -126,6 +126,16 @@ async def _end(uow: UnitOfWork, key: AccessKey) -> AccessKey:
 page = store.page
 
 
+async def end_all(uow: UnitOfWork, customer_id: UUID) -> None:
+    """End every key of the customer."""
+    await store.revoke_all(uow.session, customer_id, uow.now)
+
+
+async def erase(uow: UnitOfWork, customer_id: UUID) -> None:
+    """Forget what the customer called their keys."""
+    await store.erase(uow.session, customer_id)
+
+
 async def working(uow: UnitOfWork) -> AsyncIterator[AccessKey]:
     """All keys that work now."""
     after = NIL

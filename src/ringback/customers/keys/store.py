@@ -46,6 +46,7 @@ accesskeys = Table(
     Column("tm_update", Time),
     Column("tm_delete", Time),
     Index("ux_registrar_accesskeys_token", "token_hash", unique=True),
+    Index("idx_registrar_accesskeys_customer_id", "customer_id"),
 )
 
 COLUMNS: Final = (
@@ -66,6 +67,11 @@ REVOKE = Statement(
     "tm_revoke",
     "tm_update",
 )
+OF_CUSTOMER: Final = accesskeys.c.customer_id == bindparam("of_customer")
+REVOKE_ALL = Statement(
+    update(accesskeys).where(OF_CUSTOMER, accesskeys.c.tm_revoke.is_(None)), "tm_revoke", "tm_update"
+)
+ERASE = Statement(update(accesskeys).where(OF_CUSTOMER), "name", "source_cidrs")
 ANY = Statement(select(accesskeys.c.id).limit(1))
 USED = Statement(
     update(accesskeys).where(
@@ -123,6 +129,16 @@ async def behind(session: Session, id: UUID, *, revoked: bool = False) -> list[A
 async def revoke(session: Session, id: UUID, now: datetime) -> None:
     """From now on, or since whenever it was."""
     await session.run(REVOKE, of=id, tm_revoke=now, tm_update=now)
+
+
+async def revoke_all(session: Session, customer_id: UUID, now: datetime) -> None:
+    """All of the customer's that still work."""
+    await session.run(REVOKE_ALL, of_customer=customer_id, tm_revoke=now, tm_update=now)
+
+
+async def erase(session: Session, customer_id: UUID) -> None:
+    """Leave the customer's keys without a name, and without whence they came."""
+    await session.run(ERASE, of_customer=customer_id, name="", source_cidrs=None)
 
 
 async def any_exist(session: Session) -> bool:

@@ -214,6 +214,11 @@ async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list
     return await store.LISTING.ids(uow.session, {"customer_id": customer_id}, after, limit)
 
 
+async def erase_some(uow: Uow, customer_id: UUID, after: UUID) -> UUID | None:
+    """Forget what some deleted extensions of the customer were, behind an id; the last one's, or `None` at the end."""
+    return await store.ERASING.some(uow.session, customer_id, after)
+
+
 async def live_at(uow: Uow, endpoint_ids: list[str]) -> dict[str, Extension]:
     """The live extensions that Asterisk knows by those names, at most `CHUNK`."""
     return {extension.endpoint_id: extension for extension in await store.at_endpoints(uow.session, endpoint_ids)}

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from ringback.kit.db import CHUNK, Duplicate, Row, Session, Statement, among, spread
+from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.extensions.model import Extension, NumberTaken
@@ -197,3 +198,9 @@ def _maybe(row: Row | None) -> Extension | None:
 
 
 LISTING: Final = Listing(extensions, WHOLE, from_row)
+ERASING: Final = Erasing(
+    extensions,
+    "customer_id",
+    ("name", "detail", "endpoint_id", "aor_id", "auth_id", "extension", "domain_name", "realm", "username"),
+    dict.fromkeys(("password", "ha1", "ha1_sha256")),
+)

@@ -1,6 +1,5 @@
 """`registrar-control domain …` and `registrar-control customer …`."""
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Annotated, Any, Final
@@ -12,13 +11,12 @@ from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.app import Ringback
 from ringback.kit.errors import Fault
-from ringback.kit.reading import rule
 from ringback.registrar import cascade, relabel
 from ringback.registrar.asked import OfCustomer
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions import wire as extensions_wire
 from ringback.registrar.flags import Customer as Whose
-from ringback.registrar.flags import Force
+from ringback.registrar.flags import Force, number
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import service, wire
 from ringback.registrar.realms.model import Customer, CustomerDeleted, Status
@@ -33,8 +31,6 @@ customer = terminal.new_app("What a customer may do, and how much of it.")
 Which = Annotated[str | None, typer.Option("--customer_id", help="which customer (required)", metavar="UUID")]
 LabelFlag = Annotated[str | None, typer.Option("--label", help="the new label (required)")]
 Reissue = Annotated[bool, typer.Option("--reissue", help="give every phone of the customer a new password")]
-MOST: Final = 2**31 - 1
-Number = Annotated[int, rule(f"a whole number from 0 to {MOST}; 0 is no limit", lambda number: 0 <= number <= MOST)]
 LimitFlag = Annotated[str | None, typer.Option(help="how many live ones at most; 0: any number", metavar="N")]
 MOVING: Final = 60.0
 """Seconds that all phones of a customer may take to move, in one transaction: some 0.4 ms each."""
@@ -49,8 +45,8 @@ class NewLabel(OfCustomer, frozen=True, kw_only=True):
 class NewLimits(OfCustomer, frozen=True, kw_only=True):
     """Which customer, and how many objects they may have."""
 
-    limit_extension: Number | None = None
-    limit_trunk: Number | None = None
+    limit_extension: wire.Limit | None = None
+    limit_trunk: wire.Limit | None = None
 
     @staticmethod
     def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
@@ -110,7 +106,7 @@ def limit(
     format: AsForm = Form.TABLE,
 ) -> None:
     """Give a customer limits of their own."""
-    numbers = {"limit_extension": _number(extension), "limit_trunk": _number(trunk)}
+    numbers = {"limit_extension": number(extension), "limit_trunk": number(trunk)}
     new = asked(NewLimits, customer_id=terminal.asked_for(customer_id, "Customer id"), **numbers)
     verb = partial(
         service.set_limits, customer_id=new.customer_id, extension=new.limit_extension, trunk=new.limit_trunk
@@ -153,11 +149,6 @@ def delete(settings: Settings, customer_id: Which = None, force: Force = False, 
 
 def _one(customer_id: str | None) -> Any:
     return asked(OfCustomer, customer_id=need(customer_id, "customer_id", "Customer id")).customer_id
-
-
-def _number(text: str | None) -> object:
-    """What a flag says, as a number where it is one; the reader refuses the rest."""
-    return int(text) if text and re.fullmatch("[0-9]{1,10}", text) else text
 
 
 def _set_status(settings: Settings, customer_id: str | None, status: Status, format: Form) -> None:

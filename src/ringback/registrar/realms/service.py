@@ -105,9 +105,10 @@ async def set_label(uow: Uow, customer_id: UUID, label: str) -> tuple[Realm | No
 
 
 async def drop(uow: Uow, customer_id: UUID) -> None:
-    """Give the realm back, after the last extension in it."""
+    """Give the realm of a deleted customer back, after all else of theirs; with that nothing is left of them."""
     if await store.drop(uow.session, customer_id):
         uow.audited(REALM, {"customer_id": customer_id}, None)
+    await store.note_erased(uow.session, customer_id, uow.now)
 
 
 async def customer(uow: Uow, customer_id: UUID) -> Customer:

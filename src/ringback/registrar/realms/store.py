@@ -30,6 +30,7 @@ ADD_CUSTOMER = Statement(insert(customers), *CUSTOMER_COLUMNS, "tm_create")
 CHANGE_CUSTOMER = Statement(
     update(customers).where(IS_CUSTOMER), "status", "limit_extension", "limit_trunk", "tm_status", "tm_update"
 )
+NOTE_ERASED = Statement(update(customers).where(IS_CUSTOMER, customers.c.tm_erase.is_(None)), "tm_erase")
 NOTE_STATUS = Statement(update(customers).where(IS_CUSTOMER), "tm_status")
 ONE_EXTENSION = Statement(
     select(extensions.c.id)
@@ -40,6 +41,7 @@ LEFT_OVER = Statement(
     select(customers.c.customer_id).where(
         customers.c.status == Status.DELETED.value,
         or_(
+            customers.c.tm_erase.is_(None),
             exists().where(extensions.c.customer_id == customers.c.customer_id, extensions.c.tm_delete.is_(None)),
             exists().where(trunks.c.customer_id == customers.c.customer_id, trunks.c.tm_delete.is_(None)),
             exists().where(customer_domains.c.customer_id == customers.c.customer_id),
@@ -122,6 +124,11 @@ async def set_customer(session: Session, customer: Customer, now: datetime) -> N
 async def note_status(session: Session, customer_id: UUID, now: datetime) -> None:
     """Note that a locked customer's status is what somebody says once more."""
     await session.run(NOTE_STATUS, of_customer=customer_id, tm_status=now)
+
+
+async def note_erased(session: Session, customer_id: UUID, now: datetime) -> None:
+    """Note since when nothing is left of a deleted customer."""
+    await session.run(NOTE_ERASED, of_customer=customer_id, tm_erase=now)
 
 
 async def left_over(session: Session) -> list[UUID]:

@@ -20,6 +20,17 @@ Label = Annotated[
         examples=["acme"],
     ),
 ]
+MOST: Final = 2**31 - 1
+Limit = Annotated[
+    int,
+    rule(
+        f"a whole number from 0 to {MOST}; 0 is no limit",
+        lambda number: 0 <= number <= MOST,
+        minimum=0,
+        maximum=MOST,
+        examples=[50],
+    ),
+]
 
 
 class ChangeDomain(Asked, frozen=True, kw_only=True):

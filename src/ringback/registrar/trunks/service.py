@@ -138,6 +138,11 @@ async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list
     return await store.LISTING.ids(uow.session, {"customer_id": customer_id}, after, limit)
 
 
+async def erase_some(uow: Uow, customer_id: UUID, after: UUID) -> UUID | None:
+    """Forget what some deleted trunks of the customer were, behind an id; the last one's, or `None` at the end."""
+    return await store.ERASING.some(uow.session, customer_id, after)
+
+
 async def keep_digests(uow: Uow, limit: int) -> int:
     """Turn up to `limit` clear passwords into digests, those of deleted trunks included; how many."""
     some = await store.plain(uow.session, limit)

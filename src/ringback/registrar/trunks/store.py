@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, insert, select, update
 
 from ringback.kit.db import Duplicate, Row, Session, Statement
+from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
 from ringback.registrar.tables import trunks
 from ringback.registrar.trunks.model import DomainTaken, Trunk
@@ -141,3 +142,9 @@ def _items(value: Any) -> tuple[Any, ...]:
 
 
 LISTING: Final = Listing(trunks, WHOLE, from_row)
+ERASING: Final = Erasing(
+    trunks,
+    "customer_id",
+    ("name", "detail", "domain_name", "realm", "username"),
+    {**dict.fromkeys(("password", "ha1", "ha1_sha256")), "allowed_ips": []},
+)

@@ -1,0 +1,112 @@
+"""Customers as JSON: what is asked, what is shown."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+
+from ringback.customers.model import Customer
+from ringback.kit.reading import Asked, Identity, rule
+from ringback.registrar.asked import Text, whole
+from ringback.registrar.realms.wire import Label, Limit
+
+NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")
+EMAIL: Final = re.compile(r"(?=.{3,254}\Z)[!-?A-~]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+"""The shape of an address; whether somebody reads it only a mail can tell."""
+State = Literal["active", "frozen", "deleted"]
+
+Name = Annotated[
+    str,
+    rule(
+        "1 to 255 characters, no control characters",
+        whole(NAME),
+        minLength=1,
+        maxLength=255,
+        pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$",
+        examples=["Acme"],
+    ),
+]
+Email = Annotated[
+    str,
+    rule(
+        "an address like name@example.com",
+        whole(EMAIL),
+        maxLength=254,
+        pattern=r"^[!-?A-~]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$",
+        examples=["ops@acme.example"],
+    ),
+]
+
+
+class NewCustomer(Asked, frozen=True, kw_only=True):
+    """A customer to make. `id` is for one who is known by it already elsewhere."""
+
+    name: Name
+    email: Email
+    detail: Text | None = None
+    id: Identity | None = None
+    domain_label: Label | None = None
+    limit_extension: Limit | None = None
+    limit_trunk: Limit | None = None
+
+
+class ChangeAccount(Asked, frozen=True, kw_only=True):
+    """What customers may change of themselves; absent and null fields stay as they are."""
+
+    name: Name | None = None
+    email: Email | None = None
+    detail: Text | None = None
+
+
+class ChangeCustomer(ChangeAccount, frozen=True, kw_only=True):
+    """What is to become different; absent and null fields stay as they are."""
+
+    domain_label: Label | None = None
+    limit_extension: Limit | None = None
+    limit_trunk: Limit | None = None
+
+
+class CustomerFilters(Asked, frozen=True, kw_only=True):
+    """Which customers a peer wants: equality, ANDed."""
+
+    name: str | None = None
+    email: str | None = None
+    status: State | None = None
+    deleted: bool | None = None
+
+
+class CustomerManagerCustomer(msgspec.Struct, frozen=True):
+    """A customer. A limit of null is the platform's default, 0 is no limit; `domain_label` is their realm's."""
+
+    id: UUID
+    name: str
+    email: str
+    detail: str
+    status: State
+    domain_label: str | None
+    limit_extension: int | None
+    limit_trunk: int | None
+    tm_create: datetime
+    tm_update: datetime | None
+    tm_delete: datetime | None
+
+
+class CustomerNews(CustomerManagerCustomer, frozen=True):
+    """A customer in an event. `tm_event` is when it happened: what is heard late is no news any more."""
+
+    tm_event: datetime
+
+
+def shown(customer: Customer) -> CustomerManagerCustomer:
+    return CustomerManagerCustomer(**_fields(customer))
+
+
+def news(customer: Customer, at: datetime) -> CustomerNews:
+    return CustomerNews(**_fields(customer), tm_event=at)
+
+
+def _fields(customer: Customer) -> dict[str, Any]:
+    fields = {name: getattr(customer, name) for name in CustomerManagerCustomer.__struct_fields__}
+    return {**fields, "status": customer.status.value}
