@@ -125,6 +125,17 @@ ABOUT: Final = {
         "Who customers are; what they may do and have stands in the registrar's tables.",
         "customer-manager",
     ),
+    "customer_people": About(
+        "People who may sign in: their addresses and hashes of their passwords; who is deleted leaves no row.",
+        "`/v1.0/people` and `ringback person`",
+    ),
+    "customer_sessions": About(
+        "Sessions of people who have signed in; one that has ended has no row.", "signing in, refreshing, signing out"
+    ),
+    "customer_sign_in_failures": About(
+        "How often signing in with an address has failed of late, whether or not there is such a person.",
+        "each failed try",
+    ),
     "registrar_idempotency_keys": About(
         "Requests with an `Idempotency-Key` of the last day, and what they were answered, for those that come again.",
         "every such request, in the transaction of its change",
@@ -168,6 +179,13 @@ MEANINGS: Final = {
     "registrar_applies.number": "the customer's first is 1",
     "registrar_applies.changes": "a list: object, action, fields old and new, when it was changed before and by this",
     "registrar_applies.tm_undo": "set: undone",
+    "customer_people.customer_id": "NULL: of the platform",
+    "customer_people.email": "in lower case",
+    "customer_people.password_hash": "argon2id",
+    "customer_sessions.family_hash": "SHA-256 of what all its refresh tokens share",
+    "customer_sessions.refresh_hash": "SHA-256 of the refresh token that works now",
+    "customer_sign_in_failures.email_hash": "SHA-256 of the address",
+    "customer_sign_in_failures.tm_begin": "of the first failure, or of the time in which nobody signs in with it",
     "registrar_outbox.tm_publish": "NULL: it waits",
     "ringback_audit.customer_id": "NULL: the platform's",
     "ringback_audit.actor": "`key:…`, `agent:…`, `person:…`, `cli:…`, `rpc:…`, `event:…` or `system`",
@@ -207,6 +225,8 @@ LINKS: Final = (
     ("registrar_customer_domains", "customer_id", "registrar_customers"),
     ("registrar_accesskeys", "customer_id", "registrar_customers"),
     ("ringback_audit", "customer_id", "registrar_customers"),
+    ("customer_people", "customer_id", "registrar_customers"),
+    ("customer_sessions", "person_id", "customer_people"),
     ("registrar_directs", "extension_id", "registrar_extensions"),
     ("registrar_direct_hashes", "direct_id", "registrar_directs"),
     ("registrar_contact_states", "extension_id", "registrar_extensions"),

@@ -233,6 +233,23 @@ async def the_operator_ends_a_customer(say: Recorder) -> None:
     await say.rest("DELETE", f"/v1.0/customers/{made.json()['id']}", **key)
 
 
+async def somebody_signs_in(say: Recorder) -> None:
+    root, auth = "/v1.0/people", "/v1.0/auth"
+    asked = {"email": "Pat@example.com", "name": "Pat", "roles": ["manager"], "password": PASSWORD}
+    made = await say.rest("POST", root, asked, code=201)
+    one = f"{root}/{made.json()['id']}"
+    await say.rest("GET", f"{root}?email=pat@example.com")
+    await say.rest("GET", one)
+    said = {"email": "pat@example.com", "password": PASSWORD}
+    signed_in = (await say.rest("POST", f"{auth}/login", said, anonymous=True)).json()
+    token = {"refresh_token": signed_in["refresh_token"]}
+    fresh = (await say.rest("POST", f"{auth}/refresh", token, anonymous=True)).json()
+    await say.rest("GET", f"{auth}/whoami", authorization=f"Bearer {fresh['access_token']}")
+    await say.rest("POST", f"{auth}/logout", {"refresh_token": fresh["refresh_token"]}, anonymous=True)
+    await say.rest("PATCH", one, {"roles": ["viewer"]})
+    await say.rest("DELETE", one)
+
+
 async def all_ends(say: Recorder) -> None:
     (extension,) = (await say.world.rpc("GET", "/v1/extensions", OF)).data
     await say.rpc("DELETE", f"/v1/extensions/{extension['id']}")
@@ -253,5 +270,6 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     a_customer_hands_out_keys,
     the_operator_keeps_the_customers,
     the_operator_ends_a_customer,
+    somebody_signs_in,
     all_ends,
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
+from ringback.customers.people.passwords import Passwords
 from ringback.kit.budget import Allowance, Budget, LocalBudget
 from ringback.kit.cache import Cache, LocalCache, NoCache
 from ringback.kit.db import Database
@@ -54,6 +55,7 @@ def memory_of(
         publisher_misses=LocalBudget(PUBLISHER_MISSES, clock=ticks),
         requests=buckets(rate_of(settings)) if settings.rest_rate_limit else None,
         refusals=budget("refusals", settings.rest_failure_limit) if settings.rest_failure_limit else None,
+        passwords=Passwords(),
         keys=store.keys if store else None,
         new_hash=hashes,
         new_label=labels,

@@ -6,6 +6,8 @@ from sqlalchemy import MetaData
 
 from ringback.customers import store as customers
 from ringback.customers.keys import store as keys
+from ringback.customers.people import store as people
+from ringback.customers.sessions import store as sessions
 from ringback.kit import audit, inbox, outbox, replays, stale
 from ringback.registrar import tables as registrar
 from ringback.router import tables as router
@@ -22,6 +24,8 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     keys.metadata,
     audit.metadata,
     customers.metadata,
+    people.metadata,
+    sessions.metadata,
 )
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)
 ROUTER_TABLES: Final[tuple[MetaData, ...]] = (router.metadata,)

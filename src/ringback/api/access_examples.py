@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 MADE: Final = "2026-02-11T09:30:00.123456Z"
+REFRESH_TOKEN: Final = f"rr_{'Sample-Token' * 5}0000"
 CUSTOMER: Final = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
 ACCESS_EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "create_accesskey": {
@@ -16,10 +17,30 @@ ACCESS_EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         },
         "for pipelines alone": {"name": "bot", "scopes": ["pipeline:run"]},
     },
+    "create_person": {
+        "with a password made for them": {"email": "pat@example.com", "name": "Pat", "roles": ["manager"]},
+        "with one of their own": {
+            "email": "kim@example.com",
+            "name": "Kim",
+            "roles": ["admin"],
+            "password": "Sample-Pass-0006",
+        },
+    },
+    "patch_person": {
+        "other roles": {"roles": ["viewer", "auditor"]},
+        "a new password": {"password": "Sample-Pass-0007"},
+        "out": {"status": "disabled"},
+    },
+    "login": {"with a password": {"email": "sam@example.com", "password": "Sample-Pass-0008"}},
+    "refresh": {"with the newest token": {"refresh_token": REFRESH_TOKEN}},
+    "logout": {"with the newest token": {"refresh_token": REFRESH_TOKEN}},
 }
 """Operation → title → body."""
 
-ACCESS_PATH: Final = {"accesskey_id": "e6a1f0c4-5b7d-4e2a-9c38-1d0b7a6f2e95"}
+ACCESS_PATH: Final = {
+    "accesskey_id": "e6a1f0c4-5b7d-4e2a-9c38-1d0b7a6f2e95",
+    "person_id": "7d3b9e50-2c1f-4a68-8e07-b5c4d6f10a23",
+}
 ACCESSKEY: Final[dict[str, Any]] = {
     "id": ACCESS_PATH["accesskey_id"],
     "customer_id": CUSTOMER,
@@ -51,9 +72,39 @@ AUDIT_ENTRY: Final[dict[str, Any]] = {
     "before": {"extension": "1001", "name": "Front desk", "password": "[REDACTED]"},
     "after": {"extension": "1001", "name": "Front desk", "password": "[REDACTED]"},
 }
+PERSON: Final[dict[str, Any]] = {
+    "id": ACCESS_PATH["person_id"],
+    "customer_id": CUSTOMER,
+    "email": "pat@example.com",
+    "name": "Pat",
+    "roles": ["manager"],
+    "status": "active",
+    "password": "",
+    "tm_create": MADE,
+    "tm_update": None,
+}
 ACCESS_ANSWERS: Final[dict[str, Any]] = {
     "CustomerManagerAccesskey": ACCESSKEY,
     "AuditPage": {"result": [AUDIT_ENTRY], "next_page_token": ""},
     "AccesskeyPage": {"result": [ACCESSKEY], "next_page_token": ""},
+    "CustomerManagerPerson": PERSON,
+    "PersonPage": {"result": [PERSON], "next_page_token": ""},
+    "SignedIn": {
+        "access_token": "eyJ…",
+        "refresh_token": REFRESH_TOKEN,
+        "token_type": "Bearer",
+        "expires_in": 900,
+    },
+    "SignedOut": {"signed_out": True},
+    "WhoAmI": {
+        "kind": "person",
+        "id": ACCESS_PATH["person_id"],
+        "name": "Pat",
+        "email": "pat@example.com",
+        "customer_id": CUSTOMER,
+        "roles": ["manager"],
+        "scopes": None,
+        "tm_expire": None,
+    },
 }
 """Shape → an answer."""

@@ -12,7 +12,11 @@ from jwt.types import Options
 from ringback.api.call import Caller
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import PREFIX, AccessKey
+from ringback.customers.people import signing as people
+from ringback.customers.people.model import Person
+from ringback.customers.people.signing import AccountFrozen
 from ringback.customers.rights import MANAGER, OF_CUSTOMERS, PLATFORM
+from ringback.customers.sessions.tokens import is_ours
 from ringback.kit.columns import NIL
 from ringback.kit.errors import DatabaseUnavailable, PermissionDenied, Unauthenticated, ValidationFailed
 from ringback.kit.routing import parse_id
@@ -30,12 +34,6 @@ class InvalidCredentials(Unauthenticated):
     """The access key is not valid."""
 
     reason = "INVALID_CREDENTIALS"
-
-
-class AccountFrozen(PermissionDenied):
-    """The account is frozen."""
-
-    reason = "ACCOUNT_FROZEN"
 
 
 class SourceNotAllowed(PermissionDenied):
@@ -67,11 +65,13 @@ def customer_of(caller: Caller, named: str | None, whose: str) -> UUID:
 async def who(uow: Uow, address: str, *credentials: str) -> Caller:
     """The holder of the one `Bearer` credential, unless it is a customer who is frozen or deleted.
 
-    It is an access key, or a token of VoIPbin's agents.
+    It is an access key, the access token of a person who has signed in, or a token of VoIPbin's agents.
     """
     token = _token(*credentials)
     if token.startswith(PREFIX):
         caller = _caller(await keys.holder(uow, token), address)
+    elif is_ours(token):
+        caller = _person(await people.holder(uow, token), address)
     else:
         caller = replace(_agent(token, uow), address=address)
     if caller.customer_id is not None:
@@ -111,6 +111,14 @@ def _caller(key: AccessKey | None, address: str) -> Caller:
     return Caller(
         key.customer_id, f"key:{key.name}", roles, f"key:{key.id}", limits=key.limits, address=address, key_id=key.id
     )
+
+
+def _person(person: Person | None, address: str) -> Caller:
+    if person is None:
+        raise InvalidCredentials
+    roles = frozenset(person.roles) & (PLATFORM if person.customer_id is None else OF_CUSTOMERS)
+    identity = f"person:{person.id}"
+    return Caller(person.customer_id, identity, roles, identity, address=address)
 
 
 def _agent(token: str, uow: Uow) -> Caller:

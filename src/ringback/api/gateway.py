@@ -134,6 +134,8 @@ class Gateway:
         do = work.read if method == "GET" or about.get("reads") else work.write
         async with self._limits.place(caller):
             answer = await do(run, patience=about.get("patience", PATIENCE))
+            if answer.refused:
+                raise answer.refused
         if answer.listening and self.live:
             return await self._listen(request, self.live, answer.listening, caller, about["right"])
         return _response(request, answer)
@@ -206,8 +208,6 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
 
 
 def _response(request: Request, answer: Answer) -> Response:
-    if answer.refused:
-        raise answer.refused
     headers = dict(answer.headers)
     if tag := answer.entity_tag:
         headers["etag"] = tag

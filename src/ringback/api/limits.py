@@ -2,8 +2,8 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
 from typing import Final
 
@@ -77,7 +77,22 @@ class Limits:
 
     def place(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """One of the places of their customer, while the request is worked on; of the platform each has places."""
+        if caller.customer_id is None and not caller.identity:
+            return self._trying(source_of(caller.address))
         return self._gates.place(_whose(caller))
+
+    @asynccontextmanager
+    async def _trying(self, address: str) -> AsyncIterator[None]:
+        """The same for whoever has no key yet: what is refused within counts like a refused key."""
+        if self._refusals and await self._refusals.is_shut(address):
+            raise RateLimited(PAUSE)
+        try:
+            async with self._gates.place(address):
+                yield
+        except Unauthenticated:
+            if self._refusals:
+                await self._refusals.spend(address)
+            raise
 
     async def _meet(self, request: Request, hash: str, whose: str) -> None:
         self._known[hash] = whose

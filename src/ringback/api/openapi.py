@@ -44,6 +44,8 @@ TAGS: Final = {
     "audit": "Who changed what, when and from where.",
     "accesskeys": "Who may ask, for whom, and what.",
     "events": "What happens, as it happens.",
+    "people": "Who may sign in.",
+    "auth": "Signing in and out.",
     "router": "The registry of router extensions: processors that requests go through.",
 }
 
@@ -122,6 +124,7 @@ def _operation(route: Entry[Route]) -> dict[str, Any]:
         "description": " ".join(more.split()),
         "tags": [route.pattern.split("/")[2]],
         "parameters": _parameters(route),
+        **({} if about["right"] else {"security": []}),
         "responses": {str(about.get("status", 200)): _success(route), **_refusals(route)},
     }
     if _checks_state(route):
@@ -131,7 +134,8 @@ def _operation(route: Entry[Route]) -> dict[str, Any]:
         examples = {title: {"value": value} for title, value in EXAMPLES[about["name"]].items()}
         content = {JSON: {"schema": _ref(about["body"]), "examples": examples}}
         operation["requestBody"] = {"required": required, "content": content}
-    return {name: value.strip() if name == "description" else value for name, value in operation.items() if value}
+    operation["description"] = operation["description"].strip()
+    return {name: value for name, value in operation.items() if value or name == "security"}
 
 
 def _checks_state(route: Entry[Route]) -> bool:
@@ -177,7 +181,7 @@ def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
 def _success(route: Entry[Route]) -> dict[str, Any]:
     shape = route.about["answers"]
     headers = [
-        *EVERYWHERE,
+        *(EVERYWHERE if route.about["right"] else EVERYWHERE[:1]),
         *(["ETag"] if is_object(shape) else []),
         *(["Location"] if "status" in route.about else []),
         *(["Idempotent-Replay"] if takes_key(route) else []),

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, Table, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, Table, and_, bindparam, false, func, or_, select, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -53,7 +53,7 @@ def _same_bytes(element: Same, compiler: SQLCompiler, **more: Any) -> str:
 
 
 class Listing(Generic[T]):
-    """The rows of `table` as `whole` selects them; `of` makes an object of a row.
+    """The rows of `table` as `whole` selects them; `of` makes an object of a row. Without `tm_delete` all of them live.
 
     `wanted` is everywhere a mapping of column names to the values that they must equal; of a page they may be columns
     of other tables that `whole` selects.
@@ -132,10 +132,14 @@ class Listing(Generic[T]):
         bind = bindparam(name, type_=column.type)
         return Same(column, bind) if isinstance(column.type, String) else column == bind
 
+    def _state(self, *, deleted: bool = False) -> ColumnElement[bool]:
+        gone = self._table.c.get("tm_delete")
+        if gone is None:
+            return false() if deleted else true()
+        return gone.is_not(None) if deleted else gone.is_(None)
+
     def _filtered(self, names: tuple[str, ...], deleted: bool) -> Select[Any]:
-        gone = self._table.c.tm_delete
-        state = gone.is_not(None) if deleted else gone.is_(None)
-        return self._whole.where(state, *self._equal(names)).order_by(*self._order)
+        return self._whole.where(self._state(deleted=deleted), *self._equal(names)).order_by(*self._order)
 
     def _older_in_moment(self, moment: str) -> Any:
         return and_(self._table.c.tm_create == bindparam(moment), self._table.c.id < bindparam("below"))
@@ -155,11 +159,11 @@ class Listing(Generic[T]):
     def _in_order(self, core: Select[Any]) -> Select[Any]:
         """The next of `core` that live, by id."""
         id = self._table.c.id
-        living = core.where(self._table.c.tm_delete.is_(None), id > bindparam("after"))
+        living = core.where(self._state(), id > bindparam("after"))
         return living.order_by(id).limit(bindparam("size"))
 
     def _count_statement(self, names: tuple[str, ...]) -> Statement:
-        living = (self._table.c.tm_delete.is_(None), *self._equal(names))
+        living = (self._state(), *self._equal(names))
         return Statement(select(func.count().label("count")).where(*living))
 
     def _ids_statement(self, names: tuple[str, ...]) -> Statement:

@@ -46,6 +46,12 @@ async def recorded_as(uow: UnitOfWork, name: str) -> str | None:
     return str(row["value"]) if row else None
 
 
+async def recorded_once(uow: UnitOfWork, name: str, value: str) -> str:
+    """What is recorded, which is the value where nothing was."""
+    await uow.session.insert_if_new(ADD, key=name, value=value)
+    return await recorded_as(uow, name) or value
+
+
 async def record(uow: UnitOfWork, name: str, value: str) -> None:
     if not await uow.session.insert_if_new(ADD, key=name, value=value):
         await uow.session.run(CHANGE, name=name, value=value)

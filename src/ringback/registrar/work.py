@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from ringback.customers.people.passwords import Passwords
 from ringback.kit import stale
 from ringback.kit.budget import Budget
 from ringback.kit.cache import Cache
@@ -50,6 +51,7 @@ class Memory:
     publisher_misses: Budget
     requests: Buckets | None
     refusals: Budget | None
+    passwords: Passwords
     keys: Keys | None
     new_hash: Callable[[int], str]
     new_label: Callable[[], str]

@@ -1,0 +1,66 @@
+"""A session, and the refresh tokens that follow one another in it."""
+
+import base64
+import binascii
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from ringback.kit.secret import Secret
+
+PREFIX: Final = "rr_"
+LENGTH: Final = timedelta(days=30)
+"""How long a session may be refreshed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is kept of it: hashes of what all its refresh tokens have in common and of the one that works now."""
+
+    id: UUID
+    person_id: UUID
+    family_hash: str
+    refresh_hash: str
+    tm_create: datetime
+    tm_expire: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """`rr_` and 64 base64url characters: the session's id, what the session's tokens share, and what is this one's."""
+
+    session_id: UUID
+    family: bytes
+    own: bytes
+
+    @classmethod
+    def first(cls, session_id: UUID) -> "RefreshToken":
+        return cls(session_id, secrets.token_bytes(16), secrets.token_bytes(16))
+
+    def next(self) -> "RefreshToken":
+        return RefreshToken(self.session_id, self.family, secrets.token_bytes(16))
+
+    @classmethod
+    def parse(cls, text: str) -> "RefreshToken | None":
+        """The token of a text in its one spelling; `None` where it is none."""
+        try:
+            raw = base64.b64decode(text.removeprefix(PREFIX), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        token = cls(UUID(bytes=raw[:16]), raw[16:32], raw[32:]) if len(raw) == 48 else None
+        return token if token and token.text.reveal() == text else None
+
+    @property
+    def text(self) -> Secret:
+        return Secret(PREFIX + base64.urlsafe_b64encode(self.session_id.bytes + self.family + self.own).decode())
+
+    @property
+    def family_hash(self) -> str:
+        return sha256(self.family).hexdigest()
+
+    @property
+    def hash(self) -> str:
+        return sha256(self.text.reveal().encode()).hexdigest()
