@@ -150,8 +150,10 @@ def test_a_customer_is_named_by_flag_or_by_the_file_and_they_agree(shell: Shell,
         assert f"Customer {shell.customer}" in shell.ringback("plan", str(office)).out, text
 
     other = shell.ringback("plan", str(office), "--customer_id", "11111111-2222-4333-8444-555555555555")
-    office.write_text(f"customer: nobody\n{FILE}")
-    nobody = shell.ringback("plan", str(office))
+    for text in ("nobody", "no.body", "x y", "''", "00000000-0000-0000-0000-000000000000"):
+        office.write_text(f"customer: {text}\n{FILE}")
+        nobody = shell.ringback("plan", str(office))
+        assert nobody.code == 2, text
     office.write_text(FILE)
 
     assert (other.code, "--customer_id" in other.err) == (2, True)

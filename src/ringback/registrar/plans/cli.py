@@ -15,6 +15,7 @@ from ringback.answers import AsForm, Form
 from ringback.kit import files, marked
 from ringback.kit.errors import CannotStart, ValidationFailed
 from ringback.kit.marked import Marked, Unreadable
+from ringback.kit.reading import not_nil
 from ringback.registrar.asked import OfCustomer
 from ringback.registrar.flags import Customer
 from ringback.registrar.plans import service, showing, wire
@@ -196,9 +197,11 @@ def _customer(settings: Settings, given: str | None, source: Source | None = Non
 def _named(settings: Settings, source: Source) -> UUID:
     text = source.wanted.customer or ""
     try:
-        return UUID(text)
+        if not_nil(customer := UUID(text)):
+            return customer
     except ValueError:
-        return source.judged(lambda: do(settings, lambda uow: service.named(uow, text)))
+        pass
+    return source.judged(lambda: do(settings, lambda uow: service.named(uow, text)))
 
 
 def _kept(file: Path) -> Plan:
