@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import pytest
 
 from ringback.registrar import cascade
@@ -23,6 +25,7 @@ PACE = 0.01
 """Seconds between two looks."""
 LONGEST = 60.0
 """Seconds that anything here may take."""
+MARK = "Zaphod"
 CONTROL = "import sys; from ringback.cli import registrar_control; registrar_control(sys.argv[1:])"
 
 
@@ -110,6 +113,47 @@ def test_a_server_killed_half_way_through_2500_phones_completes_them_after_its_r
     assert telling.returncode == 1
     assert b"gave no reply" in said
     assert (again.code, again.json) == (0, {"done": True})
+
+
+@pytest.mark.process
+@pytest.mark.contract("registrar R-67")
+def test_5000_phones_of_a_customer_deleted_by_rest_go_completely_through_a_kill(make_world: MakeWorld) -> None:
+    world = make_world()
+    asyncio.run(world.name(MARK, "mark@acme.example"))
+    ids, home = asyncio.run(fill(world, 5000, 20)), world.home
+    key, place = asyncio.run(world.key(None)), f"/v1.0/customers/{world.customer}"
+    operator = {"authorization": f"Bearer {key}"}
+
+    with up(home) as (process, said):
+        gone = httpx.delete(address(said) + place, headers=operator)
+        until(process, lambda: begun(world, 5020))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    rest = left(world)
+    unheard = "SELECT id FROM registrar_outbox WHERE event_type = 'customer_deleted' AND tm_publish IS NULL"
+    waiting = len(world.sql(unheard))
+    with up(home) as (process, said):
+        until(process, lambda: not world.sql(unheard) and is_forgotten(world))
+        again = httpx.delete(address(said) + place, headers=operator)
+
+    assert (gone.status_code, gone.json()["status"], again.status_code) == (200, "deleted", 404)
+    assert (100 < rest < 4920, waiting) == (True, 1)
+    all_is_gone(world, ids)
+    kept = world.sql("SELECT name, username, realm, ha1 FROM registrar_extensions GROUP BY 1, 2, 3, 4")
+    assert kept == [{"name": "", "username": "", "realm": "", "ha1": None}]
+    assert world.sql("SELECT id FROM ringback_customers WHERE name = ?", MARK) == []
+
+
+def address(said: str) -> str:
+    """Where REST listens, as the start has told."""
+    found = re.search(r"https?://[\w.]+:\d+", said)
+    assert found, said
+    return found[0]
+
+
+def is_forgotten(world: World) -> bool:
+    of = world.customer.bytes
+    return bool(world.sql("SELECT 1 FROM registrar_customers WHERE customer_id = ? AND tm_erase IS NOT NULL", of))
 
 
 @pytest.mark.process
