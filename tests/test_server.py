@@ -10,8 +10,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,7 +21,6 @@ import pytest
 
 from ringback import first_start, server
 from ringback.kit.errors import CannotStart, DatabaseUnavailable
-from ringback.kit.uow import Work
 from ringback.knobs import load
 from ringback.settings import Settings
 from ringback.transports import local
@@ -335,12 +334,11 @@ async def test_the_registry_is_served_from_the_start_and_follows_commands_and_sq
     assert (changed.json()["revision"], proof["ok"], proof["checked"]) == (3, True, 8)
 
 
-async def test_a_database_that_goes_while_it_is_looked_at_ends_a_start_like_one_that_was_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def gone(self: Any, verb: Any, **patience: float) -> None:
+async def test_a_database_that_goes_while_it_is_looked_at_ends_a_start_like_one_that_was_away() -> None:
+    @asynccontextmanager
+    async def process() -> AsyncIterator[None]:
         raise DatabaseUnavailable
+        yield
 
-    monkeypatch.setattr(Work, "_run", gone)
     with pytest.raises(CannotStart, match="database_dsn_bin: The database does not answer"):
-        await server.up(settings(tmp_path), lambda started: None)
+        await server.until_told(process(), lambda started: None)

@@ -50,15 +50,16 @@ class Started:
 
 async def up(settings: Settings, tell: Callable[[Started], None]) -> None:
     """Start, tell, and run until SIGTERM, SIGINT or SIGHUP; then finish what is in hand and return."""
-    await _until_told(running(settings), tell)
+    await until_told(running(settings), tell)
 
 
 async def alone(settings: Settings) -> None:
     """The same without a home, for a service on servers."""
-    await _until_told(serving(settings), lambda started: None)
+    await until_told(serving(settings), lambda started: None)
 
 
-async def _until_told(process: contextlib.AbstractAsyncContextManager[Any], tell: Callable[[Any], None]) -> None:
+async def until_told(process: contextlib.AbstractAsyncContextManager[Any], tell: Callable[[Any], None]) -> None:
+    """Start it, tell what has started, and end it in order when a signal says so."""
     stop = asyncio.Event()
     for signum in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
