@@ -10,8 +10,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -335,10 +335,11 @@ async def test_the_registry_is_served_from_the_start_and_follows_commands_and_sq
 
 
 async def test_a_database_that_goes_while_it_is_looked_at_ends_a_start_like_one_that_was_away() -> None:
-    @asynccontextmanager
-    async def process() -> AsyncIterator[None]:
-        raise DatabaseUnavailable
-        yield
+    class Process(AbstractAsyncContextManager[None]):
+        async def __aenter__(self) -> None:
+            raise DatabaseUnavailable
+
+        async def __aexit__(self, *error: object) -> None: ...
 
     with pytest.raises(CannotStart, match="database_dsn_bin: The database does not answer"):
-        await server.until_told(process(), lambda started: None)
+        await server.until_told(Process(), lambda started: None)
