@@ -136,6 +136,13 @@ ABOUT: Final = {
         "How often signing in with an address has failed of late, whether or not there is such a person.",
         "each failed try",
     ),
+    "registrar_imports": About(
+        "Imports that are not finished: one of a kind for each customer, with how far it is.",
+        f"{SERVICE}, which goes on with it after a crash",
+    ),
+    "registrar_import_rows": About(
+        "Rows of such an import, with digests in the place of passwords, until all are done or none is.", SERVICE
+    ),
     "registrar_idempotency_keys": About(
         "Requests with an `Idempotency-Key` of the last day, and what they were answered, for those that come again.",
         "every such request, in the transaction of its change",

@@ -143,6 +143,23 @@ async def a_customer_listens(say: Recorder) -> None:
     await say.rest("GET", "/v1.0/events?types=trunk_updated,trunk_deleted", about=about, last_event_id=str(known["id"]))
 
 
+async def a_customer_brings_files(say: Recorder) -> None:
+    rows = [{"extension": "2001", "name": "Doe, Jane", "password": PASSWORD}, {"extension": "2002", "direct": True}]
+    await say.rest("POST", "/v1.0/extensions:import?dry_run=true", [*rows, {"extension": "2 3"}], "What would become:")
+    await say.rest("POST", "/v1.0/extensions:import", rows, "All of them:")
+    await say.rest("POST", "/v1.0/extensions:import", [{"extension": "20 03"}], code=400)
+    made = (await say.rest("GET", "/v1.0/extensions:export")).json()
+    assert len(made) == 3
+    for one in (await say.world.rpc("GET", "/v1/extensions", OF)).data:
+        if one["extension"] in ("2001", "2002"):
+            await say.world.rpc("DELETE", f"/v1/extensions/{one['id']}")
+    trunk = {"domain_name": "carrier-d", "auth_types": ["ip"], "allowed_ips": ["203.0.113.7"]}
+    await say.rest("POST", "/v1.0/trunks:import?mode=row_by_row", [trunk])
+    await say.rest("GET", "/v1.0/trunks:export")
+    (one,) = (await say.world.rpc("GET", "/v1/trunks", OF)).data
+    await say.world.rpc("DELETE", f"/v1/trunks/{one['id']}")
+
+
 async def a_customer_is_refused(say: Recorder) -> None:
     wrong = {"extension": "1001", "password": "short", "colour": "green"}
     await say.rest("POST", "/v1.0/extensions", wrong, code=400)
@@ -264,6 +281,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     a_peer_makes_a_trunk,
     a_customer_makes_a_trunk,
     a_customer_listens,
+    a_customer_brings_files,
     a_customer_is_refused,
     the_customer_is_frozen_and_recovers,
     the_operator_keeps_the_registry,

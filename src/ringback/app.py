@@ -44,6 +44,7 @@ from ringback.registrar.events import PUBLISHER
 from ringback.registrar.extensions import rest as extensions_rest
 from ringback.registrar.extensions import rpc as extensions_rpc
 from ringback.registrar.heard import HEARD
+from ringback.registrar.imports import rest as imports_rest
 from ringback.registrar.metrics import Metrics
 from ringback.registrar.realms import rest as realms_rest
 from ringback.registrar.realms import rpc as realms_rpc
@@ -82,6 +83,7 @@ REGISTRAR_REST: Final[Routes[Route]] = Routes(
     contacts_rest.routes,
     trunks_rest.routes,
     realms_rest.routes,
+    imports_rest.routes,
 )
 ROUTER_REST: Final[Routes[Route]] = Routes(
     router_rest.routes,

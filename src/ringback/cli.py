@@ -33,6 +33,7 @@ from ringback.registrar import cli as upkeep
 from ringback.registrar.directs import cli as directs
 from ringback.registrar.extensions import cli as extensions
 from ringback.registrar.heard import HEARD
+from ringback.registrar.imports import cli as imports
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.plans import cli as plans
 from ringback.registrar.realms import cli as realms
@@ -51,6 +52,8 @@ POLL = 0.1
 """Seconds between two looks for news of other processes."""
 
 registrar = new_app("Extensions, direct addresses, trunks, domains and customers, on the databases themselves.")
+imports.commands(extensions.app, "extension")
+imports.commands(trunks.app, "trunk")
 registrar.add_typer(extensions.app, name="extension")
 registrar.add_typer(directs.app, name="direct")
 registrar.add_typer(trunks.app, name="trunk")

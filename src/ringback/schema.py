@@ -10,6 +10,7 @@ from ringback.customers.people import store as people
 from ringback.customers.sessions import store as sessions
 from ringback.kit import audit, inbox, outbox, replays, stale
 from ringback.registrar import tables as registrar
+from ringback.registrar.imports import tables as imports
 from ringback.router import tables as router
 from ringback.sip import edge
 from ringback.sip import tables as asterisk
@@ -26,6 +27,7 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     customers.metadata,
     people.metadata,
     sessions.metadata,
+    imports.metadata,
 )
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)
 ROUTER_TABLES: Final[tuple[MetaData, ...]] = (router.metadata,)

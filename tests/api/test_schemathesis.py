@@ -21,6 +21,9 @@ OTHERWISE_JUDGED = ("create_accesskey", "create_person", "patch_person", "login"
 """By for whom it is, or how often it has failed."""
 
 
+FILES = ("import_extensions", "import_trunks")
+
+
 def checks_of(name: str) -> dict[str, Any]:
     """What an operation is not held to."""
     found: dict[str, Any] = {
@@ -28,6 +31,8 @@ def checks_of(name: str) -> dict[str, Any]:
     }
     if name not in JUDGED_AS_A_WHOLE:
         found["use_after_free"] = {"enabled": False}  # a deleted one has a history, and can be restored
+    if name in FILES:
+        found["negative_data_rejection"] = {"enabled": False}  # each fault is told by its line, where it was asked for
     return found
 
 
@@ -36,13 +41,15 @@ SETTINGS = {
     "generation": {"max-examples": 3, "deterministic": True, "database": "none"},
     "operations": [
         {"include-operation-id": name, "checks": checks_of(name)}
-        for name in sorted({*JUDGED_AS_A_WHOLE, *OTHERWISE_JUDGED, *(route.about["name"] for route in ROUTER_REST)})
+        for name in sorted(
+            {*JUDGED_AS_A_WHOLE, *OTHERWISE_JUDGED, *FILES, *(route.about["name"] for route in ROUTER_REST)}
+        )
     ],
 }
 """All of its checks and phases (examples, coverage, fuzzing, stateful), the same requests at each run.
 
 A change of a trunk is judged by what the trunk is afterwards (registrar 6), what is asked of the router by rules that
-each have a name (router 3), a whole number with a point among them: no schema of the request can say that.
+each have a name (router 3), a whole number with a point among them, a file by its rows: no schema can say that.
 """
 
 

@@ -1,6 +1,6 @@
 """What a REST route gets and gives: the slices' side of the gateway."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Generic, Literal, TypeVar
@@ -12,7 +12,7 @@ from ringback.customers.keys.model import FREE, OPERATOR, Limits
 from ringback.kit.errors import FailedPrecondition, Failure
 from ringback.kit.reading import Asked
 from ringback.kit.secret import Discreet
-from ringback.kit.uow import UnitOfWork
+from ringback.kit.uow import UnitOfWork, Work
 
 U = TypeVar("U", bound=UnitOfWork)
 
@@ -67,10 +67,23 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Flow(Generic[U]):
+    """What a route gets that answers in more than one transaction: the work, and the body as it comes.
+
+    `media` is the type of the body, in lower case and without parameters.
+    """
+
+    work: Work[U]
+    parts: AsyncIterator[bytes]
+    media: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call(Generic[U]):
     """One authenticated request; `body` and `query` are the shapes that the route declares.
 
-    `customer_id` is nil where the platform asks for what is no customer's.
+    `customer_id` is nil where the platform asks for what is no customer's. A route that is declared with `streams`
+    has a `flow` and no `uow`.
     """
 
     uow: U
@@ -81,6 +94,7 @@ class Call(Generic[U]):
     if_match: str | None = None
     caller: Caller = Caller(None)
     request_id: str = ""
+    flow: Flow[U] | None = None
 
     def require_match(self, current: msgspec.Struct | None) -> None:
         """Go on only if the caller's `If-Match`, when there is one, names this state; `None` is nothing at all yet."""
@@ -104,6 +118,7 @@ class Answer:
 
     `data` is JSON already where it was answered before; `added` are fields of it that are known after the commit only.
     `refused` is told in its place, though what was done stays done; `listening` are events that follow in its place.
+    `stream` is what comes instead of all that, bit by bit, of the type `media`.
     """
 
     data: msgspec.Struct | msgspec.Raw
@@ -114,6 +129,8 @@ class Answer:
     added: dict[str, Any] = field(default_factory=dict)
     refused: Failure | None = None
     listening: Listening | None = None
+    stream: AsyncIterator[bytes] | None = None
+    media: str = "application/json"
 
     @property
     def entity_tag(self) -> str | None:

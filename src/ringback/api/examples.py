@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from ringback.api.access_examples import ACCESS_ANSWERS, ACCESS_EXAMPLES, ACCESS_PATH
+from ringback.api.bulk_examples import BULK_ANSWERS
 from ringback.api.customer_examples import CUSTOMER, CUSTOMER_ANSWERS, CUSTOMER_EVENTS, CUSTOMER_EXAMPLES
 from ringback.api.events import EXAMPLE
 from ringback.api.router_examples import MADE, ROUTER_ANSWERS, ROUTER_EXAMPLES
@@ -155,6 +156,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
     "EventStream": EXAMPLE,
     **CUSTOMER_ANSWERS,
+    **BULK_ANSWERS,
     **ROUTER_ANSWERS,
     **ACCESS_ANSWERS,
 }

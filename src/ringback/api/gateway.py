@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from ringback.api import repeat
 from ringback.api import request as asked
-from ringback.api.call import Answer, Call, Caller, Listening, Route, Verb
+from ringback.api.call import Answer, Call, Caller, Flow, Listening, Route, Verb
 from ringback.api.caller import customer_of, who, who_by
 from ringback.api.events import STREAM
 from ringback.api.limits import HEADERS, Limits, RateLimited
@@ -128,12 +128,13 @@ class Gateway:
         about = found.route.about
         service = about.get("service", REGISTRAR)
         caller = await self._who(request, about["right"], service)
-        run = await _read(request, found, caller, request_id)
         by = Actor(caller.name, caller.source, request_id, caller.address or None, caller.identity or None)
         work = self._works[service].acting(by)
+        run = await _read(request, found, caller, request_id, work)
         do = work.read if method == "GET" or about.get("reads") else work.write
         async with self._limits.place(caller):
-            answer = await do(run, patience=about.get("patience", PATIENCE))
+            streams = about.get("streams")
+            answer = await (run(None) if streams else do(run, patience=about.get("patience", PATIENCE)))
             if answer.refused:
                 raise answer.refused
         if answer.listening and self.live:
@@ -179,10 +180,14 @@ class Gateway:
             return who_by(self._kept_key, address, *credentials)
 
 
-async def _read(request: Request, found: Found[Route], caller: Caller, request_id: str) -> Verb:
-    """The verb that was asked for, ready to run; or every fault of path, query and body at once."""
+async def _read(request: Request, found: Found[Route], caller: Caller, request_id: str, work: Work[Any]) -> Verb:
+    """The verb that was asked for, ready to run; or every fault of path, query and body at once.
+
+    One that streams does its own `work`, and reads the body as it comes.
+    """
     about = found.route.about
-    raw = await asked.body_of(request, about.get("largest", asked.LARGEST_BODY))
+    flow = _flow(request, about, work) if about.get("streams") else None
+    raw = b"" if flow else await asked.body_of(request, about.get("largest", asked.LARGEST_BODY))
     query, wrong = asked.query_of(request.scope)
     faults = Faults(wrong)
     customer_id: UUID | None
@@ -201,14 +206,24 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
     if_match = request.headers.get("if-match")
 
     async def run(uow: Any) -> Answer:
-        return await found.route.answer(Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id))
+        call = Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id, flow)
+        return await found.route.answer(call)
 
     verb = repeat.once(run, key, request, raw, caller)
     return about["around"](verb, filters) if "around" in about else verb
 
 
+def _flow(request: Request, about: Mapping[str, Any], work: Work[Any]) -> Flow[Any]:
+    media = asked.media_of(request) if "uploads" in about else ""
+    return Flow(work, asked.upload_of(request), media)
+
+
 def _response(request: Request, answer: Answer) -> Response:
     headers = dict(answer.headers)
+    if answer.stream:
+        if request.method == "HEAD":
+            return Response(b"", answer.status, headers, answer.media)
+        return StreamingResponse(answer.stream, answer.status, headers, answer.media)
     if tag := answer.entity_tag:
         headers["etag"] = tag
         if request.method in READING and _is_known(request, headers["etag"]):

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ringback import __version__
+from ringback.api.bulk_examples import DOWNLOADS, UPLOADS
 from ringback.api.call import Nothing, Route, is_object
 from ringback.api.examples import ABOUT, ANSWERS, EVENTS, EXAMPLES, PATH
 from ringback.api.parts import HEADERS, KEYS, PARAMETERS, REFUSALS, Error
@@ -19,8 +20,9 @@ from ringback.kit.routing import Routes, key
 from ringback.kit.secret import Secret
 from ringback.registrar.contacts.wire import ContactNews
 from ringback.registrar.directs.wire import DirectNews
-from ringback.registrar.extensions.wire import ExtensionNews
-from ringback.registrar.trunks.wire import TrunkNews
+from ringback.registrar.extensions.wire import ExtensionNews, NewExtension
+from ringback.registrar.imports.model import MOST_ROWS
+from ringback.registrar.trunks.wire import NewTrunk, TrunkNews
 
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
@@ -35,6 +37,8 @@ WEBHOOKS: Final[dict[str, type[msgspec.Struct]]] = {
     **{f"customer_{action}": CustomerNews for action in ("created", "updated", "frozen", "recovered", "deleted")},
 }
 """Event type → payload."""
+UPLOADED: Final[dict[str, type[msgspec.Struct]]] = {"extension": NewExtension, "trunk": NewTrunk}
+"""What a file of rows is made of."""
 TAGS: Final = {
     "extensions": "Phones that can register, and where they are.",
     "trunks": "Connections to carriers and PBXs, by digest or by address.",
@@ -122,7 +126,7 @@ def _operation(route: Entry[Route]) -> dict[str, Any]:
         "operationId": about["name"],
         "summary": sentence.rstrip("."),
         "description": " ".join(more.split()),
-        "tags": [route.pattern.split("/")[2]],
+        "tags": [route.pattern.split("/")[2].partition(":")[0]],
         "parameters": _parameters(route),
         **({} if about["right"] else {"security": []}),
         "responses": {str(about.get("status", 200)): _success(route), **_refusals(route)},
@@ -134,8 +138,20 @@ def _operation(route: Entry[Route]) -> dict[str, Any]:
         examples = {title: {"value": value} for title, value in EXAMPLES[about["name"]].items()}
         content = {JSON: {"schema": _ref(about["body"]), "examples": examples}}
         operation["requestBody"] = {"required": required, "content": content}
+    if "uploads" in about:
+        operation["requestBody"] = {"required": True, "content": _upload(about["name"], UPLOADED[about["uploads"]])}
     operation["description"] = operation["description"].strip()
     return {name: value for name, value in operation.items() if value or name == "security"}
+
+
+def _upload(name: str, row: type[msgspec.Struct]) -> dict[str, Any]:
+    """A file of rows: the JSON array has a schema, the others are text."""
+    rows = {"type": "array", "items": _ref(row), "maxItems": MOST_ROWS}
+    schemas = {JSON: rows, "text/csv": {"type": "string"}, "application/x-ndjson": {"type": "string"}}
+    return {
+        media: {"schema": schemas[media], "examples": {title: {"value": value} for title, value in examples.items()}}
+        for media, examples in UPLOADS[name].items()
+    }
 
 
 def _checks_state(route: Entry[Route]) -> bool:
@@ -197,6 +213,11 @@ def _content(route: Entry[Route]) -> dict[str, Any]:
     shape = route.about["answers"]
     if media := route.about.get("media"):
         return {media: {"schema": {"type": "string"}, "example": ANSWERS[shape.__name__]}}
+    if "downloads" in route.about:
+        return {
+            JSON: {"schema": {"type": "array", "items": _ref(shape)}, "example": [ANSWERS[shape.__name__]]},
+            "text/csv": {"schema": {"type": "string"}, "example": DOWNLOADS[shape.__name__]},
+        }
     return {JSON: {"schema": _ref(shape), "example": ANSWERS[shape.__name__]}}
 
 

@@ -14,19 +14,20 @@ REFUSALS: Final = {
     409: "It exists already, the state of things does not allow this, or its first try is still running.",
     412: "The object is not what `If-Match` says.",
     429: "Requests come too often: wait for `Retry-After`; without it, the customer has as many as allowed.",
-    413: "The body is larger than 1 MiB.",
-    415: "The body is not sent as application/json.",
+    413: "The body is larger than 1 MiB; that of an import, than 64 MiB.",
+    415: "The body is not sent as application/json; that of an import, as text/csv or application/x-ndjson neither.",
     422: "The `Idempotency-Key` stands for another request.",
     503: "The database, or another service that is needed, does not answer.",
 }
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """One field that is wrong."""
+    """One field that is wrong; of an import in which line."""
 
     field: str
     description: str
     rule: str | msgspec.UnsetType = msgspec.UNSET
+    line: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ErrorBody(msgspec.Struct, frozen=True):

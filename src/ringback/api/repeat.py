@@ -32,8 +32,12 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 def takes_key(route: Entry[Route]) -> bool:
-    """Whether a key means anything there: where nothing is written nothing is done twice, and nobody has no keys."""
-    return route.method in METHODS and not route.about.get("reads") and route.about["right"] is not None
+    """Whether a key means anything there: where nothing is written nothing is done twice, and nobody has no keys.
+
+    What streams is not kept to be compared; it says by itself what of it was done before.
+    """
+    unkept = route.about.get("reads") or route.about.get("streams")
+    return route.method in METHODS and not unkept and route.about["right"] is not None
 
 
 def key_of(request: Request, route: Entry[Route]) -> str | None:

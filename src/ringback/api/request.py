@@ -1,7 +1,7 @@
 """What an HTTP request says: its path, its query and its body, with the faults of all three."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -13,6 +13,8 @@ from ringback.kit.errors import Fault, InvalidArgument, ValidationFailed
 from ringback.kit.reading import fields_of, object_of, read
 
 LARGEST_BODY: Final = 1 << 20
+LARGEST_UPLOAD: Final = 1 << 26
+UPLOADS: Final = ("text/csv", "application/json", "application/x-ndjson")
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 """The media type of RFC 7396, which some clients send with a PATCH."""
@@ -25,6 +27,18 @@ class BodyTooLarge(InvalidArgument):
     """The body is larger than is allowed here, which is 1 MiB at most."""
 
     code, reason = 413, "BODY_TOO_LARGE"
+
+
+class UploadTooLarge(InvalidArgument):
+    """The body is larger than 64 MiB."""
+
+    code, reason = 413, "BODY_TOO_LARGE"
+
+
+class UnknownMedia(InvalidArgument):
+    """The body must be sent as text/csv, application/json or application/x-ndjson, in UTF-8."""
+
+    code, reason = 415, "UNSUPPORTED_MEDIA_TYPE"
 
 
 class NotJson(InvalidArgument):
@@ -88,6 +102,26 @@ def last_event_of(request: Request) -> int | None:
     return None if text is None else int(text)
 
 
+async def upload_of(request: Request) -> AsyncIterator[bytes]:
+    """The body of at most 64 MiB, bit by bit; one that says to be larger is refused at once."""
+    said = request.headers.get("content-length", "")
+    if said.isdigit() and int(said) > LARGEST_UPLOAD:
+        raise UploadTooLarge
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > LARGEST_UPLOAD:
+            raise UploadTooLarge
+        yield part
+
+
+def media_of(request: Request) -> str:
+    """What an upload is sent as."""
+    if (kind := _media(request)) not in UPLOADS:
+        raise UnknownMedia
+    return kind
+
+
 def read_body(shape: Any, raw: bytes) -> Any:
     """The body in the shape that the route declares."""
     return read(shape or Nothing, object_of(raw), refuse_unknown=True)
@@ -101,11 +135,15 @@ def _typed(kind: Any, text: str) -> object:
 
 
 def _is_json(request: Request) -> bool:
+    return _media(request) in ((JSON, MERGE_PATCH) if request.method == "PATCH" else (JSON,))
+
+
+def _media(request: Request) -> str:
+    """The media type of the body, if it is sent as it is and, where it is text, in UTF-8; else nothing."""
     kind, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
     charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")}
-    kinds = (JSON, MERGE_PATCH) if request.method == "PATCH" else (JSON,)
     coding = request.headers.get("content-encoding", "identity").strip().lower()
-    return kind in kinds and charsets <= {"utf-8"} and coding == "identity"
+    return kind if charsets <= {"utf-8"} and coding == "identity" else ""
 
 
 def _is_text(text: str) -> bool:

@@ -11,7 +11,7 @@ from ringback.answers import AsForm, Form
 from ringback.app import Ringback
 from ringback.databases import lock_of
 from ringback.kit.lock import only_one
-from ringback.registrar import cascade, secrets
+from ringback.registrar import secrets, unfinished
 from ringback.registrar.flags import Force
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
@@ -32,7 +32,7 @@ def reconcile(settings: Settings, dry_run: DryRun = False, force: NoGrace = Fals
     async def job(ringback: Ringback) -> tuple[Pass, int]:
         await ringback.work.read(require_same)
         if not dry_run:
-            await cascade.resume(ringback.work)
+            await unfinished.resume(ringback.work)
         done = await ringback.reconciler.once(dry_run=dry_run, no_grace=force)
         return done, len(await ringback.work.read(realms.left_over))
 

@@ -17,7 +17,7 @@ from ringback.kit.db import CHUNK
 from ringback.kit.errors import DatabaseUnavailable, Failure
 from ringback.kit.streams import chunked, chunks, merged, paired
 from ringback.kit.uow import Work
-from ringback.registrar import cascade, strays
+from ringback.registrar import strays, unfinished
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.metrics import Metrics
@@ -126,8 +126,8 @@ class Reconciler:
             async with self._work.database.turn("reconcile") as ours:
                 if not ours:
                     return False
-                await cascade.resume(self._work)
-                return (await self.once()).is_whole and not self.behind.is_set()
+                done = await unfinished.resume(self._work)
+                return (await self.once()).is_whole and done and not self.behind.is_set()
         except Exception as error:
             known = isinstance(error, Failure)
             log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)

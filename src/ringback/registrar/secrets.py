@@ -9,6 +9,8 @@ from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.uow import Work
 from ringback.registrar import meta
 from ringback.registrar.extensions import service as extensions
+from ringback.registrar.imports import service as imports
+from ringback.registrar.imports.model import ImportRunning
 from ringback.registrar.trunks import service as trunks
 from ringback.registrar.work import Uow
 from ringback.sip import edge
@@ -39,6 +41,8 @@ async def migrate(work: Work[Uow], tell: Callable[[int], None] = lambda done: No
     Until the last step the database is one of plaintext mode, which works with digests as well. The note comes last, so
     that none who stops it earlier is left with clear passwords in the file and with a server that says nothing of it.
     """
+    if not await imports.resume(work):  # its rows hold passwords as they are kept now
+        raise ImportRunning
     done = 0
     noted = False
     while not noted:  # a command beside us may have written one more

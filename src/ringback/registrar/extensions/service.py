@@ -23,20 +23,28 @@ from ringback.sip import edge, names
 from ringback.sip.digest import Kept
 
 
-async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisioned:
-    """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
+async def create(
+    uow: Uow, customer_id: UUID, asked: NewExtension, *, id: UUID | None = None, kept: Kept | None = None
+) -> Provisioned:
+    """Give a customer a phone: our row, Asterisk's three, the edge's one, one event.
+
+    `kept` is what has been made of a password before.
+    """
     await realms.require_room(uow, "extension", customer_id, lambda: count(uow, customer_id))
     realm = await realms.ensure(uow, customer_id)
     username = asked.username or asked.extension
-    secret = asked.password or Secret.generate()
+    secret = None
+    if kept is None:
+        secret = asked.password or Secret.generate()
+        kept = Kept.of(username, realm.name, secret, uow.settings.secret_storage)
     extension = Extension(
-        id=uow.new_id(),
+        id=id or uow.new_id(),
         customer_id=customer_id,
         number=asked.extension,
         username=username,
         label=realm.label,
         realm=realm.name,
-        kept=Kept.of(username, realm.name, secret, uow.settings.secret_storage),
+        kept=kept,
         tm_create=await store.LISTING.own_moment(uow.session, {"customer_id": customer_id}, uow.now),
         name=asked.name or "",
         detail=asked.detail or "",
@@ -55,7 +63,9 @@ async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisione
     return Provisioned(extension, secret)
 
 
-async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None) -> Provisioned:
+async def change(
+    uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None, kept: Kept | None = None
+) -> Provisioned:
     """Change one thing and nothing else; what is asked for and already so is no change and no news.
 
     `of` is the customer who asks: another's extension is not there for them. Peers and operators say `None`.
@@ -63,7 +73,8 @@ async def change(uow: Uow, id: UUID, asked: ChangeExtension, *, of: UUID | None)
     before = await _locked(uow, id, of)
     secret = asked.password or (Secret.generate() if asked.password_regenerate else None)
     storage = uow.settings.secret_storage
-    kept = before.kept.renewed(before.username, before.realm, secret, storage) if secret else before.kept
+    if kept is None:
+        kept = before.kept.renewed(before.username, before.realm, secret, storage) if secret else before.kept
     after = replace(
         before,
         name=before.name if asked.name is None else asked.name,
@@ -174,6 +185,11 @@ async def get_by_direct(uow: Uow, text: str, source: str | None, publisher: str)
     if extension is None:
         raise DirectNotFound
     return Provisioned(extension)
+
+
+async def at_numbers(uow: Uow, customer_id: UUID, numbers: list[str], usernames: list[str]) -> list[Extension]:
+    """The customer's live extensions with one of these numbers or usernames, at most `FEW` of each, in lower case."""
+    return await store.by_numbers(uow.session, customer_id, numbers, usernames)
 
 
 async def count(uow: Uow, customer_id: UUID) -> int:

@@ -53,6 +53,10 @@ BY_NUMBER = Statement(LIVING.where(HAS_NUMBER))
 AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))
 AT_ENDPOINTS = Statement(LIVING.where(among(extensions.c.endpoint_id, "endpoint", CHUNK)))
 OF_CUSTOMER = Statement(LIVING.where(IS_OF_CUSTOMER).order_by(extensions.c.tm_create, extensions.c.id))
+FEW: Final = 100
+"""Numbers that are looked up at once."""
+BY_NUMBERS = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.extension), "number", FEW)))
+BY_USERNAMES = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.username), "username", FEW)))
 IS_PLAIN: Final = extensions.c.password.is_not(None)
 PLAIN = Statement(WHOLE.where(IS_PLAIN, among(extensions.c.id, "id", CHUNK)).order_by(extensions.c.id))
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(extensions).where(IS_PLAIN))
@@ -153,6 +157,13 @@ async def by_number(session: Session, customer_id: UUID, number: str, *, lock: b
     if lock:
         await session.one(LOCK_NUMBER, of_customer=customer_id, number=number)
     return _maybe(await session.one(BY_NUMBER, of_customer=customer_id, number=number))
+
+
+async def by_numbers(session: Session, customer_id: UUID, numbers: list[str], usernames: list[str]) -> list[Extension]:
+    """The live extensions with one of these numbers or usernames, at most `FEW` of each, in lower case."""
+    rows = await session.all(BY_NUMBERS, of_customer=customer_id, **spread("number", numbers, FEW))
+    rows += await session.all(BY_USERNAMES, of_customer=customer_id, **spread("username", usernames, FEW))
+    return [from_row(row) for row in rows]
 
 
 async def at_endpoint(session: Session, endpoint_id: str, *, lock: bool = False) -> Extension | None:

@@ -32,10 +32,7 @@ CUSTOMER: Final = "customer_state"
 async def require_active(uow: Uow, customer_id: UUID) -> Customer:
     """The customer, locked until the end of the transaction; a frozen or deleted one gets nothing new."""
     customer = await store.locked(uow.session, customer_id, uow.now)
-    if customer.status is Status.FROZEN:
-        raise CustomerFrozen
-    if customer.status is Status.DELETED:
-        raise CustomerDeleted
+    _require_active(customer)
     return customer
 
 
@@ -50,6 +47,14 @@ async def require_room(uow: Uow, kind: Kind, customer_id: UUID, count: Callable[
     most = 0 if billing else _most(uow, kind, customer)
     if most and await count() >= most:
         raise LimitExceeded(**{f"limit_{kind}": f"is {most}"})
+
+
+async def room(uow: Uow, kind: Kind, customer_id: UUID, count: Callable[[], Awaitable[int]]) -> int | None:
+    """How many more the customer, who is active, may have; `None` is any number, or for billing-manager to say."""
+    found = await customer(uow, customer_id)
+    _require_active(found)
+    most = 0 if uow.billing else _most(uow, kind, found)
+    return max(0, most - await count()) if most else None
 
 
 async def ensure(uow: Uow, customer_id: UUID, label: str | None = None) -> Realm:
@@ -156,6 +161,13 @@ async def set_limits(uow: Uow, customer_id: UUID, *, extension: int | None, trun
 async def left_over(uow: Uow) -> list[UUID]:
     """Deleted customers of whom something is left."""
     return await store.left_over(uow.session)
+
+
+def _require_active(customer: Customer) -> None:
+    if customer.status is Status.FROZEN:
+        raise CustomerFrozen
+    if customer.status is Status.DELETED:
+        raise CustomerDeleted
 
 
 def _most(uow: Uow, kind: Kind, customer: Customer) -> int:

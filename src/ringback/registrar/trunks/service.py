@@ -18,18 +18,23 @@ from ringback.sip import edge, names
 from ringback.sip.digest import Kept, Storage
 
 
-async def create(uow: Uow, customer_id: UUID, asked: NewTrunk) -> Provisioned:
-    """Give a customer a connection: our row, the edge's one, one event."""
+async def create(
+    uow: Uow, customer_id: UUID, asked: NewTrunk, *, id: UUID | None = None, kept: Kept | None = None
+) -> Provisioned:
+    """Give a customer a connection: our row, the edge's one, one event.
+
+    `kept` is what has been made of a password before, which nobody knows any more.
+    """
     await realms.require_room(uow, "trunk", customer_id, lambda: count(uow, customer_id))
     domain_name = asked.domain_name.lower()
     trunk = Trunk(
-        id=uow.new_id(),
+        id=id or uow.new_id(),
         customer_id=customer_id,
         domain_name=domain_name,
         realm=names.realm_of(domain_name, uow.settings.domain_name_trunk),
         auth_types=_once(asked.auth_types),
         username=asked.username or "",
-        kept=no_password(uow.settings.secret_storage),
+        kept=kept or no_password(uow.settings.secret_storage),
         allowed_ips=_once(canonical(text) for text in asked.allowed_ips or ()),
         tm_create=await store.LISTING.own_moment(uow.session, {"customer_id": customer_id}, uow.now),
         name=asked.name or "",
@@ -44,13 +49,14 @@ async def create(uow: Uow, customer_id: UUID, asked: NewTrunk) -> Provisioned:
     return Provisioned(trunk, secret)
 
 
-async def change(uow: Uow, id: UUID, asked: ChangeTrunk, *, of: UUID | None) -> Provisioned:
+async def change(uow: Uow, id: UUID, asked: ChangeTrunk, *, of: UUID | None, kept: Kept | None = None) -> Provisioned:
     """Change one thing and nothing else; what is asked for and already so is no change and no news.
 
     `of` is the customer who asks: another's trunk is not there for them. Peers and operators say `None`.
+    `kept` is what has been made of a new password before.
     """
     before = await _locked(uow, id, of)
-    after, secret = _changed(before, asked, uow.settings.secret_storage)
+    after, secret = changed(before, asked, uow.settings.secret_storage, kept)
     if after == before:
         return Provisioned(before)
     after = replace(after, tm_update=uow.now)
@@ -105,6 +111,11 @@ async def get_by_domain(uow: Uow, name: str) -> Provisioned:
 async def is_taken(uow: Uow, domain_name: str) -> bool:
     """Whether there is a live trunk of that domain name, anybody's."""
     return await store.by_domain(uow.session, domain_name) is not None
+
+
+async def at_domains(uow: Uow, names: list[str]) -> list[Trunk]:
+    """The live trunks of anybody with one of these domain names, at most `FEW`, in lower case."""
+    return await store.by_domains(uow.session, names)
 
 
 async def count(uow: Uow, customer_id: UUID) -> int:
@@ -171,7 +182,9 @@ def _mine(trunk: Trunk | None, of: UUID | None) -> Trunk:
     return trunk
 
 
-def _changed(before: Trunk, asked: ChangeTrunk, storage: Storage) -> tuple[Trunk, Secret | None]:
+def changed(
+    before: Trunk, asked: ChangeTrunk, storage: Storage, kept: Kept | None = None
+) -> tuple[Trunk, Secret | None]:
     """The trunk after a change, by the rules of the whole (registrar 6), and the password that it got."""
     secret = asked.password or (Secret.generate() if asked.password_regenerate else None)
     ips = asked.allowed_ips
@@ -183,17 +196,19 @@ def _changed(before: Trunk, asked: ChangeTrunk, storage: Storage) -> tuple[Trunk
         username=before.username if asked.username is None else asked.username,
         allowed_ips=before.allowed_ips if ips is None else _once(canonical(text) for text in ips),
     )
-    if faults := list(_faults(before, after, secret)):
+    if faults := list(_faults(before, after, password=bool(secret or kept))):
         raise ValidationFailed(*faults)
+    if kept:
+        return replace(after, kept=kept), None
     if not after.username:
         after = replace(after, kept=no_password(storage))
     return _with_secret(after, secret, storage)
 
 
-def _faults(before: Trunk, after: Trunk, secret: Secret | None) -> Iterator[Fault]:
-    yield from lacking(after.auth_types, after.username, after.allowed_ips, password=secret is not None)
+def _faults(before: Trunk, after: Trunk, *, password: bool) -> Iterator[Fault]:
+    yield from lacking(after.auth_types, after.username, after.allowed_ips, password=password)
     renamed = after.username not in ("", before.username)
-    if renamed and before.kept.ha1 and not secret:
+    if renamed and before.kept.ha1 and not password:
         yield Fault("password", "is required with a new username, or a new one to be made: the digest holds both")
 
 

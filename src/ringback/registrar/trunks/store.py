@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from ringback.kit.db import Duplicate, Row, Session, Statement
+from ringback.kit.db import Duplicate, Row, Session, Statement, among, spread
 from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
 from ringback.registrar.tables import trunks
@@ -40,6 +40,9 @@ ALL = Statement(OF_CUSTOMER)
 LOCK_ALL = Statement(OF_CUSTOMER.with_for_update())
 LOCKED = Statement(LIVING.where(IS_TRUNK).with_for_update())
 BY_DOMAIN = Statement(LIVING.where(func.lower(trunks.c.domain_name) == func.lower(bindparam("name"))))
+FEW: Final = 100
+"""Domain names that are looked up at once."""
+BY_DOMAINS = Statement(LIVING.where(among(func.lower(trunks.c.domain_name), "name", FEW)))
 PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")).with_for_update())
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(trunks).where(IS_PLAIN))
 
@@ -120,6 +123,11 @@ async def live(session: Session, id: UUID, *, lock: bool = False) -> Trunk | Non
 async def by_domain(session: Session, name: str) -> Trunk | None:
     """The live trunk of that domain name, in whatever letter case."""
     return _maybe(await session.one(BY_DOMAIN, name=name))
+
+
+async def by_domains(session: Session, names: list[str]) -> list[Trunk]:
+    """The live trunks of anybody with one of these domain names, at most `FEW`, in lower case."""
+    return [from_row(row) for row in await session.all(BY_DOMAINS, **spread("name", names, FEW))]
 
 
 async def plain(session: Session, limit: int) -> list[Trunk]:

@@ -1,0 +1,114 @@
+"""Imports and exports as JSON and CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from ringback.kit.reading import Asked
+from ringback.kit.secret import Discreet
+from ringback.registrar.extensions.model import Extension
+from ringback.registrar.imports.service import Outcome
+from ringback.registrar.trunks.model import AuthType, Trunk
+
+Form = Literal["csv", "json"]
+
+
+class ExportQuery(Asked, frozen=True, kw_only=True):
+    """As what."""
+
+    format: Annotated[Form, msgspec.Meta(description="csv or json")] = "json"
+
+
+class ImportFault(msgspec.Struct, frozen=True):
+    """What is wrong in one line; `field` is empty where it is the line as a whole."""
+
+    line: Annotated[int, msgspec.Meta(description="line of the file, the first being 1; in an array the item")]
+    field: str
+    description: str
+
+
+class MadePassword(Discreet, frozen=True):
+    """A password that was made for a row without one, shown this once; `name` is the number or the domain name."""
+
+    line: int
+    id: UUID
+    name: str
+    password: str
+
+
+class ImportResult(msgspec.Struct, frozen=True):
+    """What has become of the rows; in a dry run what would. Of many faults the first 10,000 are told."""
+
+    import_id: UUID
+    dry_run: bool
+    created: int
+    updated: int
+    unchanged: int
+    skipped: int
+    failed: int
+    faults: list[ImportFault]
+    passwords: list[MadePassword]
+
+
+class ExtensionRow(msgspec.Struct, frozen=True):
+    """An extension as a row that can be imported again; its password is nobody's to read."""
+
+    extension: str
+    username: str
+    name: str
+    detail: str
+    direct: bool
+
+
+class TrunkRow(msgspec.Struct, frozen=True):
+    """A trunk as a row that can be imported again; its password is nobody's to read."""
+
+    domain_name: str
+    auth_types: tuple[AuthType, ...]
+    username: str
+    allowed_ips: tuple[str, ...]
+    name: str
+    detail: str
+
+
+ROWS: Mapping[str, type[msgspec.Struct]] = {"extension": ExtensionRow, "trunk": TrunkRow}
+
+
+def result(of: Outcome) -> ImportResult:
+    counts = of.counts
+    return ImportResult(
+        import_id=of.id,
+        dry_run=of.dry_run,
+        created=counts["create"],
+        updated=counts["update"],
+        unchanged=counts["unchanged"],
+        skipped=counts["skip"],
+        failed=counts["fail"],
+        faults=[ImportFault(one.line, one.field, one.description) for one in of.faults],
+        passwords=[
+            MadePassword(one.line, one.id, one.name, one.made.reveal()) for one in of.passwords if one.made and one.id
+        ],
+    )
+
+
+def row_of(one: Extension | Trunk) -> ExtensionRow | TrunkRow:
+    if isinstance(one, Extension):
+        return ExtensionRow(one.number, one.username, one.name, one.detail, one.direct is not None)
+    return TrunkRow(one.domain_name, one.auth_types, one.username, one.allowed_ips, one.name, one.detail)
+
+
+def csv_of(rows: Iterable[Iterable[object]]) -> bytes:
+    """Lines of CSV (RFC 4180); a list is its items with spaces between."""
+    text = io.StringIO()
+    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return " ".join(value) if isinstance(value, tuple) else str(value)
