@@ -21,6 +21,7 @@ from ringback.customers import cli as customers
 from ringback.customers.audit import cli as changes
 from ringback.customers.keys import cli as keys
 from ringback.customers.model import PUBLISHER as CUSTOMERS
+from ringback.customers.people import cli as people
 from ringback.daemons import DaemonSettings, RouterDaemonSettings
 from ringback.databases import opened
 from ringback.demo.show import show
@@ -81,6 +82,7 @@ app.add_typer(router, name="router-control")
 app.add_typer(schema.app, name="db")
 app.add_typer(customers.app, name="customer")
 app.add_typer(keys.app, name="key")
+app.add_typer(people.app, name="person")
 app.add_typer(changes.app, name="audit")
 app.add_typer(sip, name="sip")
 for _command in (plans.plan, plans.apply, plans.undo):

@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from ringback.customers.people import service as people
+from ringback.customers import service as customers
 from tests.world import PASSWORD, World
 
 ROOT = "/v1.0/people"
@@ -198,6 +198,6 @@ async def test_all_people_of_a_customer_go_at_once(
     await make(http)
     await make(operator, "ops@example.com", "operator")
 
-    await world.ringback.work.write(lambda uow: people.delete_all(uow, world.customer))
+    await world.ringback.work.write(lambda uow: customers.end(uow, world.customer))
 
     assert [row["email"] for row in world.sql("SELECT email FROM customer_people")] == ["ops@example.com"]

@@ -9,6 +9,7 @@ from ringback.customers import store
 from ringback.customers.events import Action, told
 from ringback.customers.keys import service as keys
 from ringback.customers.model import Customer, CustomerNotFound
+from ringback.customers.people import service as people
 from ringback.customers.wire import ChangeAccount, NewCustomer, shown
 from ringback.kit.pages import Cursor, Page
 from ringback.registrar import relabel
@@ -71,6 +72,7 @@ async def end(uow: Uow, id: UUID) -> None:
     """Neither the customer nor a key of theirs is let in any more, whoever it is that keeps their name."""
     await realms.set_status(uow, id, Status.DELETED)
     await keys.end_all(uow, id)
+    await people.delete_all(uow, id)
 
 
 async def erase(uow: Uow, id: UUID) -> None:
