@@ -65,8 +65,10 @@ TELLING = Statement(
     select(entries.c.id)
     .where(
         entries.c["customer_id"] == bindparam("of_owner"),
+        entries.c.id > bindparam("after"),
         or_(entries.c.old_values.is_not(None), entries.c.new_values.is_not(None), entries.c.address.is_not(None)),
     )
+    .order_by(entries.c.id)
     .limit(BATCH)
 )
 BLANK = Statement(
@@ -161,10 +163,15 @@ async def add(session: Session, changes: Iterable[Change], by: Actor, now: datet
         )
 
 
-async def blank(session: Session, owner_id: UUID) -> int:
-    """Forget what some entries of a deleted customer tell besides who did what and when; how many, 0 at the end."""
-    some = [row["id"] for row in await session.all(TELLING, of_owner=owner_id)]
-    return await session.run(BLANK, **spread("id", some, BATCH)) if some else 0
+async def blank(session: Session, owner_id: UUID, after: int = 0) -> int:
+    """Take out what some entries of a deleted customer behind that number tell besides who did what and when.
+
+    The number of the last one, 0 at the end.
+    """
+    some = [row["id"] for row in await session.all(TELLING, of_owner=owner_id, after=after)]
+    if some:
+        await session.run(BLANK, **spread("id", some, BATCH))
+    return some[-1] if some else 0
 
 
 def _revealed(value: object) -> str:

@@ -85,9 +85,9 @@ async def _forget(work: Work[Uow], customer_id: UUID) -> None:
             after = await work.write(partial(erase, customer_id=customer_id, after=after))
             await asyncio.sleep(0)
     await work.write(partial(_forget_rest, customer_id=customer_id))
-    more = 1
-    while more:
-        more = await work.write(lambda uow: audit.blank(uow.session, customer_id))
+    last: int | None = None
+    while last != 0:
+        last = await work.write(partial(_blank, customer_id, last or 0))
         await asyncio.sleep(0)
     await work.write(partial(realms.drop, customer_id=customer_id))
 
@@ -95,6 +95,10 @@ async def _forget(work: Work[Uow], customer_id: UUID) -> None:
 async def _forget_rest(uow: Uow, customer_id: UUID) -> None:
     await customers.erase(uow, customer_id)
     await inbox.forget(uow.session, str(customer_id))
+
+
+async def _blank(customer_id: UUID, after: int, uow: Uow) -> int:
+    return await audit.blank(uow.session, customer_id, after)
 
 
 async def _ids(find: Find, customer_id: UUID, uow: Uow, after: UUID) -> list[UUID]:
