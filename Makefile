@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live coverage parity chaos bench check services try-servers lock clean again
+.PHONY: help run demo test test-fast test-live coverage parity chaos bench bench-door check services try-servers lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -49,6 +49,9 @@ chaos: services ## kill everything under load, 200 times; SEED=… and KILLS=…
 
 bench: services ## measure what the registry promises, on every engine, and write docs/benchmarks.md; the machine shall be quiet
 	@$(BIN)/python -m tests.bench
+
+bench-door: $(READY) ## measure how much one customer's flood slows another down, and write docs/benchmarks-door.md
+	@$(BIN)/python -m tests.bench_door
 
 PARITY = for engine in mariadb postgresql; do $(BIN)/pytest -n 2 --dist worksteal --on $$engine -m "" || failed=1; done
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -343,3 +344,17 @@ async def test_a_database_that_goes_while_it_is_looked_at_ends_a_start_like_one_
 
     with pytest.raises(CannotStart, match="database_dsn_bin: The database does not answer"):
         await server.until_told(Process(), lambda started: None)
+
+
+@pytest.mark.parametrize("size", [30_000, 100_000, 2_000_000])
+async def test_a_head_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, size: int) -> None:
+    async with server.running(settings(tmp_path)) as started:
+        at = urlsplit(started.url)
+        reader, writer = await asyncio.open_connection(at.hostname, at.port)
+        writer.write(b"GET /live HTTP/1.1\r\nhost: x\r\nx-large: " + b"a" * size)
+        if size < 64 * 1024:
+            writer.write(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n")
+        writer.close()
+
+    assert head.split()[1] == (b"200" if size < 64 * 1024 else b"400")

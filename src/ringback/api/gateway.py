@@ -103,6 +103,9 @@ class Gateway:
     async def _guarded(self, request: Request, request_id: str) -> Response:
         try:
             return await self._answer(request, request_id)
+        except RateLimited as failure:
+            await self._limits.hold()
+            return refusal(failure, request_id)
         except Failure as failure:
             return refusal(failure, request_id)
         except ClientDisconnect:

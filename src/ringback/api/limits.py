@@ -1,6 +1,8 @@
 """What one caller gets of us: requests a second, refused keys a minute, and places beside those of other customers."""
 
+import asyncio
 import math
+import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,6 +23,9 @@ HEADERS: Final = "ringback.limits"
 PLACES: Final = 8
 """Requests of one customer that are worked on at once."""
 PAUSE: Final = 60.0
+HOLD: Final = 0.2
+"""Seconds that whoever asked too often waits for the answer that says so, more or less: they shall not come in step."""
+MOST_HELD: Final = 1000
 NONE: Final = Rate(1, 1)
 
 
@@ -45,6 +50,7 @@ class Limits:
         self._requests = requests
         self._refusals = refusals
         self._gates = Gates(PLACES, RateLimited)
+        self._held = 0
         self._known: OrderedDict[str, str] = OrderedDict()
 
     async def admit(self, request: Request, address: str, who: Callable[[], Awaitable[Caller]]) -> Caller:
@@ -53,11 +59,10 @@ class Limits:
         if not credential:
             return await who()
         hash = sha256(credential.encode()).hexdigest()
-        address = source_of(address)
         if whose := self._known.get(hash):
             self._known.move_to_end(hash)
             await self._take(request, hash)
-        elif self._refusals and await self._refusals.is_shut(address):
+        elif self._refusals and await self._refusals.is_shut(source_of(address)):
             raise RateLimited(PAUSE)
         try:
             async with self._gates.place(whose or address):
@@ -65,7 +70,7 @@ class Limits:
         except Unauthenticated:
             self._known.pop(hash, None)
             if self._refusals:
-                await self._refusals.spend(address)
+                await self._refusals.spend(source_of(address))
             raise
         except PermissionDenied:
             if whose is None:
@@ -74,6 +79,15 @@ class Limits:
         if whose is None:
             await self._meet(request, hash, _whose(caller))
         return caller
+
+    async def hold(self) -> None:
+        """Let somebody wait who has asked too often, so that a flood slows itself down; not more than so many."""
+        if self._held < MOST_HELD:
+            self._held += 1
+            try:
+                await asyncio.sleep(random.uniform(0.5, 1.5) * HOLD)  # noqa: S311
+            finally:
+                self._held -= 1
 
     def place(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """One of the places of their customer, while the request is worked on; of the platform each has places."""

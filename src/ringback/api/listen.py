@@ -9,14 +9,18 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from typing import Self
+from typing import Final, Self
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ringback.kit.errors import CannotStart
 from ringback.settings import Settings
 from ringback.spellings import host_and_port
+
+LARGEST_HEAD: Final = 1 << 16
+"""Bytes of a request before its body."""
 
 
 @contextlib.contextmanager
@@ -77,6 +81,28 @@ def _in_memory(content: bytes) -> Iterator[str]:
         os.close(file)
 
 
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 whose requests have a head of a size: a larger one is 400, and the end of the connection."""
+
+    _head: int | None = 0
+    """Bytes so far of a head that is not whole."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head = 0
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._head = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > LARGEST_HEAD:
+                self.send_400_response("The head of the request is too large.")
+
+
 class Http(uvicorn.Server):
     """A uvicorn server that leaves the signals to us."""
 
@@ -88,6 +114,7 @@ class Http(uvicorn.Server):
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=Protocol,
             server_header=False,
             proxy_headers=False,  # whom we believe is a setting of ours
             timeout_graceful_shutdown=drain,

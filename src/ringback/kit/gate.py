@@ -26,6 +26,8 @@ class Gate:
     ) -> None:
         self.waiting = 0
         """How many are within, or want to be."""
+        self.begin = asyncio.Lock()
+        """For those who shall begin one by one."""
         self._places = asyncio.Semaphore(places)
         self._most = most
         self._full = full
@@ -59,7 +61,8 @@ class Gate:
 class Gates:
     """A gate for each key, as long as somebody is there. Nobody is kept waiting by the many of another key.
 
-    Whoever has a place lets all others who can go on do so first, so that many who never wait do not come in a row.
+    Those of one key begin one by one, and between two of them all others go on who can, so that many who never wait
+    for anything do not come in a row.
     """
 
     def __init__(self, places: int, full: Callable[[], Failure]) -> None:
@@ -73,7 +76,8 @@ class Gates:
         gate = self._gates.setdefault(key, Gate(self._places, full=self._full))
         try:
             async with gate:
-                await asyncio.sleep(0)
+                async with gate.begin:
+                    await asyncio.sleep(0)
                 yield
         finally:
             if not gate.waiting:

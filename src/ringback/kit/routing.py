@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 from uuid import UUID
@@ -25,7 +26,7 @@ class Route(Generic[F]):
 
     @property
     def segments(self) -> list[str]:
-        return self.pattern.split("/")
+        return _segments(self.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Routes(Generic[F]):
 
     def find(self, method: str, path: str) -> Found[F] | WrongMethod | None:
         """A route without faulty ids wins over one with; each segment is percent-decoded once, `+` stays `+`."""
-        matches = [found for route in self._routes if (found := _match(route, path))]
+        given = path.split("/")
+        matches = [found for route in self._routes if (found := _match(route, given))]
         clean = [found for found in matches if not found.faults] or matches
         for found in clean:
             if found.route.method == method:
@@ -71,8 +73,13 @@ class Routes(Generic[F]):
         return WrongMethod(tuple(sorted({found.route.method for found in clean}))) if clean else None
 
 
-def _match(route: Route[F], path: str) -> Found[F] | None:
-    wanted, given = route.segments, path.split("/")
+@cache
+def _segments(pattern: str) -> list[str]:
+    return pattern.split("/")
+
+
+def _match(route: Route[F], given: list[str]) -> Found[F] | None:
+    wanted = _segments(route.pattern)
     if len(wanted) != len(given):
         return None
     values: dict[str, Any] = {}
