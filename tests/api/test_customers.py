@@ -356,8 +356,8 @@ async def test_in_the_end_nothing_says_who_they_were(world: World, operator: htt
     assert before["registrar_extensions"] == [
         "aor_id", "auth_id", "detail", "domain_name", "endpoint_id", "extension", "name", "realm", "username",
     ]  # fmt: skip
-    assert soon.keys() - SHORT_LIVED == set(), soon
-    assert mentions(world).keys() - KEPT_FOR_PROOF == set()
+    assert soon.keys() - SHORT_LIVED - UNTIL_GONE == set(), soon
+    assert mentions(world).keys() - UNTIL_GONE == set()
     for table in ("registrar_extensions", "registrar_trunks"):
         rows = [row for row in world.everything()[table] if row["customer_id"] == world.customer.bytes]
         assert [(row["ha1"], row["ha1_sha256"], row["password"]) for row in rows] == [(None, None, None)] * 2, table
@@ -366,8 +366,8 @@ async def test_in_the_end_nothing_says_who_they_were(world: World, operator: htt
 
 SHORT_LIVED: Final = {"registrar_outbox", "registrar_idempotency_keys"}
 """Tables whose rows are forgotten a day after they were of use."""
-KEPT_FOR_PROOF: Final[set[str]] = set()
-"""Tables that keep what was so that it can be proved."""
+UNTIL_GONE: Final = {"registrar_stale_keys"}
+"""Keys in another's cache, which are forgotten once they are gone from there."""
 
 
 async def test_one_whom_others_keep_is_forgotten_too(world: World, operator: httpx.AsyncClient) -> None:
@@ -375,7 +375,7 @@ async def test_one_whom_others_keep_is_forgotten_too(world: World, operator: htt
 
     assert await world.tell("customer_deleted")
 
-    assert mentions(world).keys() - SHORT_LIVED - KEPT_FOR_PROOF == set()
+    assert mentions(world).keys() - SHORT_LIVED - UNTIL_GONE == set()
     (row,) = world.sql("SELECT tm_delete FROM ringback_customers")
     assert row["tm_delete"]
     assert (await operator.get(f"{ROOT}/{world.customer}")).status_code == 404
@@ -399,7 +399,7 @@ async def test_a_kill_before_the_last_step_is_made_up_for_by_the_reconciler(
 
     await cascade.resume(world.ringback.work)
 
-    assert mentions(world).keys() - SHORT_LIVED - KEPT_FOR_PROOF == set()
+    assert mentions(world).keys() - SHORT_LIVED - UNTIL_GONE == set()
     world.statements.clear()
     await cascade.resume(world.ringback.work)
     assert len(world.statements) == 1
