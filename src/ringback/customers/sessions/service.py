@@ -65,6 +65,7 @@ async def is_locked(uow: UnitOfWork, email: str) -> bool:
 
 async def fail(uow: UnitOfWork, email: str) -> None:
     """Count a failure; the last that is allowed begins the time without any."""
+    await store.begin_failing(uow.session, _hash(email), uow.now)
     found = await store.failed(uow.session, _hash(email), lock=True)
     count, since = found if found and uow.now < found[1] + WINDOW else (0, uow.now)
     await store.fail(uow.session, _hash(email), count + 1, _begin(count + 1, since, uow.now))

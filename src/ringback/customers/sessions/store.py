@@ -85,8 +85,12 @@ async def failed(session: db.Session, email: str, *, lock: bool = False) -> tupl
 
 
 async def fail(session: db.Session, email: str, count: int, begin: datetime) -> None:
-    if not await session.insert_if_new(FAIL_FIRST, email_hash=email, failures=count, tm_begin=begin):
-        await session.run(FAIL, of=email, failures=count, tm_begin=begin)
+    await session.run(FAIL, of=email, failures=count, tm_begin=begin)
+
+
+async def begin_failing(session: db.Session, email: str, now: datetime) -> None:
+    """Have a row to lock, so that of several first failures each is counted."""
+    await session.insert_if_new(FAIL_FIRST, email_hash=email, failures=0, tm_begin=now)
 
 
 async def forget(session: db.Session, email: str) -> None:
