@@ -296,3 +296,24 @@ async def test_a_registry_that_was_never_loaded_is_not_an_empty_one(operator: ht
         assert refusal(await operator.get(path)) == (503, "NOT_READY")
     ready = (await operator.get("/ready")).json()
     assert ready["router"] == {"status": "not ready", "source": "none", "revision": 0, "age_s": None}
+
+
+@pytest.mark.contract("router R-11c, R-11a")
+async def test_a_customers_auditor_reads_of_the_audit_what_was_done_to_records_that_they_see(
+    ops: httpx.AsyncClient, world: World
+) -> None:
+    for id, allowed in (("upper", str(world.customer)), ("lower", str(uuid4()))):
+        subject = f"beamline.ext.pre.{id}.v1"
+        await ops.post(
+            ROOT, json={"id": id, "type": "pre", "subject": subject, "metadata": {"allowed_tenants": [allowed]}}
+        )
+    theirs, platforms = await client(world, "auditor"), await client(world, "auditor", of_customer=False)
+
+    async def entries(of: httpx.AsyncClient, path: str) -> set[str]:
+        return {one["extension_id"] for one in (await of.get(f"/v1.0/router/{path}")).json()["result"]}
+
+    assert {"upper", "lower"} <= await entries(platforms, "audit")
+    seen = await entries(theirs, "audit")
+    assert ("upper" in seen, "lower" in seen, "pii_guard" in seen) == (True, False, True)
+    assert await entries(theirs, "extensions/lower/audit") == set()
+    assert await entries(platforms, "extensions/lower/audit") == {"lower"}

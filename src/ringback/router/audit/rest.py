@@ -5,6 +5,7 @@ from typing import Final
 from ringback.api.call import Answer, Call, Route
 from ringback.kit.routing import Routes
 from ringback.router.audit import service, wire
+from ringback.router.audit.model import Entry
 from ringback.router.work import Uow
 
 routes: Routes[Route] = Routes(service="router-manager", whose="all")
@@ -57,4 +58,12 @@ async def verify(call: Call[Uow]) -> Answer:
 async def _page(call: Call[Uow], of: str | None) -> Answer:
     asked: wire.ListEntries = call.query
     entries = await service.latest(call.uow, of, asked.before, asked.page_size + 1)
-    return Answer(wire.page_of(entries, asked.page_size))
+    return Answer(wire.page_of(entries, asked.page_size, lambda entry: _is_shown(call, entry)))
+
+
+def _is_shown(call: Call[Uow], entry: Entry) -> bool:
+    """The platform's auditors see all; a customer's what was done to records that the customer sees."""
+    if call.caller.customer_id is None:
+        return True
+    record = call.uow.registry.get_cached(entry.extension_id)
+    return record is not None and record.is_for(call.caller.customer_id)

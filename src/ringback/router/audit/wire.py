@@ -1,5 +1,6 @@
 """Shapes of the audit log."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -67,7 +68,8 @@ def shown(entry: Entry) -> RouterAuditEntry:
     )  # fmt: skip
 
 
-def page_of(entries: list[Entry], size: int) -> RouterAuditPage:
-    """Of one entry more than the page shows, if there is one."""
+def page_of(entries: list[Entry], size: int, is_shown: Callable[[Entry], bool]) -> RouterAuditPage:
+    """Of one entry more than the page shows, if there is one; it is shorter by those that are not shown."""
     more = len(entries) > size
-    return RouterAuditPage([shown(one) for one in entries[:size]], str(entries[size - 1].id) if more else "")
+    page = [shown(one) for one in entries[:size] if is_shown(one)]
+    return RouterAuditPage(page, str(entries[size - 1].id) if more else "")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
+from uuid import UUID
 
 from ringback.kit.errors import AlreadyExists, FailedPrecondition, NotFound, Unavailable
 from ringback.router.canonical import checksum_of, is_same, part_of, text_of, time_of
@@ -51,6 +52,11 @@ class RouterExtension:
     @property
     def is_live(self) -> bool:
         return self.deleted_at is None
+
+    def is_for(self, customer_id: UUID | None) -> bool:
+        """Whether it is there for a customer: if it is for everybody, or for them. For the platform all are (R-11c)."""
+        allowed = self.metadata.get("allowed_tenants")
+        return customer_id is None or allowed is None or str(customer_id) in allowed
 
     def document(self) -> dict[str, Any]:
         """All of it as a JSON object: what a revision keeps and a checksum is made of."""

@@ -217,7 +217,7 @@ async def one_health(call: Call[Uow]) -> Answer:
 async def all_health(call: Call[Uow]) -> Answer:
     """How all router extensions do."""
     found = (await healths(call.uow)).items()
-    seen = [wire.told_health(one) for id, one in found if _sees(call, service.get(call.uow, id))]
+    seen = [wire.told_health(one) for id, one in found if service.get(call.uow, id).is_for(call.caller.customer_id)]
     return Answer(RouterHealthPage(seen), headers=_revision(call))
 
 
@@ -240,15 +240,8 @@ def _expected(call: Call[Uow]) -> int | None:
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
 
 
-def _sees(call: Call[Uow], record: RouterExtension) -> bool:
-    """Whether it is there for who asks: a customer sees those for everybody, and for them (R-11c)."""
-    allowed = record.metadata.get("allowed_tenants")
-    customer = call.caller.customer_id
-    return customer is None or allowed is None or str(customer) in allowed
-
-
 def _visible(call: Call[Uow], record: RouterExtension) -> RouterExtension:
-    if not _sees(call, record):
+    if not record.is_for(call.caller.customer_id):
         raise ExtensionNotFound
     return record
 
@@ -256,7 +249,7 @@ def _visible(call: Call[Uow], record: RouterExtension) -> RouterExtension:
 async def _candidates(call: Call[Uow]) -> list[RouterExtension]:
     deleted = call.query.deleted
     records = await service.list_deleted(call.uow) if deleted else service.list_all(call.uow)
-    return [one for one in records if _sees(call, one)]
+    return [one for one in records if one.is_for(call.caller.customer_id)]
 
 
 async def _healths(call: Call[Uow]) -> dict[str, Health]:
