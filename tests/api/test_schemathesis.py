@@ -14,13 +14,17 @@ from schemathesis.engine import events, from_schema
 
 from ringback.api.repeat import HEADER, KEY
 from ringback.app import REST, ROUTER_REST
+from ringback.customers import service as customers
+from ringback.customers.wire import NewCustomer
 from tests.world import World
 
 JUDGED_AS_A_WHOLE = ("put_trunk", "patch_trunk")
-OTHERWISE_JUDGED = ("create_accesskey", "create_person", "patch_person", "login")
-"""By for whom it is, or how often it has failed."""
-
-
+OTHERWISE_JUDGED = (
+    "create_accesskey", "create_person", "patch_person", "login", "create_customer", "put_customer", "patch_customer"
+)  # fmt: skip
+"""By for whom it is, how often it has failed, or whether a whole number has a point."""
+OF_ANOTHER = ("delete_customer", "freeze_customer", "recover_customer")
+"""What ends a customer, who is of no use to the other operations then."""
 FILES = ("import_extensions", "import_trunks")
 
 
@@ -42,7 +46,7 @@ def checks_of(name: str) -> dict[str, Any]:
     return found
 
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "seed": 1,
     "generation": {"max-examples": 3, "deterministic": True, "database": "none"},
     "operations": [
@@ -59,6 +63,12 @@ each have a name (router 3), a whole number with a point among them, a file by i
 """
 
 
+def another(world: World) -> str:
+    """A further customer, who may end."""
+    new = NewCustomer(name="Another", email="ops@another.example")
+    return str(asyncio.run(world.ringback.work.write(lambda uow: customers.create(uow, new))).id)
+
+
 def run(world: World) -> Iterator[events.EngineEvent]:
     """What happens while the whole description is tried with the operator's key, for one customer.
 
@@ -68,7 +78,14 @@ def run(world: World) -> Iterator[events.EngineEvent]:
     assert asyncio.run(world.ringback.router.loader.reload()).ok
     world.ringback.gateway.end_streams()
     key = asyncio.run(world.key(None))
-    config = SchemathesisConfig.from_dict({**SETTINGS, "parameters": {"customer_id": str(world.customer)}})
+    asyncio.run(world.name())
+    ended = [{"include-operation-id": name, "parameters": {"customer_id": another(world)}} for name in OF_ANOTHER]
+    settings: dict[str, Any] = {
+        **SETTINGS,
+        "operations": [*SETTINGS["operations"], *ended],
+        "parameters": {"customer_id": str(world.customer)},
+    }
+    config = SchemathesisConfig.from_dict(settings)
     schema = schemathesis.openapi.from_asgi("/openapi.json", world.ringback.gateway, config=config)
 
     numbers = count()

@@ -1,5 +1,6 @@
 """The audit log as it is asked for and shown."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -12,8 +13,14 @@ from ringback.kit.pages import LARGEST, PageSize
 from ringback.kit.reading import Asked, Identity, rule
 
 Older = Annotated[str, msgspec.Meta(description="`next_page_token` of the page before", pattern="^[0-9]{0,18}$")]
+WORD: Final = r"^[^\x00-\x1f\x7f-\x9f]{1,255}$"
 Word = Annotated[
-    str, rule("1 to 255 characters, no control characters", lambda text: 0 < len(text) < 256 and text.isprintable())
+    str,
+    rule(
+        "1 to 255 characters, no control characters",
+        lambda text: re.fullmatch(WORD, text) is not None,
+        pattern=WORD,
+    ),
 ]
 Moment = Annotated[
     datetime,
