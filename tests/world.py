@@ -106,6 +106,11 @@ def loaded(settings: tuple[tuple[str, Any], ...]) -> Settings:
     return load(dict(settings))
 
 
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """The code and the reason of a request that was refused."""
+    return answer.status_code, answer.json()["error"]["reason"]
+
+
 class World:
     """What a test sees and turns. Time moves a second at each request unless `frozen`."""
 

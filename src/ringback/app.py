@@ -203,6 +203,7 @@ def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], ro
         proxies=proxies,
         used=uses.note,
         limits=Limits(rate_of(settings), memory.requests, memory.refusals),
+        needs_match=settings.rest_if_match == "required",
     )
 
 

@@ -98,6 +98,9 @@ class Settings(BaseSettings):
         2.0, description="seconds that a database server may take to let us in, or to give us a lock"
     )
     rest_listen_address: AddressOrNone = Field("127.0.0.1:8080", description="where REST listens; empty: nowhere")
+    rest_if_match: Literal["optional", "required"] = Field(
+        "optional", description="whether a change or an end of an object must name its state by If-Match"
+    )
     rest_rate_limit: Count = Field(
         200, description="requests a second that one access key may send to REST; 0: any number"
     )

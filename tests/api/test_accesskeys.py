@@ -11,14 +11,10 @@ import pytest
 
 from ringback.customers.keys import store
 from ringback.customers.rights import RIGHTS, RUN, SCOPES, may, scope_of
-from tests.world import MakeWorld, World
+from tests.world import MakeWorld, World, refusal
 
 ROOT = "/v1.0/accesskeys"
 PHONES = "/v1.0/extensions"
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 def faulty(answer: httpx.Response) -> list[str]:

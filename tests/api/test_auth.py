@@ -18,8 +18,8 @@ from ringback.customers.sessions import tokens
 from ringback.customers.sessions.model import PREFIX, RefreshToken
 from ringback.kit.secret import Secret
 from ringback.registrar.realms.model import Status
-from tests.api.test_people import AUTH, ROOT, make, refusal
-from tests.world import PASSWORD, MakeWorld, World
+from tests.api.test_people import AUTH, ROOT, make
+from tests.world import PASSWORD, MakeWorld, World, refusal
 
 SAID = {"email": "pat@example.com", "password": PASSWORD}
 PHONES = "/v1.0/extensions"

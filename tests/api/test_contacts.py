@@ -6,16 +6,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.world import World
+from tests.world import World, refusal
 
 KEYS = [
     "id", "uri", "transport", "user_agent", "via_addr", "via_port", "path", "reg_server", "call_id", "expire_time",
     "expires_in",
 ]  # fmt: skip
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 async def registered(world: World, *numbers: str) -> list[str]:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ringback.registrar.realms.model import Status
-from tests.world import PASSWORD, MakeWorld, World
+from tests.world import PASSWORD, MakeWorld, World, refusal
 
 ROOT = "/v1.0/customer_domain"
 SOMEBODY = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
@@ -16,10 +16,6 @@ KEYS = ["customer_id", "domain_label", "realm", "tm_create", "tm_update"]
 
 async def put(http: httpx.AsyncClient, label: object, **more: Any) -> httpx.Response:
     return await http.put(ROOT, json={"domain_label": label}, **more)
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 def faulty(answer: httpx.Response) -> list[str]:

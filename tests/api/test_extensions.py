@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.world import PASSWORD, World
+from tests.world import PASSWORD, MakeWorld, World, refusal
 
 ROOT = "/v1.0/extensions"
 KEYS = [
@@ -214,3 +214,17 @@ async def test_an_id_in_capitals_is_the_same_id(http: httpx.AsyncClient) -> None
     made = await make(http)
 
     assert (await http.get(f"{ROOT}/{made['id'].upper()}")).json()["id"] == made["id"]
+
+
+async def test_where_a_state_must_be_named_nothing_is_changed_without(make_world: MakeWorld) -> None:
+    world = make_world(rest_if_match="required")
+    async with await world.http() as http:
+        made = await http.post(ROOT, json={"extension": "1001"})
+        one = f"{ROOT}/{made.json()['id']}"
+        before = world.everything()
+        for method, body in (("PUT", {"name": "x"}), ("PATCH", {"name": "x"}), ("DELETE", None)):
+            assert refusal(await http.request(method, one, json=body)) == (428, "PRECONDITION_REQUIRED")
+        assert world.everything() == before
+        tag = (await http.get(one)).headers["etag"]
+        assert (await http.put(one, json={"name": "x"}, headers={"if-match": tag})).status_code == 200
+        assert (await http.put("/v1.0/customer_domain", json={"domain_label": "acme"})).status_code != 428

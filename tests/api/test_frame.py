@@ -12,7 +12,7 @@ from starlette.types import Message
 
 from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
-from tests.world import World
+from tests.world import World, refusal
 
 ROOT = "/v1.0/extensions"
 MADE = re.compile(r"req_[A-Z2-7]{26}")
@@ -24,10 +24,6 @@ async def make(http: httpx.AsyncClient, number: str = "1001", **more: Any) -> ht
     answer = await http.post(ROOT, json={"extension": number, **more})
     assert answer.status_code == 201, answer.text
     return answer
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 def faulty(answer: httpx.Response) -> list[str]:

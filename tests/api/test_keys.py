@@ -18,7 +18,7 @@ from ringback.customers.keys import store
 from ringback.customers.keys.model import SHOWN, KeysExist, new_token
 from ringback.registrar.realms.model import Status
 from ringback.registrar.work import Uow
-from tests.world import PASSWORD, MakeWorld, World
+from tests.world import PASSWORD, MakeWorld, World, refusal
 
 ROOT = "/v1.0/extensions"
 ROUTES = [(route.method, route.pattern) for route in REST if route.about["right"]]
@@ -31,10 +31,6 @@ async def ask(http: httpx.AsyncClient, method: str, pattern: str, id: str, **mor
     if method in ("POST", "PUT", "PATCH"):
         more["json"] = body
     return await http.request(method, pattern.replace("<extension-id>", id), **more)
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 async def make(http: httpx.AsyncClient, **more: Any) -> str:

@@ -7,14 +7,10 @@ import httpx
 import pytest
 
 from ringback.customers import service as customers
-from tests.world import PASSWORD, World
+from tests.world import PASSWORD, World, refusal
 
 ROOT = "/v1.0/people"
 AUTH = "/v1.0/auth"
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 def faulty(answer: httpx.Response) -> list[str]:

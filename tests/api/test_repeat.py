@@ -12,7 +12,7 @@ import pytest
 
 from ringback.kit import replays
 from ringback.kit.errors import DatabaseUnavailable
-from tests.world import World
+from tests.world import World, refusal
 
 pytestmark = pytest.mark.contract("router R-6b")
 
@@ -71,10 +71,6 @@ async def client(case: Case, world: World, http: httpx.AsyncClient, operator: ht
 
 def key(text: str = "order-7") -> dict[str, str]:
     return {"idempotency-key": text}
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 def count(world: World, table: str) -> int:

@@ -11,7 +11,7 @@ from ringback.customers import rights
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import new_token
 from ringback.databases import Opened
-from tests.world import World
+from tests.world import World, refusal
 
 pytestmark = pytest.mark.sqlite
 ROOT = "/v1.0/router/extensions"
@@ -31,10 +31,6 @@ async def client(world: World, role: str, *, of_customer: bool = True) -> httpx.
     customer = world.customer if of_customer else None
     await world.ringback.work.write(lambda uow: keys.keep(uow, token, customer, role, role))
     return await world.http(token.reveal())
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 async def test_a_record_is_made_read_changed_and_ended(ops: httpx.AsyncClient) -> None:

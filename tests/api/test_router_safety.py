@@ -7,8 +7,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.api.test_router import ROOT, UPPER, client, refusal
-from tests.world import World
+from tests.api.test_router import ROOT, UPPER, client
+from tests.world import World, refusal
 
 pytestmark = pytest.mark.sqlite
 SENT = {"content-type": "application/json"}

@@ -9,8 +9,8 @@ from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.router.nodes import store
 from ringback.router.nodes.model import Served
-from tests.api.test_router import ROOT, UPPER, ops, refusal
-from tests.world import World
+from tests.api.test_router import ROOT, UPPER, ops
+from tests.world import World, refusal
 
 __all__ = ["ops"]
 

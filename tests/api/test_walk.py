@@ -12,7 +12,7 @@ from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
 from ringback.customers.rights import AUDITOR, OF_CUSTOMERS, ONESELF, PLATFORM, VIEWER, Right, may
 from tests.api.test_openapi import DOCUMENT, resolved
-from tests.world import World
+from tests.world import World, refusal
 
 RIGHTS: Final[dict[str, Right | None]] = {route.about["name"]: route.about["right"] for route in REST}
 
@@ -66,10 +66,6 @@ OPERATIONS: Final = [
 ]
 GUARDED: Final = [pytest.param(one, id=one.name) for one in OPERATIONS if one.right is not None]
 OF_CUSTOMER: Final = [pytest.param(one, id=one.name) for one in OPERATIONS if one.right and one.is_of_a_customer]
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 async def holder(world: World, mine: bool, *roles: str) -> httpx.AsyncClient:

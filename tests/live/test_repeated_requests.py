@@ -13,9 +13,10 @@ from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
 from ringback.kit import replays
 from ringback.kit.db import Statement
-from tests.api.test_repeat import KEPT, PHONE, PROCESSOR, Case, key, refusal
+from tests.api.test_repeat import KEPT, PHONE, PROCESSOR, Case, key
 from tests.live.test_instances import Site, make_site
 from tests.live.test_overlapping import instance
+from tests.world import refusal
 
 __all__ = ["make_site"]
 

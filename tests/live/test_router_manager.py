@@ -24,6 +24,7 @@ from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
 from tests.servers.mariadb import MariaDb
 from tests.servers.postgresql import PostgreSql
+from tests.world import refusal
 
 pytestmark = pytest.mark.process
 
@@ -65,10 +66,6 @@ async def router(database: Database, home: Path, key: Secret) -> AsyncIterator[h
 async def about(client: httpx.AsyncClient) -> tuple[int, str, str]:
     answer = await client.get("/ready")
     return answer.status_code, answer.json()["router"]["status"], answer.json()["router"]["source"]
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 @pytest.mark.contract("router R-1d, R-1e, R-11b, F-5")

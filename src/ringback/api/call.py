@@ -27,6 +27,12 @@ class PreconditionFailed(FailedPrecondition):
     code, reason = 412, "PRECONDITION_FAILED"
 
 
+class PreconditionRequired(FailedPrecondition):
+    """Say by If-Match which state of the object is meant."""
+
+    code, reason = 428, "PRECONDITION_REQUIRED"
+
+
 def is_object(shape: type[msgspec.Struct]) -> bool:
     """Whether it is a thing with an identity, not a list of things: those carry an ETag."""
     return not {"id", "customer_id"}.isdisjoint(shape.__struct_fields__)

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from ringback.api import repeat
 from ringback.api import request as asked
-from ringback.api.call import Answer, Call, Caller, Flow, Listening, Route, Verb
+from ringback.api.call import Answer, Call, Caller, Flow, Listening, PreconditionRequired, Route, Verb, is_object
 from ringback.api.caller import customer_of, who, who_by
 from ringback.api.events import STREAM
 from ringback.api.limits import HEADERS, Limits, RateLimited
@@ -27,12 +27,14 @@ from ringback.kit.errors import DatabaseUnavailable, Failure, Internal, InvalidA
 from ringback.kit.log import request_id_of
 from ringback.kit.reading import Faults
 from ringback.kit.routing import Found, Routes, WrongMethod
+from ringback.kit.routing import Route as Entry
 from ringback.kit.uow import PATIENCE, Work
 from ringback.registrar.events import PUBLISHER as REGISTRAR
 from ringback.router.extensions.writing import PUBLISHER as ROUTER
 
 Page = Callable[[Request], Awaitable[Response]]
 READING: Final = ("GET", "HEAD")
+CHANGING: Final = ("PUT", "PATCH", "DELETE")
 
 log = structlog.get_logger()
 
@@ -66,11 +68,13 @@ class Gateway:
         proxies: Sequence[str] = (),
         used: Callable[[UUID], None] = lambda key: None,
         limits: Limits | None = None,
+        needs_match: bool = False,
     ) -> None:
         """`works` runs what is asked of each service; who asks is looked up by the registrar's.
 
         `kept_key` knows the access keys where the database is away, or is `DatabaseUnavailable` too. `proxies` are
-        believed when they say where a request comes from; `used` is told of each use of a key.
+        believed when they say where a request comes from; `used` is told of each use of a key. `needs_match`: what is
+        changed or ended must be named with its state.
         """
         self._routes = routes
         self._works = works
@@ -79,6 +83,7 @@ class Gateway:
         self._proxies = proxies
         self._used = used
         self._limits = limits or Limits()
+        self._needs_match = needs_match
         self.live = Live(works[REGISTRAR]) if REGISTRAR in works else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,6 +136,8 @@ class Gateway:
         about = found.route.about
         service = about.get("service", REGISTRAR)
         caller = await self._who(request, about["right"], service)
+        if self._needs_match and "if-match" not in request.headers and _has_state(found.route):
+            raise PreconditionRequired
         by = Actor(caller.name, caller.source, request_id, caller.address or None, caller.identity or None)
         work = self._works[service].acting(by)
         run = await _read(request, found, caller, request_id, work)
@@ -181,6 +188,11 @@ class Gateway:
             if service != ROUTER:
                 raise
             return who_by(self._kept_key, address, *credentials)
+
+
+def _has_state(route: Entry[Route]) -> bool:
+    """Whether it changes or ends an object that its path names."""
+    return route.method in CHANGING and "<" in route.pattern and is_object(route.about["answers"])
 
 
 async def _read(request: Request, found: Found[Route], caller: Caller, request_id: str, work: Work[Any]) -> Verb:
