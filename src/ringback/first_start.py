@@ -84,7 +84,7 @@ async def _provision(uow: Uow, kept: Keys) -> None:
         await realms.ensure(uow, kept.customer_id, LABEL)
     except LabelTaken:  # somebody's in a database that was there before
         await realms.ensure(uow, kept.customer_id)
-    if uow.settings.runs(CUSTOMERS):
+    if uow.settings.runs(CUSTOMERS) and not await customers.is_there(uow, kept.customer_id):
         await customers.create(uow, NewCustomer(id=kept.customer_id, name=LABEL, email=EMAIL))
     await keys.keep(uow, Secret(kept.customer_key), kept.customer_id, LABEL, ADMIN)
     await keys.keep(uow, Secret(kept.operator_key), None, OPERATOR, OPERATOR)

@@ -200,7 +200,7 @@ asyncio.run(migrate(load({"ringback_home": sys.argv[1]})))
 @pytest.mark.contract("registrar R-60, R-63")
 def test_migrate_that_was_killed_leaves_plaintext_mode_that_works_and_goes_on(shell: Shell) -> None:
     phone, trunk = furnish(shell, *PLAIN)
-    for step in (3, 14, 9):
+    for step in (3, 18, 9):
         words = [sys.executable, "-c", KILLED, str(shell.home), str(step)]
         assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
         assert "secrets migrate" in line(shell.control("extension", "get", "--id", phone))

@@ -88,6 +88,11 @@ async def get(uow: Uow, id: UUID, *, lock: bool = False) -> Customer:
     return customer
 
 
+async def is_there(uow: Uow, id: UUID) -> bool:
+    """Whether somebody has made the customer already."""
+    return await store.live(uow.session, id) is not None
+
+
 async def page(
     uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
 ) -> Page[Customer]:

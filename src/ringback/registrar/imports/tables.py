@@ -27,7 +27,7 @@ rows = Table(
     metadata,
     Column("import_id", Id, primary_key=True),
     Column("line", Integer, primary_key=True, autoincrement=False),
-    Column("action", String(8), nullable=False),
+    Column("action", String(16), nullable=False),
     Column("object_id", Id, nullable=False),
     Column("data", Json, nullable=False),
 )
