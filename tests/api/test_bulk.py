@@ -106,6 +106,7 @@ async def test_ten_thousand_rows_of_which_three_are_wrong_name_those_three(
 
 
 @pytest.mark.long
+@pytest.mark.sqlite
 async def test_ten_thousand_phones_come_in_at_once(http: httpx.AsyncClient, world: World) -> None:
     together: list[int] = [0]
 

@@ -26,7 +26,10 @@ EMPTIED: Final = (
 )  # fmt: skip
 FIRST: Final = "id, type, subject, timeout_ms, retry, config, created_by, updated_by"
 """What the migration writes of the initial rows."""
-GUARDS: Final = "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers"
+GUARDS: Final = (
+    "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers "
+    "WHERE trigger_schema = DATABASE() AND event_object_table = 'extension_audit_log'"
+)
 AGAIN: Final = "INTO extension_audit_log SELECT * FROM extension_audit_log WHERE id = 1"
 FURTHER_HARM: Final = {
     "mariadb": (f"REPLACE {AGAIN}", f"INSERT {AGAIN} ON DUPLICATE KEY UPDATE source = 'x'"),
@@ -85,7 +88,7 @@ class OnServer(Ground):
         for name in ("bin", "router"):
             commands.upgrade(name, parse_dsn(database.dsn))
         self._connection: Any = None
-        self._guards = self.sql(f"{GUARDS} WHERE trigger_schema = DATABASE()") if self.is_mariadb else []
+        self._guards = self.sql(GUARDS) if self.is_mariadb else []
         self.sql(f"CREATE TABLE first_rows AS SELECT {FIRST} FROM extensions")
 
     def open(self, watch: Watch) -> Database:

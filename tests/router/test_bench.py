@@ -35,6 +35,7 @@ def test_one_missed_target_is_a_failure_of_the_whole() -> None:
 
 
 @pytest.mark.contract("router X-17, T-2, T-8, T-9")
+@pytest.mark.long
 @pytest.mark.sqlite
 async def test_what_is_looked_up_is_counted_while_all_is_written_loaded_and_swapped() -> None:
     told: list[str] = []
