@@ -38,7 +38,7 @@ test-live: services ## run the tests of real processes, of a real Asterisk and K
 	exit $$failed
 
 coverage: $(READY) ## measure how much of the router its own fast tests run; less than nine tenths is a failure
-	$(BIN)/coverage run -m pytest tests/router tests/api/test_router.py tests/cli/test_router.py
+	$(BIN)/coverage run -m pytest -m "not process" tests/router tests/api/test_router.py tests/cli/test_router.py
 	$(BIN)/coverage report
 
 parity: services ## run the tests of worlds again over RabbitMQ and Redis, on MariaDB and on PostgreSQL

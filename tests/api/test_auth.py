@@ -21,6 +21,8 @@ from ringback.registrar.realms.model import Status
 from tests.api.test_people import AUTH, ROOT, make
 from tests.world import PASSWORD, MakeWorld, World, refusal
 
+pytestmark = pytest.mark.long
+
 SAID = {"email": "pat@example.com", "password": PASSWORD}
 PHONES = "/v1.0/extensions"
 WRONG = (401, "INVALID_CREDENTIALS")

@@ -15,6 +15,8 @@ from ringback.registrar.imports.tables import imports as table
 from ringback.registrar.realms.model import Status
 from tests.world import PASSWORD, World
 
+pytestmark = pytest.mark.long
+
 PHONES = "/v1.0/extensions:import"
 TRUNKS = "/v1.0/trunks:import"
 

@@ -14,6 +14,8 @@ from ringback.api.parts import POLICY, RATE
 from ringback.customers.keys.model import new_token
 from tests.world import MakeWorld, World
 
+pytestmark = pytest.mark.long
+
 ROOT = "/v1.0/extensions"
 LIMITED = {"rest_rate_limit": 2, "rest_rate_burst": 4, "rest_failure_limit": 3}
 

@@ -145,6 +145,7 @@ def test_every_example_of_an_answer_or_an_event_has_its_shape() -> None:
 
 
 @pytest.mark.contract("router X-29")
+@pytest.mark.long
 @pytest.mark.parametrize(("method", "path", "operation", "body"), list(examples()))
 async def test_every_example_works_as_described(
     http: httpx.AsyncClient,

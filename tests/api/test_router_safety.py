@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tests.api.test_router import ROOT, UPPER, client
 from tests.world import World, refusal
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.sqlite, pytest.mark.long]
 SENT = {"content-type": "application/json"}
 PLANTED = "sk-live-4242"
 

@@ -14,7 +14,7 @@ from ringback.customers.rights import AUDITOR, OF_CUSTOMERS, ONESELF, PLATFORM, 
 from tests.api.test_openapi import DOCUMENT, resolved
 from tests.world import World, refusal
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.sqlite, pytest.mark.long]
 RIGHTS: Final[dict[str, Right | None]] = {route.about["name"]: route.about["right"] for route in REST}
 
 

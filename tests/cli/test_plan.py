@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.conftest import Ran, Shell
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs/plan.md"
 FILE = """\
 version: 1

@@ -5,6 +5,8 @@ import pytest
 from ringback.terminal import user
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.long
+
 LONG_AGO = "2025-01-05T10:00:00.000000Z"
 
 

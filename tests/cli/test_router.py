@@ -18,6 +18,8 @@ from ringback.demo.server import Server
 from ringback.terminal import user
 from tests.cli.conftest import QUIET, Ran, Shell, served
 
+pytestmark = pytest.mark.long
+
 UPPER = ("upper", "--type", "pre", "--subject", "beamline.ext.pre.upper.v1")
 GIVEN = [
     "mask_sensitive_data", "normalize_text", "anthropic_claude", "mock_provider", "openai_gpt4", "pii_guard",

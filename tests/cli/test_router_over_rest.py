@@ -18,6 +18,8 @@ from ringback.kit.secret import Secret
 from tests.certificates import certificate
 from tests.cli.conftest import QUIET, Ran, Shell, served
 
+pytestmark = pytest.mark.long
+
 KEY: Final = "rb_sample-key-0001"
 LIST: Final = ("extensions", "list")
 HTML: Final = b"<html>Welcome</html>"
