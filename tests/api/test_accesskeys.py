@@ -13,6 +13,8 @@ from ringback.customers.keys import store
 from ringback.customers.rights import RIGHTS, RUN, SCOPES, may, scope_of
 from tests.world import MakeWorld, World, refusal
 
+pytestmark = pytest.mark.long
+
 ROOT = "/v1.0/accesskeys"
 PHONES = "/v1.0/extensions"
 

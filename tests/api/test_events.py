@@ -16,6 +16,8 @@ from ringback.api.live import MOST, MOST_WAITING, Live
 from ringback.kit.outbox import KEEP, LATEST
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 ROOT = "/v1.0/events"
 
 

@@ -9,6 +9,8 @@ import pytest
 from ringback.customers import service as customers
 from tests.world import PASSWORD, World, refusal
 
+pytestmark = pytest.mark.long
+
 ROOT = "/v1.0/people"
 AUTH = "/v1.0/auth"
 

@@ -14,7 +14,7 @@ from ringback.kit import replays
 from ringback.kit.errors import DatabaseUnavailable
 from tests.world import World, refusal
 
-pytestmark = pytest.mark.contract("router R-6b")
+pytestmark = [pytest.mark.contract("router R-6b"), pytest.mark.long]
 
 KEPT = "registrar_idempotency_keys"
 

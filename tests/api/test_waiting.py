@@ -14,7 +14,7 @@ from tests.world import World, refusal
 
 __all__ = ["ops"]
 
-pytestmark = [pytest.mark.sqlite, pytest.mark.contract("router R-2c")]
+pytestmark = [pytest.mark.sqlite, pytest.mark.contract("router R-2c"), pytest.mark.long]
 
 WAIT = "?wait=applied"
 

@@ -10,6 +10,8 @@ from ringback.terminal import user
 from tests.cli.conftest import Shell
 from tests.house import ROOT
 
+pytestmark = pytest.mark.long
+
 
 def test_a_command_is_named_in_the_log_by_who_typed_it(shell: Shell) -> None:
     made = shell.create("1001", "--name", "Front desk")

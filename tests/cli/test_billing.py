@@ -6,6 +6,8 @@ from tests.billing import NOWHERE
 
 from .conftest import Shell
 
+pytestmark = pytest.mark.long
+
 BILLED = ("--limits", "billing", "--rabbitmq_address", NOWHERE)
 
 

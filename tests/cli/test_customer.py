@@ -7,6 +7,8 @@ import pytest
 from tests.cli.conftest import Ran, Shell
 from tests.cli.test_terminal import Talk
 
+pytestmark = pytest.mark.long
+
 KEYS = ["customer_id", "status", "extensions", "limit_extension", "trunks", "limit_trunk"]
 NIL = "00000000-0000-0000-0000-000000000000"
 

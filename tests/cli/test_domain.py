@@ -9,6 +9,8 @@ import pytest
 from tests.cli.conftest import Ran, Shell
 from tests.cli.test_terminal import Talk
 
+pytestmark = pytest.mark.long
+
 SOMEBODY = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
 KEYS = ["customer_id", "domain_label", "realm", "tm_create", "tm_update"]
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.contract("registrar R-66")
 def test_each_line_is_an_envelope_with_the_id_of_its_message(shell: Shell) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.long
+
 KEYS = [
     "id", "customer_id", "name", "detail", "endpoint_id", "aor_id", "auth_id", "extension", "domain_name", "realm",
     "username", "password", "direct_id", "direct_hash", "tm_create", "tm_update", "tm_delete",

@@ -9,6 +9,8 @@ import pytest
 from ringback.customers.keys.model import token_hash
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.long
+
 
 def kept(shell: Shell) -> list[dict[str, object]]:
     return shell.sql("SELECT token_hash, token_prefix, roles, name FROM registrar_accesskeys ORDER BY tm_create")

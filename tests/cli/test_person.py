@@ -11,6 +11,8 @@ import pytest
 from ringback.customers.people.passwords import HASHER
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.long
+
 
 def test_a_person_is_made_listed_and_deleted(shell: Shell) -> None:
     made = shell.ringback("person", "create", "Pat@example.com", "--role", "operator", "--format", "json")

@@ -12,6 +12,8 @@ import pytest
 from tests.cli.conftest import Ran, Shell
 from tests.test_server import up
 
+pytestmark = pytest.mark.long
+
 SIP = ("ps_aors", "ps_auths", "ps_endpoints", "registrar_sip_auths", "ps_contacts")
 GHOST = "ghost@x.registrar.localhost"
 FOREIGN = "1001@pbx.example.com"

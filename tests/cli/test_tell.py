@@ -12,6 +12,8 @@ from ringback.transports import local
 from tests.cli.conftest import Ran, Shell
 from tests.test_server import settings
 
+pytestmark = pytest.mark.long
+
 
 def tell(shell: Shell, type: str, *more: str, data: Any = None) -> Ran:
     return shell.ringback("tell", type, "--data", json.dumps(data or {"id": shell.customer}), *more)

@@ -9,6 +9,8 @@ from ringback.kit.secret import Secret
 from ringback.sip.digest import ha1
 from tests.cli.conftest import Ran, Shell
 
+pytestmark = pytest.mark.long
+
 KEYS = [
     "id", "customer_id", "name", "detail", "domain_name", "auth_types", "realm", "username", "password", "allowed_ips",
     "tm_create", "tm_update", "tm_delete",

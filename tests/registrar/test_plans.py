@@ -24,6 +24,8 @@ from ringback.sip.digest import ha1
 from tests.registrar.plans import apply, file, plan, said, there, undo
 from tests.world import PASSWORD, Broken, World
 
+pytestmark = pytest.mark.long
+
 OFFICE = """
 version: 1
 extensions:
