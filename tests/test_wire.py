@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from ringback.api.events import STREAM
-from ringback.api.openapi import WEBHOOKS
+from ringback.api.news import WEBHOOKS
 from ringback.api.parts import REFUSALS
 from ringback.app import CUSTOMER_RPC, REST, RPC
 from ringback.kit.pages import Cursor, cursor_of

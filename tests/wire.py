@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import structlog
 
-from ringback.api.openapi import WEBHOOKS
+from ringback.api.news import WEBHOOKS
 from ringback.app import CUSTOMER_RPC, REST, RPC
 from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import make_schema

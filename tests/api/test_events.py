@@ -6,19 +6,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import msgspec
 import pytest
 
 from ringback.api.live import MOST, MOST_WAITING, Live
+from ringback.api.news import WEBHOOKS
 from ringback.kit.outbox import KEEP, LATEST
 from tests.world import World
 
 pytestmark = pytest.mark.long
 
 ROOT = "/v1.0/events"
+CUSTOMER = {"name": "Acme", "email": "ops@acme.example"}
 
 
 @dataclass
@@ -164,6 +166,33 @@ async def test_a_customer_hears_of_their_own_and_the_operator_of_all_or_of_one(w
             heard[name] = [told.data["data"].get("extension") for told in await ear.all()]
 
     assert heard == {"own": ["1001"], "all": ["2001", "1001"], "one": ["2001"], "typed": []}
+
+
+async def test_customers_hear_what_becomes_of_themselves_and_of_no_other(world: World) -> None:
+    async with await world.http(await world.key(None)) as operator:
+        made = [(await operator.post("/v1.0/customers", json=CUSTOMER)).json()["id"] for _ in range(2)]
+        own = made[0]
+        for change in ("freeze", "recover"):
+            assert (await operator.post(f"/v1.0/customers/{own}/{change}")).is_success
+    async with await world.http(await world.key(UUID(own))) as http:
+        assert (await http.patch("/v1.0/customer", json={"detail": "of the west"})).is_success
+    world.ringback.gateway.end_streams()
+    heard = {}
+    for customer in map(UUID, made):
+        async with listening(world, await world.key(customer), after=0) as ear:
+            heard[str(customer)] = [(told.type, told.data["data"]["id"]) for told in await ear.all()]
+
+    changes = ("created", "frozen", "recovered", "updated")
+    assert heard == {own: [(f"customer_{one}", own) for one in changes], made[1]: [("customer_created", made[1])]}
+
+
+async def test_a_type_that_no_event_has_is_refused_with_those_that_there_are(world: World) -> None:
+    async with await world.http() as http:
+        answer = await http.get(ROOT, params={"types": "extension_created,extension_craeted"})
+
+    (detail,) = answer.json()["error"]["details"]
+    assert (answer.status_code, detail["field"]) == (400, "types")
+    assert {*detail["description"].rpartition(" of ")[2].split(", ")} == {*WEBHOOKS, "registry_revision"}
 
 
 async def test_a_listener_who_comes_back_gets_what_it_missed_once_and_in_order(world: World) -> None:

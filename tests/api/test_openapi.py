@@ -10,7 +10,8 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from ringback.api.openapi import WEBHOOKS, description, pretty
+from ringback.api.news import WEBHOOKS
+from ringback.api.openapi import description, pretty
 from ringback.app import REST
 from tests.world import World
 

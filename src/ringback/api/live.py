@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from ringback.api.call import Listening
+from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.kit import outbox
 from ringback.kit.errors import DatabaseUnavailable, Failure, ResourceExhausted
 from ringback.kit.events import Message
@@ -207,8 +208,8 @@ def concerns(wanted: Listening, message: Message) -> bool:
         return False
     if wanted.customer_id is None:
         return True
-    data = message.data
-    return isinstance(data, dict) and data.get("customer_id") == str(wanted.customer_id)
+    whose = "id" if message.publisher == CUSTOMERS else "customer_id"
+    return isinstance(message.data, dict) and message.data.get(whose) == str(wanted.customer_id)
 
 
 def frame_of(message: Message) -> bytes:

@@ -11,32 +11,22 @@ from ringback import __version__
 from ringback.api.bulk_examples import DOWNLOADS, UPLOADS
 from ringback.api.call import Nothing, Route, is_object
 from ringback.api.examples import ABOUT, ANSWERS, EVENTS, EXAMPLES, PATH
+from ringback.api.news import WEBHOOKS
 from ringback.api.parts import HEADERS, KEYS, PARAMETERS, REFUSALS, Error
 from ringback.api.repeat import takes_key
-from ringback.customers.wire import CustomerNews
 from ringback.kit.reading import fields_of
 from ringback.kit.routing import Route as Entry
 from ringback.kit.routing import Routes, key
 from ringback.kit.secret import Secret
-from ringback.registrar.contacts.wire import ContactNews
-from ringback.registrar.directs.wire import DirectNews
-from ringback.registrar.extensions.wire import ExtensionNews, NewExtension
+from ringback.registrar.extensions.wire import NewExtension
 from ringback.registrar.imports.model import MOST_ROWS
-from ringback.registrar.trunks.wire import NewTrunk, TrunkNews
+from ringback.registrar.trunks.wire import NewTrunk
 
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
 EVERYWHERE: Final = ("X-Request-Id", "RateLimit", "RateLimit-Policy")
 READ_ONLY: Final = ("id", "customer_id", "direct_hash", "direct_uri", "tm_create", "tm_update", "tm_delete")
 """Fields of an object that no request sets."""
-WEBHOOKS: Final[dict[str, type[msgspec.Struct]]] = {
-    **{f"extension_{action}": ExtensionNews for action in ("created", "updated", "deleted")},
-    **{f"extension_direct_{action}": DirectNews for action in ("created", "updated", "deleted")},
-    **{f"contact_{action}": ContactNews for action in ("registered", "unregistered", "expired")},
-    **{f"trunk_{action}": TrunkNews for action in ("created", "updated", "deleted")},
-    **{f"customer_{action}": CustomerNews for action in ("created", "updated", "frozen", "recovered", "deleted")},
-}
-"""Event type → payload."""
 UPLOADED: Final[dict[str, type[msgspec.Struct]]] = {"extension": NewExtension, "trunk": NewTrunk}
 """What a file of rows is made of."""
 TAGS: Final = {
