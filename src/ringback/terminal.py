@@ -182,8 +182,10 @@ def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]], writes: bo
     """Run a job of several transactions on the databases."""
 
     async def once() -> T:
+        by = Actor(f"cli:{user()}", "cli")
         async with opened(settings, writes=writes) as found, aclosing(assemble(settings, found)) as ringback:
-            return await job(replace(ringback, work=ringback.work.acting(Actor(f"cli:{user()}", "cli"))))
+            router = replace(ringback.router, work=ringback.router.work.acting(by))
+            return await job(replace(ringback, work=ringback.work.acting(by), router=router))
 
     return asyncio.run(once())
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -53,15 +53,13 @@ class Caller:
     """Who is asking: a customer's own credential, or (`None`) the platform's; what it is called and what it may do.
 
     `identity` tells it from all others of the customer, or of the platform, whatever they are called.
-    `limits` are what the credential is held to beside its roles, `source` is the door that they came through and
-    `address` where from.
+    `limits` are what the credential is held to beside its roles, `address` is where they came from.
     """
 
     customer_id: UUID | None
     name: str = ""
     roles: frozenset[str] = frozenset()
     identity: str = ""
-    source: Literal["rest", "cli"] = "rest"
     limits: Limits = FREE
     address: str = ""
     key_id: UUID | None = None

@@ -138,7 +138,7 @@ class Gateway:
         caller = await self._who(request, about["right"], service)
         if self._needs_match and "if-match" not in request.headers and _has_state(found.route):
             raise PreconditionRequired
-        by = Actor(caller.name, caller.source, request_id, caller.address or None, caller.identity or None)
+        by = Actor(caller.name, "rest", request_id, caller.address or None, caller.identity or None)
         work = self._works[service].acting(by)
         run = await _read(request, found, caller, request_id, work)
         do = work.read if method == "GET" or about.get("reads") else work.write

@@ -147,7 +147,7 @@ async def _answer(ringback: Ringback, asked: Asked) -> dict[str, Any]:
     body = faults.of(lambda: asking.read_body(about.get("body"), asked.body or b""))
     if faults.found:
         raise ValidationFailed(*faults.found)
-    who = Caller(None, f"cli:{terminal.user()}", frozenset({OPERATOR}), source="cli")
+    who = Caller(None, roles=frozenset({OPERATOR}))
     work = ringback.router.work
     do = work.read if asked.method == "GET" or about.get("reads") else work.write
 

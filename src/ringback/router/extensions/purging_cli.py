@@ -11,13 +11,12 @@ import typer
 from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.app import Ringback
-from ringback.kit.audit import Actor
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.router.control import load
 from ringback.router.extensions.adopting import BATCH
 from ringback.router.extensions.loading import LOADING
+from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.purging import LEAST, purge, purgeable
-from ringback.router.work import Uow
 from ringback.settings import Settings
 from ringback.terminal import with_settings
 
@@ -72,12 +71,8 @@ async def _found(ringback: Ringback, days: int) -> tuple[datetime, list[str]]:
 
 async def _purged(ringback: Ringback, ids: list[str], before: datetime) -> list[str]:
     """Some at a time, so that others may write in between; a purge that was stopped is gone on with by the next."""
-
-    async def some(uow: Uow, ids: list[str]) -> list[str]:
-        uow.by = Actor(f"cli:{terminal.user()}", "cli")
-        return [one.id for one in await purge(uow, ids, before)]
-
-    gone: list[str] = []
+    gone: list[RouterExtension] = []
     for start in range(0, len(ids), BATCH):
-        gone += await ringback.router.work.write(partial(some, ids=ids[start : start + BATCH]), patience=LOADING)
-    return gone
+        some = partial(purge, ids=ids[start : start + BATCH], before=before)
+        gone += await ringback.router.work.write(some, patience=LOADING)
+    return [one.id for one in gone]

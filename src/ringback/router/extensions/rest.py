@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from ringback.api.call import Answer, Call, Route, Verb
-from ringback.kit.audit import Actor
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.pages import LARGEST, PageSize
 from ringback.kit.reading import Asked
@@ -104,7 +103,7 @@ async def create(call: Call[Uow]) -> Answer:
 
     The id of a deleted one may be used again: its revisions go on.
     """
-    made = await service.create(_by(call), call.body)
+    made = await service.create(call.uow, call.body)
     return await _one(call, made, 201)
 
 
@@ -139,7 +138,7 @@ async def put(call: Call[Uow]) -> Answer:
 
     What a read gave can be sent back: fields that are read-only are ignored.
     """
-    changed = await service.update(_by(call), _id(call), call.body, expected=_expected(call))
+    changed = await service.update(call.uow, _id(call), call.body, expected=_expected(call))
     return await _one(call, changed)
 
 
@@ -154,14 +153,14 @@ async def put(call: Call[Uow]) -> Answer:
 )
 async def patch(call: Call[Uow]) -> Answer:
     """Change a router extension: `config` and `metadata` are merged by RFC 7396, null in them removes."""
-    changed = await service.update(_by(call), _id(call), call.body, merge=True, expected=_expected(call))
+    changed = await service.update(call.uow, _id(call), call.body, merge=True, expected=_expected(call))
     return await _one(call, changed)
 
 
 @routes.on("DELETE", ONE, name="delete_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete a router extension. Its revisions and its audit stay, and it can be restored."""
-    return await _one(call, await service.delete(_by(call), _id(call), expected=_expected(call)))
+    return await _one(call, await service.delete(call.uow, _id(call), expected=_expected(call)))
 
 
 @routes.on(
@@ -169,7 +168,7 @@ async def delete(call: Call[Uow]) -> Answer:
 )
 async def restore(call: Call[Uow]) -> Answer:
     """Bring back a deleted router extension as it was."""
-    return await _one(call, await service.restore(_by(call), _id(call)))
+    return await _one(call, await service.restore(call.uow, _id(call)))
 
 
 @routes.on(
@@ -177,7 +176,7 @@ async def restore(call: Call[Uow]) -> Answer:
 )
 async def enable(call: Call[Uow]) -> Answer:
     """Enable a router extension; nothing happens if it is."""
-    return await _one(call, await service.enable(_by(call), _id(call), expected=_expected(call)))
+    return await _one(call, await service.enable(call.uow, _id(call), expected=_expected(call)))
 
 
 @routes.on(
@@ -185,7 +184,7 @@ async def enable(call: Call[Uow]) -> Answer:
 )
 async def disable(call: Call[Uow]) -> Answer:
     """Disable a router extension: no request goes to it. Nothing happens if it is disabled."""
-    return await _one(call, await service.disable(_by(call), _id(call), expected=_expected(call)))
+    return await _one(call, await service.disable(call.uow, _id(call), expected=_expected(call)))
 
 
 @routes.on(
@@ -201,7 +200,7 @@ async def rollback(call: Call[Uow]) -> Answer:
     """Make a new revision that says what an old one said; whether it is enabled stays."""
     asked: wire.RouterRollback = call.body
     done = await service.rollback(
-        _by(call), _id(call), asked.to_revision, comment=asked.comment, expected=_expected(call)
+        call.uow, _id(call), asked.to_revision, comment=asked.comment, expected=_expected(call)
     )
     return await _one(call, done)
 
@@ -224,12 +223,6 @@ async def all_health(call: Call[Uow]) -> Answer:
 def _id(call: Call[Uow]) -> str:
     id: str = call.path["router_extension_id"]
     return id
-
-
-def _by(call: Call[Uow]) -> Uow:
-    """The unit of work, which knows now for whom it works."""
-    call.uow.by = Actor(call.caller.name, call.caller.source, call.request_id or None)
-    return call.uow
 
 
 def _expected(call: Call[Uow]) -> int | None:
