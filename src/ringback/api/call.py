@@ -100,6 +100,12 @@ class Call(Generic[U]):
     request_id: str = ""
     flow: Flow[U] | None = None
 
+    @property
+    def id(self) -> Any:
+        """What the path names, on a route whose path names one thing."""
+        (id,) = self.path.values()
+        return id
+
     def require_match(self, current: msgspec.Struct | None) -> None:
         """Go on only if the caller's `If-Match`, when there is one, names this state; `None` is nothing at all yet."""
         if self.if_match is None or (current and self.if_match.strip() == "*"):

@@ -75,7 +75,7 @@ async def find(call: Call[Uow]) -> Answer:
 @routes.on("GET", ONE, name="get_customer", **SHOWN, **PLATFORM)
 async def get(call: Call[Uow]) -> Answer:
     """Read a customer."""
-    return Answer(wire.shown(await service.get(call.uow, _id(call))))
+    return Answer(wire.shown(await service.get(call.uow, call.id)))
 
 
 @routes.on("PUT", ONE, name="put_customer", **CHANGE)
@@ -85,7 +85,7 @@ async def change(call: Call[Uow]) -> Answer:
 
     The label of their realm changes only while no extension lives under it: digests of passwords hold it.
     """
-    return await _matched(call, _id(call), lambda uow, id: service.change(uow, id, call.body))
+    return await _matched(call, call.id, lambda uow, id: service.change(uow, id, call.body))
 
 
 @routes.on("DELETE", ONE, name="delete_customer", **SHOWN, **PLATFORM)
@@ -95,19 +95,19 @@ async def delete(call: Call[Uow]) -> Answer:
     Their keys are refused at once, their extensions and trunks go one by one, and in the end whatever says who they
     were.
     """
-    return await _matched(call, _id(call), service.delete)
+    return await _matched(call, call.id, service.delete)
 
 
 @routes.on("POST", f"{ONE}/freeze", name="freeze_customer", **SHOWN, **PLATFORM)
 async def freeze(call: Call[Uow]) -> Answer:
     """Freeze a customer: they get nothing new, their keys are refused, no stranger reaches their phones."""
-    return await _matched(call, _id(call), service.freeze)
+    return await _matched(call, call.id, service.freeze)
 
 
 @routes.on("POST", f"{ONE}/recover", name="recover_customer", **SHOWN, **PLATFORM)
 async def recover(call: Call[Uow]) -> Answer:
     """Take a freeze back."""
-    return await _matched(call, _id(call), service.recover)
+    return await _matched(call, call.id, service.recover)
 
 
 @routes.on("GET", OWN, name="get_own_customer", right=READ, service=PUBLISHER, refuses=(404,), **SHOWN)
@@ -128,8 +128,3 @@ async def _matched(call: Call[Uow], id: UUID, verb: Callable[[Uow, UUID], Awaita
     if call.if_match is not None:
         call.require_match(wire.shown(await service.get(call.uow, id)))
     return Answer(wire.shown(await verb(call.uow, id)))
-
-
-def _id(call: Call[Uow]) -> UUID:
-    id: UUID = call.path["customer_id"]
-    return id

@@ -75,15 +75,15 @@ async def find(call: Call[Any]) -> Answer:
 @routes.on("GET", ONE, name="get_accesskey", answers=wire.CustomerManagerAccesskey)
 async def get(call: Call[Any]) -> Answer:
     """Read an access key: what it may do, until when, and when it was used last, to the minute."""
-    return _answer(call, await service.get(call.uow, _id(call), of=whose(call)))
+    return _answer(call, await service.get(call.uow, call.id, of=whose(call)))
 
 
 @routes.on("DELETE", ONE, name="delete_accesskey", answers=wire.CustomerManagerAccesskey)
 async def revoke(call: Call[Any]) -> Answer:
     """Revoke an access key: its next request is refused. It stays in the list."""
     if call.if_match is not None:
-        call.require_match(_state(call, await service.get(call.uow, _id(call), of=whose(call))))
-    return _answer(call, await service.revoke_owned(call.uow, _id(call), of=whose(call)))
+        call.require_match(_state(call, await service.get(call.uow, call.id, of=whose(call))))
+    return _answer(call, await service.revoke_owned(call.uow, call.id, of=whose(call)))
 
 
 def _answer(call: Call[Any], key: AccessKey) -> Answer:
@@ -97,8 +97,3 @@ def _tag(call: Call[Any], key: AccessKey) -> str:
 def _state(call: Call[Any], key: AccessKey) -> msgspec.Struct:
     """The key as its tag means it: its use is no change of it."""
     return msgspec.structs.replace(wire.shown(key, call.uow.now), tm_last_use=None)
-
-
-def _id(call: Call[Any]) -> UUID:
-    id: UUID = call.path["accesskey_id"]
-    return id

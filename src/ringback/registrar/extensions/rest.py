@@ -1,7 +1,6 @@
 """Extensions for customers: `/v1.0/extensions`."""
 
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 
@@ -77,7 +76,7 @@ async def find(call: Call[Uow]) -> Answer:
 @routes.on("GET", ONE, right=READ, name="get_extension", answers=wire.RegistrarManagerExtension)
 async def get(call: Call[Uow]) -> Answer:
     """Read an extension."""
-    return Answer(_shown(call, await service.get(call.uow, _id(call), of=call.customer_id)))
+    return Answer(_shown(call, await service.get(call.uow, call.id, of=call.customer_id)))
 
 
 @routes.on("PUT", ONE, right=WRITE, name="put_extension", **CHANGE)
@@ -85,14 +84,14 @@ async def get(call: Call[Uow]) -> Answer:
 async def change(call: Call[Uow]) -> Answer:
     """Change an extension: absent and null fields stay as they are."""
     await _require_match(call)
-    return Answer(_shown(call, await service.change(call.uow, _id(call), call.body, of=call.customer_id)))
+    return Answer(_shown(call, await service.change(call.uow, call.id, call.body, of=call.customer_id)))
 
 
 @routes.on("DELETE", ONE, right=WRITE, name="delete_extension", answers=wire.RegistrarManagerExtension)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete an extension: its password and its direct address stop working at once."""
     await _require_match(call)
-    return Answer(_shown(call, await service.delete(call.uow, _id(call), of=call.customer_id)))
+    return Answer(_shown(call, await service.delete(call.uow, call.id, of=call.customer_id)))
 
 
 @routes.on(
@@ -106,17 +105,12 @@ async def regenerate(call: Call[Uow]) -> Answer:
     """Give the extension's direct address a new hash; the old one is refused from then on."""
     await _require_match(call)
     asked = wire.ChangeExtension(direct_regenerate=True)
-    return Answer(_shown(call, await service.change(call.uow, _id(call), asked, of=call.customer_id)))
+    return Answer(_shown(call, await service.change(call.uow, call.id, asked, of=call.customer_id)))
 
 
 async def _require_match(call: Call[Uow]) -> None:
     if call.if_match is not None:
-        call.require_match(_shown(call, await service.get(call.uow, _id(call), of=call.customer_id)))
-
-
-def _id(call: Call[Uow]) -> UUID:
-    id: UUID = call.path["extension_id"]
-    return id
+        call.require_match(_shown(call, await service.get(call.uow, call.id, of=call.customer_id)))
 
 
 def _shown(call: Call[Uow], of: Provisioned) -> wire.RegistrarManagerExtension:

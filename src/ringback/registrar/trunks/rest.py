@@ -1,7 +1,6 @@
 """Trunks for customers: `/v1.0/trunks`."""
 
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 
@@ -82,7 +81,7 @@ async def find(call: Call[Uow]) -> Answer:
 @routes.on("GET", ONE, right=READ, name="get_trunk", answers=wire.RegistrarManagerTrunk)
 async def get(call: Call[Uow]) -> Answer:
     """Read a trunk."""
-    return Answer(wire.public(await service.get(call.uow, _id(call), of=call.customer_id)))
+    return Answer(wire.public(await service.get(call.uow, call.id, of=call.customer_id)))
 
 
 @routes.on("PUT", ONE, right=WRITE, name="put_trunk", **CHANGE)
@@ -94,21 +93,16 @@ async def change(call: Call[Uow]) -> Answer:
     with it, or `password_regenerate`, since only the digest of both is kept; a first one gets a password made.
     """
     await _require_match(call)
-    return Answer(wire.public(await service.change(call.uow, _id(call), call.body, of=call.customer_id)))
+    return Answer(wire.public(await service.change(call.uow, call.id, call.body, of=call.customer_id)))
 
 
 @routes.on("DELETE", ONE, right=WRITE, name="delete_trunk", answers=wire.RegistrarManagerTrunk)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete a trunk: nobody gets in by it any more, and its domain name is free again."""
     await _require_match(call)
-    return Answer(wire.public(await service.delete(call.uow, _id(call), of=call.customer_id)))
+    return Answer(wire.public(await service.delete(call.uow, call.id, of=call.customer_id)))
 
 
 async def _require_match(call: Call[Uow]) -> None:
     if call.if_match is not None:
-        call.require_match(wire.public(await service.get(call.uow, _id(call), of=call.customer_id)))
-
-
-def _id(call: Call[Uow]) -> UUID:
-    id: UUID = call.path["trunk_id"]
-    return id
+        call.require_match(wire.public(await service.get(call.uow, call.id, of=call.customer_id)))

@@ -24,7 +24,7 @@ VERIFYING: Final = 60.0
 )
 async def of_one(call: Call[Uow]) -> Answer:
     """List who changed a router extension, when and how, newest first; also of a deleted one."""
-    return await _page(call, call.path["router_extension_id"])
+    return await _page(call, call.id)
 
 
 @routes.on(

@@ -68,7 +68,7 @@ class RouterDiff(msgspec.Struct, frozen=True):
 async def revisions(call: Call[Uow]) -> Answer:
     """List the revisions of a router extension, newest first; also of a deleted one."""
     asked: ListEntries = call.query
-    found = await service.revisions(call.uow, _id(call), asked.before, asked.page_size + 1)
+    found = await service.revisions(call.uow, call.id, asked.before, asked.page_size + 1)
     more = len(found) > asked.page_size
     token = str(found[asked.page_size - 1]["revision"]) if more else ""
     return Answer(RouterRevisionPage([_shown(row) for row in found[: asked.page_size]], token))
@@ -86,22 +86,17 @@ async def revision(call: Call[Uow]) -> Answer:
     number = str(call.path["number_id"])
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise RevisionNotFound
-    return Answer(_shown(await service.revision(call.uow, _id(call), int(number))))
+    return Answer(_shown(await service.revision(call.uow, call.path["router_extension_id"], int(number))))
 
 
 @routes.on("GET", f"{ONE}/diff", name="diff_router_extension", query=Diff, answers=RouterDiff, right=OPERATOR_ONLY)
 async def diff(call: Call[Uow]) -> Answer:
     """Compare two revisions of a router extension."""
     old, new = [
-        redacted(_document(await service.revision(call.uow, _id(call), number)))
+        redacted(_document(await service.revision(call.uow, call.id, number)))
         for number in (call.query.from_, call.query.to)
     ]
     return Answer(RouterDiff(list(jsonpatch.make_patch(old, new))))
-
-
-def _id(call: Call[Uow]) -> str:
-    id: str = call.path["router_extension_id"]
-    return id
 
 
 def _document(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,20 +84,16 @@ def waiting(verb: Verb, asked: Wait) -> Verb:
     return done if asked.wait else verb
 
 
-WAITS: Final[dict[str, Any]] = {"query": Wait, "around": waiting}
+CHANGES: Final[dict[str, Any]] = {
+    "answers": wire.RouterExtensionRecord,
+    "right": WRITE,
+    "query": Wait,
+    "around": waiting,
+}
 """What all changes of a router extension have in common."""
 
 
-@routes.on(
-    "POST",
-    ROOT,
-    name="create_router_extension",
-    body=wire.NewRouterExtension,
-    answers=wire.RouterExtensionRecord,
-    status=201,
-    right=WRITE,
-    **WAITS,
-)
+@routes.on("POST", ROOT, name="create_router_extension", body=wire.NewRouterExtension, status=201, **CHANGES)
 async def create(call: Call[Uow]) -> Answer:
     """Create a router extension.
 
@@ -121,95 +117,63 @@ async def find(call: Call[Uow]) -> Answer:
 @routes.on("GET", ONE, name="get_router_extension", answers=wire.RouterExtensionRecord, right=READ)
 async def get(call: Call[Uow]) -> Answer:
     """Read a router extension."""
-    return await _one(call, _visible(call, service.get(call.uow, _id(call))))
+    return await _one(call, _visible(call, service.get(call.uow, call.id)))
 
 
-@routes.on(
-    "PUT",
-    ONE,
-    name="put_router_extension",
-    body=wire.ChangeRouterExtension,
-    answers=wire.RouterExtensionRecord,
-    right=WRITE,
-    **WAITS,
-)
+@routes.on("PUT", ONE, name="put_router_extension", body=wire.ChangeRouterExtension, **CHANGES)
 async def put(call: Call[Uow]) -> Answer:
     """Replace fields of a router extension: the named ones whole, all others stay.
 
     What a read gave can be sent back: fields that are read-only are ignored.
     """
-    changed = await service.update(call.uow, _id(call), call.body, expected=_expected(call))
+    changed = await service.update(call.uow, call.id, call.body, expected=_expected(call))
     return await _one(call, changed)
 
 
-@routes.on(
-    "PATCH",
-    ONE,
-    name="patch_router_extension",
-    body=wire.ChangeRouterExtension,
-    answers=wire.RouterExtensionRecord,
-    right=WRITE,
-    **WAITS,
-)
+@routes.on("PATCH", ONE, name="patch_router_extension", body=wire.ChangeRouterExtension, **CHANGES)
 async def patch(call: Call[Uow]) -> Answer:
     """Change a router extension: `config` and `metadata` are merged by RFC 7396, null in them removes."""
-    changed = await service.update(call.uow, _id(call), call.body, merge=True, expected=_expected(call))
+    changed = await service.update(call.uow, call.id, call.body, merge=True, expected=_expected(call))
     return await _one(call, changed)
 
 
-@routes.on("DELETE", ONE, name="delete_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS)
+@routes.on("DELETE", ONE, name="delete_router_extension", **CHANGES)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete a router extension. Its revisions and its audit stay, and it can be restored."""
-    return await _one(call, await service.delete(call.uow, _id(call), expected=_expected(call)))
+    return await _one(call, await service.delete(call.uow, call.id, expected=_expected(call)))
 
 
-@routes.on(
-    "POST", f"{ONE}/restore", name="restore_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS
-)
+@routes.on("POST", f"{ONE}/restore", name="restore_router_extension", **CHANGES)
 async def restore(call: Call[Uow]) -> Answer:
     """Bring back a deleted router extension as it was."""
-    return await _one(call, await service.restore(call.uow, _id(call)))
+    return await _one(call, await service.restore(call.uow, call.id))
 
 
-@routes.on(
-    "POST", f"{ONE}/enable", name="enable_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS
-)
+@routes.on("POST", f"{ONE}/enable", name="enable_router_extension", **CHANGES)
 async def enable(call: Call[Uow]) -> Answer:
     """Enable a router extension; nothing happens if it is."""
-    return await _one(call, await service.enable(call.uow, _id(call), expected=_expected(call)))
+    return await _one(call, await service.enable(call.uow, call.id, expected=_expected(call)))
 
 
-@routes.on(
-    "POST", f"{ONE}/disable", name="disable_router_extension", answers=wire.RouterExtensionRecord, right=WRITE, **WAITS
-)
+@routes.on("POST", f"{ONE}/disable", name="disable_router_extension", **CHANGES)
 async def disable(call: Call[Uow]) -> Answer:
     """Disable a router extension: no request goes to it. Nothing happens if it is disabled."""
-    return await _one(call, await service.disable(call.uow, _id(call), expected=_expected(call)))
+    return await _one(call, await service.disable(call.uow, call.id, expected=_expected(call)))
 
 
-@routes.on(
-    "POST",
-    f"{ONE}/rollback",
-    name="rollback_router_extension",
-    body=wire.RouterRollback,
-    answers=wire.RouterExtensionRecord,
-    right=WRITE,
-    **WAITS,
-)
+@routes.on("POST", f"{ONE}/rollback", name="rollback_router_extension", body=wire.RouterRollback, **CHANGES)
 async def rollback(call: Call[Uow]) -> Answer:
     """Make a new revision that says what an old one said; whether it is enabled stays."""
     asked: wire.RouterRollback = call.body
-    done = await service.rollback(
-        call.uow, _id(call), asked.to_revision, comment=asked.comment, expected=_expected(call)
-    )
+    done = await service.rollback(call.uow, call.id, asked.to_revision, comment=asked.comment, expected=_expected(call))
     return await _one(call, done)
 
 
 @routes.on("GET", f"{ONE}/health", name="get_router_extension_health", answers=wire.RouterExtensionHealth, right=READ)
 async def one_health(call: Call[Uow]) -> Answer:
     """How a router extension does, by what all nodes have counted."""
-    _visible(call, service.get(call.uow, _id(call)))
-    return Answer(wire.told_health(await health(call.uow, _id(call))), headers=_revision(call))
+    _visible(call, service.get(call.uow, call.id))
+    return Answer(wire.told_health(await health(call.uow, call.id)), headers=_revision(call))
 
 
 @routes.on("GET", "/v1.0/router/health", name="get_router_health", answers=RouterHealthPage, right=READ)
@@ -218,11 +182,6 @@ async def all_health(call: Call[Uow]) -> Answer:
     found = (await healths(call.uow)).items()
     seen = [wire.told_health(one) for id, one in found if service.get(call.uow, id).is_for(call.caller.customer_id)]
     return Answer(RouterHealthPage(seen), headers=_revision(call))
-
-
-def _id(call: Call[Uow]) -> str:
-    id: str = call.path["router_extension_id"]
-    return id
 
 
 def _expected(call: Call[Uow]) -> int | None:
