@@ -59,16 +59,10 @@ async def create(call: Call[Any]) -> Answer:
 async def find(call: Call[Any]) -> Answer:
     """List access keys, newest first, those that have ended too; none in clear."""
     asked: ListAccesskeys = call.query
-    wanted = {"token_prefix": asked.prefix, "name": asked.name}
-    found = await service.page(
-        call.uow.session,
-        whose(call),
-        {name: value for name, value in wanted.items() if value is not None},
-        asked.state,
-        call.uow.now,
-        cursor_of(asked.page_token),
-        asked.page_size,
-    )
+    named = {"token_prefix": asked.prefix, "name": asked.name}
+    wanted = {name: value for name, value in named.items() if value is not None}
+    cursor = cursor_of(asked.page_token)
+    found = await service.page(call.uow, whose(call), wanted, asked.state, cursor, asked.page_size)
     return Answer(AccesskeyPage([wire.shown(key, call.uow.now) for key in found.items], found.next_token))
 
 

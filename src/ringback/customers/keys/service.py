@@ -1,9 +1,9 @@
 """The rules of access keys: who gets one, what is kept of it, who holds one, and when it ends."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from ringback.customers.keys import store
@@ -16,6 +16,7 @@ from ringback.customers.keys.model import (
     KeysAlike,
     KeysExist,
     Limits,
+    State,
     new_token,
     token_hash,
 )
@@ -24,6 +25,7 @@ from ringback.customers.rights import OF_CUSTOMERS, PLATFORM
 from ringback.kit.columns import NIL
 from ringback.kit.db import Duplicate
 from ringback.kit.errors import PermissionDenied, ValidationFailed
+from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 
@@ -123,7 +125,16 @@ async def _end(uow: UnitOfWork, key: AccessKey) -> AccessKey:
     return ended
 
 
-page = store.page
+async def page(
+    uow: UnitOfWork,
+    of: UUID | None,
+    wanted: Mapping[str, Any],
+    state: State | None,
+    cursor: Cursor | None,
+    size: int,
+) -> Page[AccessKey]:
+    """One page of a customer's keys, or of the platform's, newest first, those that have ended too."""
+    return await store.page(uow.session, of, wanted, state, uow.now, cursor, size)
 
 
 async def end_all(uow: UnitOfWork, customer_id: UUID) -> None:
