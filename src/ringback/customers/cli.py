@@ -1,7 +1,7 @@
 """`ringback customer …`: customers on the database itself, by the rules that REST follows."""
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
@@ -14,13 +14,12 @@ from ringback.customers.model import Customer, CustomerNotFound
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.pages import Page, page_of
 from ringback.registrar import cascade
-from ringback.registrar.asked import OfCustomer
-from ringback.registrar.flags import Detail, Force, Limit, Token, number, show_one, show_page
+from ringback.registrar.flags import Detail, Force, Limit, Token, customer_of, number, show_one, show_page
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
-from ringback.terminal import asked, do, need, with_settings
+from ringback.terminal import asked, do, with_settings
 
 app = terminal.new_app("Customers: who they are, how much they may have, and when they end.")
 
@@ -69,7 +68,7 @@ def create(
 @with_settings
 def get(settings: Settings, customer_id: Which = None, format: AsForm = Form.TABLE) -> None:
     """Show a customer."""
-    which = _one(customer_id)
+    which = customer_of(customer_id)
     _show(do(settings, lambda uow: service.get(uow, which)), format, "Customer")
 
 
@@ -111,7 +110,7 @@ def update(
     format: AsForm = Form.TABLE,
 ) -> None:
     """Change a customer; what is not named stays as it is."""
-    which = _one(customer_id)
+    which = customer_of(customer_id)
     if all(value is None for value in (name, email, detail, label, extension, trunk)):
         raise ValidationFailed(Fault("name", "is required, or --email, --detail, --label, --extension or --trunk"))
     change = asked(
@@ -130,7 +129,7 @@ def update(
 @with_settings
 def freeze(settings: Settings, customer_id: Which = None, format: AsForm = Form.TABLE) -> None:
     """Let a customer have nothing new, refuse their keys, and let no stranger reach their phones."""
-    which = _one(customer_id)
+    which = customer_of(customer_id)
     _show(do(settings, lambda uow: service.freeze(uow, which), writes=True), format, "Frozen")
 
 
@@ -138,7 +137,7 @@ def freeze(settings: Settings, customer_id: Which = None, format: AsForm = Form.
 @with_settings
 def recover(settings: Settings, customer_id: Which = None, format: AsForm = Form.TABLE) -> None:
     """Take a freeze back."""
-    which = _one(customer_id)
+    which = customer_of(customer_id)
     _show(do(settings, lambda uow: service.recover(uow, which), writes=True), format, "Recovered")
 
 
@@ -146,7 +145,7 @@ def recover(settings: Settings, customer_id: Which = None, format: AsForm = Form
 @with_settings
 def delete(settings: Settings, customer_id: Which = None, force: Force = False, format: AsForm = Form.TABLE) -> None:
     """Delete a customer for ever, with all of theirs, and forget them. Stopped half-way, it can be run again."""
-    which = _one(customer_id)
+    which = customer_of(customer_id)
     if not force:
         if terminal.is_terminal():
             _show(do(settings, lambda uow: service.get(uow, which)), Form.TABLE, "To be deleted", on_stderr=True)
@@ -171,10 +170,6 @@ async def _ended(ringback: Ringback, id: UUID) -> Customer | None:
         if not await ringback.work.read(partial(realms.is_deleted, customer_id=id)):
             raise
         return None
-
-
-def _one(customer_id: str | None) -> Any:
-    return asked(OfCustomer, customer_id=need(customer_id, "customer_id", "Customer id")).customer_id
 
 
 def _show(customer: Customer, format: Form, title: str, *, on_stderr: bool = False) -> None:

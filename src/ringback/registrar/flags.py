@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
 
 import msgspec
 import typer
@@ -12,6 +13,7 @@ from ringback.answers import Form
 from ringback.kit.pages import Page
 from ringback.kit.reading import Asked, Identity
 from ringback.kit.secret import Secret
+from ringback.registrar.asked import OfCustomer
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
 from ringback.terminal import asked, do, need
@@ -44,6 +46,12 @@ class One(Asked, frozen=True, kw_only=True):
 def one(id: str | None, question: str) -> Any:
     """The id of the flag, or of a question."""
     return asked(One, id=need(id, "id", question)).id
+
+
+def customer_of(given: str | None) -> UUID:
+    """The customer of the flag, or of a question."""
+    found: UUID = asked(OfCustomer, customer_id=need(given, "customer_id", "Customer id")).customer_id
+    return found
 
 
 def number(text: str | None) -> object:

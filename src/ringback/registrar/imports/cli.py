@@ -12,8 +12,7 @@ from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.app import Ringback
 from ringback.kit.errors import Fault, ValidationFailed
-from ringback.registrar.asked import OfCustomer
-from ringback.registrar.flags import Customer
+from ringback.registrar.flags import Customer, customer_of
 from ringback.registrar.imports import service, wire
 from ringback.registrar.imports.exports import export
 from ringback.registrar.imports.judge import ImportQuery
@@ -21,7 +20,7 @@ from ringback.registrar.imports.model import ImportRefused
 from ringback.registrar.imports.rest import rows_of
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.settings import Settings
-from ringback.terminal import asked, need, with_settings
+from ringback.terminal import asked, with_settings
 
 STDIN: Final = "-"
 PIECE: Final = 1 << 16
@@ -72,7 +71,7 @@ def commands(app: typer.Typer, kind: str) -> None:
     @app.command("export", help=f"Print all {kind}s as one file that can be imported again, without passwords.")
     @with_settings
     def give(settings: Settings, customer_id: Customer = None, format: AsFile = As.CSV) -> None:
-        customer = _customer(settings, customer_id)
+        customer = customer_of(terminal.customer_id(settings, customer_id))
 
         async def job(ringback: Ringback) -> None:
             await ringback.work.read(require_same)
@@ -84,7 +83,7 @@ def commands(app: typer.Typer, kind: str) -> None:
 
 
 def _import(settings: Settings, kind: str, file: str, customer_id: str | None, query: ImportQuery, form: Form) -> None:
-    customer = _customer(settings, customer_id)
+    customer = customer_of(terminal.customer_id(settings, customer_id))
     media = _media(file)
 
     async def job(ringback: Ringback) -> service.Outcome:
@@ -125,11 +124,6 @@ def _show_faults(faults: list[wire.ImportFault], form: Form) -> None:
         {"line": one.line, "field": one.field, "description": one.description} for one in faults
     ]
     answers.show_rows(rows, ("line", "field", "description"), "Faults")
-
-
-def _customer(settings: Settings, given: str | None) -> Any:
-    named = need(terminal.customer_id(settings, given), "customer_id", "Customer id")
-    return asked(OfCustomer, customer_id=named).customer_id
 
 
 def _media(file: str) -> str:

@@ -16,13 +16,12 @@ from ringback.kit import files, marked
 from ringback.kit.errors import CannotStart, ValidationFailed
 from ringback.kit.marked import Marked, Unreadable
 from ringback.kit.reading import not_nil
-from ringback.registrar.asked import OfCustomer
-from ringback.registrar.flags import Customer
+from ringback.registrar.flags import Customer, customer_of
 from ringback.registrar.plans import service, showing, wire
 from ringback.registrar.plans.model import Done, Plan
 from ringback.registrar.plans.wire import Wanted
 from ringback.settings import Settings
-from ringback.terminal import asked, do, need, with_settings
+from ringback.terminal import do, with_settings
 
 T = TypeVar("T")
 
@@ -187,8 +186,7 @@ def _customer(settings: Settings, given: str | None, source: Source | None = Non
     in_file = _named(settings, source) if source and source.wanted.customer else None
     if given is None and in_file:
         return in_file
-    text = need(terminal.customer_id(settings, given), "customer_id", "Customer id")
-    customer: UUID = asked(OfCustomer, customer_id=text).customer_id
+    customer = customer_of(terminal.customer_id(settings, given))
     if in_file not in (None, customer):
         raise ValidationFailed(customer_id="is not the customer of the file")
     return customer

@@ -16,14 +16,14 @@ from ringback.registrar.asked import OfCustomer
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions import wire as extensions_wire
 from ringback.registrar.flags import Customer as Whose
-from ringback.registrar.flags import Force, number
+from ringback.registrar.flags import Force, customer_of, number
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import service, wire
 from ringback.registrar.realms.model import Customer, CustomerDeleted, Status
 from ringback.registrar.trunks import service as trunks
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
-from ringback.terminal import asked, do, need, with_settings
+from ringback.terminal import asked, do, with_settings
 
 domain = terminal.new_app("The domain that a customer's phones live under.")
 customer = terminal.new_app("What a customer may do, and how much of it.")
@@ -58,7 +58,7 @@ class NewLimits(OfCustomer, frozen=True, kw_only=True):
 @with_settings
 def get_domain(settings: Settings, customer_id: Whose = None, format: AsForm = Form.TABLE) -> None:
     """Show the domain of a customer's phones."""
-    which = _one(terminal.customer_id(settings, customer_id))
+    which = customer_of(terminal.customer_id(settings, customer_id))
     _show_domain(wire.shown(do(settings, lambda uow: service.get(uow, which))), [], format)
 
 
@@ -92,7 +92,7 @@ def set_domain(
 @with_settings
 def get_customer(settings: Settings, customer_id: Which = None, format: AsForm = Form.TABLE) -> None:
     """Show what a customer may do, and what they have."""
-    which = _one(customer_id)
+    which = customer_of(customer_id)
     _show(settings, do(settings, lambda uow: service.customer(uow, which)), format)
 
 
@@ -132,7 +132,7 @@ def recover(settings: Settings, customer_id: Which = None, format: AsForm = Form
 @with_settings
 def delete(settings: Settings, customer_id: Which = None, force: Force = False, format: AsForm = Form.TABLE) -> None:
     """Delete a customer for ever, with all of their extensions and trunks. Stopped half-way, it can be run again."""
-    which = _one(customer_id)
+    which = customer_of(customer_id)
     if not force:
         if terminal.is_terminal():
             _show(settings, do(settings, lambda uow: service.customer(uow, which)), Form.TABLE, on_stderr=True)
@@ -147,12 +147,8 @@ def delete(settings: Settings, customer_id: Which = None, force: Force = False, 
     _show(settings, terminal.work(settings, job), format)
 
 
-def _one(customer_id: str | None) -> Any:
-    return asked(OfCustomer, customer_id=need(customer_id, "customer_id", "Customer id")).customer_id
-
-
 def _set_status(settings: Settings, customer_id: str | None, status: Status, format: Form) -> None:
-    which = _one(customer_id)
+    which = customer_of(customer_id)
 
     async def change(uow: Uow) -> Customer:
         after = await service.set_status(uow, which, status)
