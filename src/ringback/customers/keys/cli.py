@@ -27,7 +27,9 @@ app = terminal.new_app("Access keys: who may ask, for whom, and what.")
 Name = Annotated[str | None, typer.Argument(help="what it is called, in lists and in the audit log", metavar="NAME")]
 Role = Annotated[
     list[str] | None,
-    typer.Option("--role", help="of the platform: operator, auditor, viewer; of a customer: admin, manager, viewer"),
+    typer.Option(
+        "--role", help="of the platform: operator, auditor, viewer; of a customer: admin, manager, viewer, auditor"
+    ),
 ]
 Whose = Annotated[
     str | None, typer.Option("--customer_id", "--customer", help="whose key it is; else the platform's", metavar="UUID")

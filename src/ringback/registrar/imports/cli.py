@@ -11,18 +11,17 @@ import typer
 from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.app import Ringback
+from ringback.documents import STDIN
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.registrar.flags import Customer, customer_of
 from ringback.registrar.imports import service, wire
 from ringback.registrar.imports.exports import export
 from ringback.registrar.imports.judge import ImportQuery
 from ringback.registrar.imports.model import ImportRefused
-from ringback.registrar.imports.rest import rows_of
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.settings import Settings
 from ringback.terminal import asked, with_settings
 
-STDIN: Final = "-"
 PIECE: Final = 1 << 16
 """Bytes that are read at once."""
 MEDIA: Final = {
@@ -88,7 +87,7 @@ def _import(settings: Settings, kind: str, file: str, customer_id: str | None, q
 
     async def job(ringback: Ringback) -> service.Outcome:
         await (ringback.work.read(require_same) if query.dry_run else ringback.work.write(require_recorded))
-        rows = rows_of(kind, media, _pieces(file))
+        rows = wire.rows_of(kind, media, _pieces(file))
         return await service.take(ringback.work, customer, kind, rows, query, terminal.progress("rows"))
 
     try:

@@ -1,6 +1,5 @@
 """Imports and exports for customers: `/v1.0/extensions:import`, `/v1.0/extensions:export`, and trunks alike."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
@@ -8,11 +7,9 @@ import msgspec
 from ringback.api.call import Answer, Call, Route
 from ringback.customers.rights import READ, WRITE
 from ringback.kit.routing import Routes
-from ringback.kit.rows import Row, csv_rows, json_items, json_lines
 from ringback.registrar.imports import service, wire
 from ringback.registrar.imports.exports import export
 from ringback.registrar.imports.judge import ImportQuery
-from ringback.registrar.imports.kinds import KINDS
 from ringback.registrar.work import Uow
 
 routes: Routes[Route] = Routes()
@@ -25,13 +22,6 @@ IN: Final[dict[str, Any]] = {
     "refuses": (409, 429),
 }
 OUT: Final[dict[str, Any]] = {"right": READ, "streams": True, "downloads": True, "query": wire.ExportQuery}
-
-
-def rows_of(kind: str, media: str, parts: AsyncIterator[bytes]) -> AsyncIterator[Row]:
-    """The rows of a file of that media type."""
-    if media == "text/csv":
-        return csv_rows(parts, KINDS[kind].cells, [KINDS[kind].key])
-    return json_items(parts) if media == "application/json" else json_lines(parts)
 
 
 @routes.on("POST", "/v1.0/extensions:import", name="import_extensions", uploads="extension", **IN)
@@ -68,7 +58,7 @@ async def export_trunks(call: Call[Uow]) -> Answer:
 
 async def _take(call: Call[Uow], kind: str) -> Answer:
     assert call.flow
-    rows = rows_of(kind, call.flow.media, call.flow.parts)
+    rows = wire.rows_of(kind, call.flow.media, call.flow.parts)
     return Answer(wire.result(await service.take(call.flow.work, call.customer_id, kind, rows, call.query)))
 
 

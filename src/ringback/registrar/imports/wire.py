@@ -2,15 +2,17 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
 from ringback.kit.reading import Asked
+from ringback.kit.rows import Row, csv_rows, json_items, json_lines
 from ringback.kit.secret import Discreet
 from ringback.registrar.extensions.model import Extension
+from ringback.registrar.imports.kinds import KINDS
 from ringback.registrar.imports.service import Outcome
 from ringback.registrar.trunks.model import AuthType, Trunk
 
@@ -76,6 +78,13 @@ class TrunkRow(msgspec.Struct, frozen=True):
 
 
 ROWS: Mapping[str, type[msgspec.Struct]] = {"extension": ExtensionRow, "trunk": TrunkRow}
+
+
+def rows_of(kind: str, media: str, parts: AsyncIterator[bytes]) -> AsyncIterator[Row]:
+    """The rows of a file of that media type."""
+    if media == "text/csv":
+        return csv_rows(parts, KINDS[kind].cells, [KINDS[kind].key])
+    return json_items(parts) if media == "application/json" else json_lines(parts)
 
 
 def result(of: Outcome) -> ImportResult:

@@ -12,6 +12,7 @@ import typer
 
 from ringback import answers, terminal
 from ringback.answers import AsForm, Form
+from ringback.documents import STDIN
 from ringback.kit import files, marked
 from ringback.kit.errors import CannotStart, ValidationFailed
 from ringback.kit.marked import Marked, Unreadable
@@ -34,7 +35,6 @@ Force = Annotated[bool, typer.Option("--force", help="do not ask")]
 Anyway = Annotated[bool, typer.Option("--force", help="do not ask, and undo what others have changed since as well")]
 Number = Annotated[int | None, typer.Option("--apply", help="the number of the newest apply: undo it, and do not ask")]
 
-STDIN: Final = "-"
 LARGEST: Final = 4 * 2**20
 """Bytes of a file."""
 SECONDS: Final = 60.0
