@@ -12,7 +12,7 @@ from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.customers.keys import service, wire
 from ringback.customers.keys.model import SHOWN, AccessKey
-from ringback.customers.rights import SCOPES
+from ringback.customers.rights import OF_CUSTOMERS, PLATFORM, SCOPES
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.reading import Faults
 from ringback.kit.routing import parse_id
@@ -28,7 +28,8 @@ Name = Annotated[str | None, typer.Argument(help="what it is called, in lists an
 Role = Annotated[
     list[str] | None,
     typer.Option(
-        "--role", help="of the platform: operator, auditor, viewer; of a customer: admin, manager, viewer, auditor"
+        "--role",
+        help=f"of the platform: {', '.join(sorted(PLATFORM))}; of a customer: {', '.join(sorted(OF_CUSTOMERS))}",
     ),
 ]
 Whose = Annotated[
