@@ -21,6 +21,7 @@ from ringback.kit.columns import NIL
 from ringback.kit.errors import DatabaseUnavailable, PermissionDenied, Unauthenticated, ValidationFailed
 from ringback.kit.routing import parse_id
 from ringback.registrar.realms import service as realms
+from ringback.registrar.realms.model import Status
 from ringback.registrar.work import Uow
 
 MAY_MANAGE: Final = 0x20 | 0x40 | 0x01
@@ -75,9 +76,10 @@ async def who(uow: Uow, address: str, *credentials: str) -> Caller:
     else:
         caller = replace(_agent(token, uow), address=address)
     if caller.customer_id is not None:
-        if await realms.is_deleted(uow, caller.customer_id):
+        status = await realms.status(uow, caller.customer_id)
+        if status is Status.DELETED:
             raise InvalidCredentials
-        if await realms.is_frozen(uow, caller.customer_id):
+        if status is Status.FROZEN:
             raise AccountFrozen
     return caller
 

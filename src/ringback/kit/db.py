@@ -66,16 +66,19 @@ class Prepared:
     sql: str
     literals: Mapping[str, Any]
     binds: tuple[tuple[str, Convert | None], ...]
-    columns: tuple[tuple[str, Convert | None], ...]
+    names: tuple[str, ...]
+    converts: tuple[tuple[str, Convert], ...]
 
     def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         given = {**self.literals, **values}
         return tuple(convert(given[name]) if convert else given[name] for name, convert in self.binds)
 
     def row(self, raw: tuple[Any, ...]) -> Row:
-        return {
-            name: convert(value) if convert else value for (name, convert), value in zip(self.columns, raw, strict=True)
-        }
+        row = dict(zip(self.names, raw, strict=True))
+        for name, convert in self.converts:
+            if row[name] is not None:
+                row[name] = convert(row[name])
+        return row
 
 
 class Statement:
@@ -126,9 +129,11 @@ class Statement:
             sql=str(compiled),
             literals=literals,
             binds=tuple((name, converts.get(name)) for name in names),
-            columns=tuple(
-                (column.key or "", column.type.dialect_impl(dialect).result_processor(dialect, None))
+            names=tuple(column.key or "" for column in columns),
+            converts=tuple(
+                (column.key or "", convert)
                 for column in columns
+                if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
             ),
         )
 

@@ -3,13 +3,17 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Generic, TypeVar
+from itertools import chain
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote
 from uuid import UUID
 
 from ringback.kit.errors import Fault
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+SAME: Final = 3
+"""Segments at the beginning that tell routes apart before all else: of `/v1/things/<thing-id>` the first two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +54,33 @@ class Routes(Generic[F]):
 
     def __init__(self, *tables: "Routes[F]", **about: Any) -> None:
         self._about = about
-        self._routes: list[Route[F]] = [route for table in tables for route in table]
+        self._routes: list[Route[F]] = []
+        self._alike: dict[tuple[object, ...], list[Route[F]]] = {}
+        for table in tables:
+            for route in table:
+                self._add(route)
 
     def __iter__(self) -> Iterator[Route[F]]:
         return iter(self._routes)
 
     def on(self, method: str, pattern: str, **about: Any) -> Callable[[F], F]:
         def add(answer: F) -> F:
-            self._routes.append(Route(method, pattern, answer, {**self._about, **about}))
+            self._add(Route(method, pattern, answer, {**self._about, **about}))
             return answer
 
         return add
 
+    def _add(self, route: Route[F]) -> None:
+        self._routes.append(route)
+        begin = route.segments[:SAME]
+        is_plain = not any(name.startswith("<") for name in begin)
+        self._alike.setdefault((len(route.segments), *(begin if is_plain else ())), []).append(route)
+
     def find(self, method: str, path: str) -> Found[F] | WrongMethod | None:
         """A route without faulty ids wins over one with; each segment is percent-decoded once, `+` stays `+`."""
         given = path.split("/")
-        matches = [found for route in self._routes if (found := _match(route, given))]
+        likely = chain(self._alike.get((len(given), *given[:SAME]), ()), self._alike.get((len(given),), ()))
+        matches = [found for route in likely if (found := _match(route, given))]
         clean = [found for found in matches if not found.faults] or matches
         for found in clean:
             if found.route.method == method:

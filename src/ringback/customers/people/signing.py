@@ -11,6 +11,7 @@ from ringback.kit.errors import PermissionDenied, ResourceExhausted, Unauthentic
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 from ringback.registrar.realms import service as realms
+from ringback.registrar.realms.model import Status
 from ringback.registrar.work import Uow
 
 
@@ -75,9 +76,10 @@ async def _may(uow: Uow, person: Person) -> bool:
     """Whether their customer is still there; `AccountFrozen` is for those who have proven who they are."""
     if person.customer_id is None:
         return True
-    if await realms.is_frozen(uow, person.customer_id):
+    status = await realms.status(uow, person.customer_id)
+    if status is Status.FROZEN:
         raise AccountFrozen
-    return not await realms.is_deleted(uow, person.customer_id)
+    return status is not Status.DELETED
 
 
 async def _signed_in(uow: UnitOfWork, session: Session, refresh_token: Secret) -> SignedIn:

@@ -14,8 +14,9 @@ from ringback.registrar.tables import directs, extensions
 from ringback.sip.digest import Kept
 
 COLUMNS: Final = tuple(column.name for column in extensions.columns)
-DIRECT: Final = tuple(column.name for column in directs.columns)
-WHOLE: Final = select(extensions, *(directs.c[name].label(f"direct_{name}") for name in DIRECT)).outerjoin(
+DIRECT: Final = {column.name: f"direct_{column.name}" for column in directs.columns}
+"""What a direct address has, and what it is called beside its extension."""
+WHOLE: Final = select(extensions, *(directs.c[name].label(label) for name, label in DIRECT.items())).outerjoin(
     directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None))
 )
 LIVING: Final = WHOLE.where(extensions.c.tm_delete.is_(None))
@@ -111,7 +112,7 @@ def from_row(row: Row) -> Extension:
         tm_update=row["tm_update"],
         tm_delete=row["tm_delete"],
         contacts_version=row["contacts_version"],
-        direct=Direct(**{name: row[f"direct_{name}"] for name in DIRECT}) if row["direct_id"] else None,
+        direct=Direct(**{name: row[label] for name, label in DIRECT.items()}) if row["direct_id"] else None,
     )
 
 

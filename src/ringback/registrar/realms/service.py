@@ -120,12 +120,12 @@ async def customer(uow: Uow, customer_id: UUID) -> Customer:
     return await store.customer(uow.session, customer_id)
 
 
-async def is_frozen(uow: Uow, customer_id: UUID) -> bool:
-    return (await customer(uow, customer_id)).status is Status.FROZEN
+async def status(uow: Uow, customer_id: UUID) -> Status:
+    return (await customer(uow, customer_id)).status
 
 
 async def is_deleted(uow: Uow, customer_id: UUID) -> bool:
-    return (await customer(uow, customer_id)).status is Status.DELETED
+    return await status(uow, customer_id) is Status.DELETED
 
 
 async def set_status(uow: Uow, customer_id: UUID, status: Status, heard: datetime | None = None) -> Customer:
