@@ -209,6 +209,20 @@ def progress(what: str, every: int = 100) -> Callable[[int], None]:
     return tell
 
 
+def status() -> Callable[[str], None]:
+    """A line on stderr that takes the place of the one before, for people only; an empty one takes it away.
+
+    What else is printed begins where it began, and covers it.
+    """
+    is_seen = sys.stderr.isatty()
+
+    def show(text: str) -> None:
+        if is_seen:
+            print(f"\x1b[K{text}\r", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    return show
+
+
 def asked(shape: type[A], **flags: object) -> A:
     """A request from flags, by the rules that RPC and REST follow; all faulty flags at once."""
     return read(shape, {name: value for name, value in flags.items() if value is not None})

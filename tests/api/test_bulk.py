@@ -21,7 +21,7 @@ PHONES = "/v1.0/extensions:import"
 TRUNKS = "/v1.0/trunks:import"
 
 
-async def sent(http: httpx.AsyncClient, file: str | bytes, place: str = PHONES, **query: Any) -> httpx.Response:
+async def sent(http: httpx.AsyncClient, file: Any, place: str = PHONES, **query: Any) -> httpx.Response:
     """The answer to a CSV."""
     return await http.post(place, content=file, params=query, headers={"content-type": "text/csv"})
 
@@ -206,6 +206,46 @@ async def test_who_may_have_nothing_new_may_not_import(
     answer = await sent(operator, numbered(1), customer_id=str(world.customer), dry_run="true")
 
     assert (answer.status_code, answer.json()["error"]["reason"]) == (409, "CUSTOMER_FROZEN")
+
+
+async def test_what_is_ended_or_changed_after_its_row_was_judged_is_told_as_a_fault(
+    http: httpx.AsyncClient, world: World
+) -> None:
+    gone = (await world.create("10000"))["id"]
+    await world.create("10001")
+
+    async def meanwhile() -> Any:
+        yield b"extension,name\n" + b"".join(b"%d,Bob\n" % number for number in range(10000, 10150))
+        await http.delete(f"/v1.0/extensions/{gone}")
+        yield b"20000,Eve\n"
+
+    answer = await sent(http, meanwhile(), on_conflict="update")
+
+    assert counts(answer) == (149, 1, 0, 0, 1)
+    assert faults(answer) == [(2, "")]
+    assert "No such extension" in answer.json()["faults"][0]["description"]
+    assert live(world) == 150
+    settled(world)
+
+
+async def test_a_password_that_was_made_for_what_fits_no_more_is_not_told(
+    http: httpx.AsyncClient, world: World
+) -> None:
+    row = {"domain_name": "carrier-a", "auth_types": ["ip"], "allowed_ips": ["203.0.113.7"]}
+    trunk = (await http.post("/v1.0/trunks", json=row)).json()["id"]
+
+    async def meanwhile() -> Any:
+        for number in range(101):
+            name = f"carrier-b{number}" if number else "carrier-a"
+            yield msgspec.json.encode({"domain_name": name, "auth_types": ["basic"], "username": "pbx"}) + b"\n"
+        await http.delete(f"/v1.0/trunks/{trunk}")
+
+    answer = await http.post(
+        TRUNKS, content=meanwhile(), params={"on_conflict": "update"}, headers={"content-type": "application/x-ndjson"}
+    )
+
+    assert (counts(answer), faults(answer)) == ((100, 0, 0, 0, 1), [(1, "")])
+    assert sorted(one["line"] for one in answer.json()["passwords"]) == list(range(2, 102))
 
 
 @pytest.mark.parametrize(

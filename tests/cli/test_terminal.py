@@ -102,3 +102,19 @@ def test_a_trunk_is_asked_for_a_password_only_if_it_has_a_username(shell: Shell)
     assert by_digest.end() == 0
     rows = shell.sql("SELECT ha1 IS NULL AS none FROM registrar_trunks ORDER BY domain_name")
     assert [row["none"] for row in rows] == [1, 0]
+
+
+@pytest.mark.process
+def test_who_looks_on_sees_how_far_an_import_is(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "phones.csv"
+    file.write_text("extension,password\n" + "".join(f"{1000 + row},{PASSWORD}\n" for row in range(250)))
+    words = ("extension", "import", str(file), "--customer_id", shell.customer, "--log_level", "error")
+
+    talk = Talk(*words, "--ringback_home", str(shell.home))
+    code = talk.end()
+    again = shell.control(*words)
+
+    assert (code, "250 rows (100% of the file), 0 faulty" in talk.seen) == (0, True), talk.seen
+    assert "\x1b[K250 of 250 rows done, 0 faulty" in talk.seen
+    assert "\x1b[K\r250 created, 0 updated" in talk.seen
+    assert (again.code, again.err) == (0, "")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -84,11 +85,16 @@ def commands(app: typer.Typer, kind: str) -> None:
 def _import(settings: Settings, kind: str, file: str, customer_id: str | None, query: ImportQuery, form: Form) -> None:
     customer = customer_of(terminal.customer_id(settings, customer_id))
     media = _media(file)
+    show = terminal.status()
 
     async def job(ringback: Ringback) -> service.Outcome:
         await (ringback.work.read(require_same) if query.dry_run else ringback.work.write(require_recorded))
-        rows = wire.rows_of(kind, media, _pieces(file))
-        return await service.take(ringback.work, customer, kind, rows, query, terminal.progress("rows"))
+        upload = _Upload(file)
+        rows = wire.rows_of(kind, media, upload.pieces())
+        try:
+            return await service.take(ringback.work, customer, kind, rows, query, lambda now: show(_told(now, upload)))
+        finally:
+            show("")
 
     try:
         result = wire.result(terminal.work(settings, job, writes=not query.dry_run))
@@ -102,6 +108,15 @@ def _import(settings: Settings, kind: str, file: str, customer_id: str | None, q
         _show(result)
     if result.failed:
         raise typer.Exit(terminal.USAGE)
+
+
+def _told(so_far: service.Outcome, upload: "_Upload") -> str:
+    """How far an import is, for who looks on."""
+    counts = so_far.counts
+    faulty = f"{counts['fail']} faulty"
+    if so_far.followed:
+        return f"{so_far.followed} of {counts['create'] + counts['update'] + counts['fail']} rows done, {faulty}"
+    return f"{so_far.looked_at} rows{upload.share}, {faulty}"
 
 
 def _show(result: wire.ImportResult) -> None:
@@ -134,14 +149,24 @@ def _media(file: str) -> str:
     return media
 
 
-async def _pieces(file: str) -> AsyncIterator[bytes]:
-    if file == STDIN:
-        while piece := sys.stdin.buffer.read(PIECE):
-            yield piece
-        return
-    try:
-        with Path(file).open("rb") as opened:  # noqa: ASYNC230
-            while piece := opened.read(PIECE):
-                yield piece
-    except OSError as error:
-        raise ValidationFailed(Fault("", f"FILE {file} cannot be read: {error.strerror}")) from None
+class _Upload:
+    """A file as it is read."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._size = 0 if file == STDIN else Path(file).stat().st_size
+        self._read = 0
+
+    @property
+    def share(self) -> str:
+        """How much of it has been read, if its size is known."""
+        return f" ({self._read / self._size:.0%} of the file)" if self._size else ""
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        try:
+            with nullcontext(sys.stdin.buffer) if self._file == STDIN else Path(self._file).open("rb") as opened:  # noqa: ASYNC230
+                while piece := opened.read(PIECE):
+                    self._read += len(piece)
+                    yield piece
+        except OSError as error:
+            raise ValidationFailed(Fault("", f"FILE {self._file} cannot be read: {error.strerror}")) from None

@@ -1,11 +1,11 @@
 """Imports: rows are judged, and then all of them are done, or none, or each that is right."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 import msgspec
@@ -13,6 +13,7 @@ import structlog
 
 from ringback.kit.errors import DatabaseUnavailable, Failure, Fault
 from ringback.kit.rows import Row
+from ringback.kit.secret import Secret
 from ringback.kit.uow import Work
 from ringback.registrar.imports import store
 from ringback.registrar.imports.judge import ImportQuery, Judge, Judged
@@ -26,19 +27,26 @@ from ringback.registrar.imports.model import (
     LineFault,
     State,
 )
-from ringback.registrar.imports.steps import Pace, RowFailed, step, turn
+from ringback.registrar.imports.steps import Pace, RowFailed, Step, step, turn
 from ringback.registrar.realms import service as realms
 from ringback.registrar.work import Uow
 
-Tell = Callable[[int], None]
-NEVER: Final[Tell] = lambda done: None  # noqa: E731
+NEVER: Final[Callable[[Any], None]] = lambda news: None  # noqa: E731
 
 log = structlog.get_logger()
 
 
+class Made(NamedTuple):
+    """A password that was made for a row, and for what."""
+
+    id: UUID
+    name: str
+    password: Secret
+
+
 @dataclass(slots=True)
 class Outcome:
-    """What has become of the rows so far."""
+    """What has become of the rows so far; `followed` counts those that were kept and are made or changed by now."""
 
     id: UUID
     dry_run: bool
@@ -46,38 +54,54 @@ class Outcome:
         default_factory=lambda: dict.fromkeys(("create", "update", "unchanged", "skip", "fail"), 0)
     )
     faults: list[LineFault] = field(default_factory=list)
-    passwords: list[Judged] = field(default_factory=list)
+    passwords: dict[int, Made] = field(default_factory=dict)
+    followed: int = 0
 
     def add(self, rows: list[Judged]) -> None:
         for row in rows:
             self.counts[row.action] += 1
-            room = MOST_FAULTS - len(self.faults)
-            self.faults += [LineFault(row.line, one.field, one.description) for one in row.faults[:room]]
-            if row.made and row.action != "fail" and not self.dry_run:
-                self.passwords.append(row)
+            self._note(row.line, row.faults)
+            if row.made and row.id and row.action != "fail" and not self.dry_run:
+                self.passwords[row.line] = Made(row.id, row.name, row.made)
+
+    def follow(self, step: Step) -> None:
+        """Rows were made or changed, or turned out not to fit any more."""
+        self.followed += step.rows
+        for row in step.missed:
+            self.counts["update"] -= 1
+            self.counts["fail"] += 1
+            self.passwords.pop(row.line, None)
+            self._note(row.line, _line_faults(row.failure))
+
+    def _note(self, line: int, faults: Sequence[Fault]) -> None:
+        room = MOST_FAULTS - len(self.faults)
+        self.faults += [LineFault(line, one.field, one.description) for one in faults[:room]]
 
     @property
-    def done(self) -> int:
+    def looked_at(self) -> int:
         return sum(self.counts.values())
+
+
+Tell = Callable[[Outcome], None]
 
 
 async def take(
     work: Work[Uow], customer_id: UUID, kind: str, rows: AsyncIterator[Row], query: ImportQuery, tell: Tell = NEVER
 ) -> Outcome:
-    """Make extensions or trunks of rows, as asked; `tell` hears how many rows have been looked at."""
+    """Make extensions or trunks of rows, as asked; `tell` hears again and again what has become of them so far."""
     judge, outcome = Judge(KINDS[kind], customer_id, query), Outcome(uuid4(), query.dry_run)
     await work.read(judge.begin)
     parts = judge.all(work, rows)
     if query.dry_run:
         async for part in parts:
             outcome.add(part)
-            tell(outcome.done)
+            tell(outcome)
             await asyncio.sleep(0)
     elif query.mode == "row_by_row":
         await work.read(partial(_require_none, customer_id=customer_id, kind=KINDS[kind]))
         async for part in parts:
             outcome.add(await _do(work, customer_id, KINDS[kind], part))
-            tell(outcome.done)
+            tell(outcome)
     else:
         await _all(work, customer_id, KINDS[kind], parts, outcome, tell)
     log.info("imported", action="import", kind=kind, import_id=str(outcome.id), **outcome.counts)
@@ -99,12 +123,14 @@ async def resume(work: Work[Uow]) -> bool:
     return not await work.read(lambda uow: store.all_of_them(uow.session))
 
 
-async def go_on(work: Work[Uow], id: UUID) -> Exception | None:
+async def go_on(work: Work[Uow], id: UUID, heard: Callable[[Step], None] = NEVER) -> Exception | None:
     """Bring an import to its end: a `RowFailed` or another reason why all that it did was taken back, or `None`."""
     why: Exception | None = None
     while True:
         try:
-            if await work.write(partial(step, id=id)):
+            done = await work.write(partial(step, id=id))
+            heard(done)
+            if done.over:
                 return why
         except (DatabaseUnavailable, ImportTakenOver):
             raise
@@ -127,7 +153,7 @@ async def _all(
             outcome.add(part)
             if not outcome.faults:
                 await work.write(partial(_stage, id=outcome.id, kind=kind, realm=realm, rows=part))
-            tell(outcome.done)
+            tell(outcome)
             await asyncio.sleep(0)
         if outcome.faults:
             raise ImportRefused(outcome.faults)
@@ -137,7 +163,12 @@ async def _all(
             await work.write(partial(turn, id=outcome.id, state=State.ENDING))
             await go_on(work, outcome.id)
         raise
-    if why := await go_on(work, outcome.id):
+
+    def heard(step: Step) -> None:
+        outcome.follow(step)
+        tell(outcome)
+
+    if why := await go_on(work, outcome.id, heard):
         raise _refusal(why)
 
 

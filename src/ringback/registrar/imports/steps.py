@@ -2,7 +2,7 @@
 
 import time
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -45,6 +45,14 @@ class RowFailed(Exception):
         self.failure = failure
 
 
+class Step(NamedTuple):
+    """What one transaction has done: whether it was the last, rows done (below 0: undone), and changes missed."""
+
+    over: bool = False
+    rows: int = 0
+    missed: tuple[RowFailed, ...] = ()
+
+
 class DomainMoved(FailedPrecondition):
     """The customer's phones live under another domain since the import began."""
 
@@ -60,36 +68,33 @@ async def turn(uow: Uow, id: UUID, state: State, *, of: State | None = None) -> 
     await store.move(uow.session, one, state, created if state is State.UNDOING else 0, uow.now)
 
 
-async def step(uow: Uow, id: UUID) -> bool:
-    """Go on with some rows; whether the import is over."""
+async def step(uow: Uow, id: UUID) -> Step:
+    """Go on with some rows."""
     one = await store.locked(uow.session, id)
     if one is None or one.state is State.STAGING:
         raise ImportTakenOver
     if one.state is State.ENDING:
         await store.move(uow.session, one, one.state, 0, uow.now)
-        return await store.forget_some(uow.session, one)
-    if one.state is State.UNDOING:
-        await _undo(uow, one)
-    else:
-        await _forward(uow, one)
-    return False
+        return Step(over=await store.forget_some(uow.session, one))
+    return await (_undo if one.state is State.UNDOING else _forward)(uow, one)
 
 
-async def _forward(uow: Uow, one: Import) -> None:
+async def _forward(uow: Uow, one: Import) -> Step:
     """Create what is new; then, which nothing can refuse, change what was there."""
-    action = "create" if one.state is State.CREATING else "update"
-    rows = await store.next_rows(uow.session, one, action)
+    verb = _create if one.state is State.CREATING else _change
+    rows = await store.next_rows(uow.session, one, "create" if one.state is State.CREATING else "update")
     if not rows:
         await store.move(uow.session, one, NEXT[one.state], 0, uow.now)
-        return
-    kind = KINDS[one.kind]
-    pace, done = Pace(), one.done
-    for row in rows[: 1 if uow.billing else None]:
-        await (_create(uow, one, kind, row) if action == "create" else _change(uow, one, kind, row))
-        done = row["line"]
-        if pace.is_up:
+        return Step()
+    pace, done, missed = Pace(), list[int](), list[RowFailed]()
+    for row in rows:
+        if failed := await verb(uow, one, KINDS[one.kind], row):
+            missed.append(failed)
+        done.append(row["line"])
+        if pace.is_up or uow.billing:
             break
-    await store.move(uow.session, one, one.state, done, uow.now)
+    await store.move(uow.session, one, one.state, done[-1], uow.now)
+    return Step(rows=len(done), missed=tuple(missed))
 
 
 async def _create(uow: Uow, one: Import, kind: Rows, row: Row) -> None:
@@ -104,7 +109,7 @@ async def _create(uow: Uow, one: Import, kind: Rows, row: Row) -> None:
         raise RowFailed(row["line"], failure) from failure
 
 
-async def _change(uow: Uow, one: Import, kind: Rows, row: Row) -> None:
+async def _change(uow: Uow, one: Import, kind: Rows, row: Row) -> RowFailed | None:
     """What somebody has ended, or changed into what the row does not fit, since it was judged stays as they want it."""
     asked, kept = _asked(kind.change_shape, row["data"])
     try:
@@ -113,19 +118,24 @@ async def _change(uow: Uow, one: Import, kind: Rows, row: Row) -> None:
         raise
     except Failure as failure:
         log.warning("a row was not followed", action="import", line=row["line"], error=failure.reason)
+        return RowFailed(row["line"], failure)
+    return None
 
 
-async def _undo(uow: Uow, one: Import) -> None:
+async def _undo(uow: Uow, one: Import) -> Step:
     rows = await store.last_rows(uow.session, one)
-    pace = Pace()
-    state, done = (State.UNDOING, one.done) if rows else (State.ENDING, 0)
+    if not rows:
+        await store.move(uow.session, one, State.ENDING, 0, uow.now)
+        return Step()
+    pace, undone = Pace(), list[int]()
     for row in rows:
         with suppress(NotFound):  # somebody was faster
             await KINDS[one.kind].service().delete(uow, row["object_id"], of=one.customer_id)
-        done = row["line"] - 1
+        undone.append(row["line"])
         if pace.is_up:
             break
-    await store.move(uow.session, one, state, done, uow.now)
+    await store.move(uow.session, one, State.UNDOING, undone[-1] - 1, uow.now)
+    return Step(rows=-len(undone))
 
 
 def _asked(shape: type[Any], data: Any) -> tuple[Any, Kept | None]:

@@ -98,9 +98,7 @@ def result(of: Outcome) -> ImportResult:
         skipped=counts["skip"],
         failed=counts["fail"],
         faults=[ImportFault(one.line, one.field, one.description) for one in of.faults],
-        passwords=[
-            MadePassword(one.line, one.id, one.name, one.made.reveal()) for one in of.passwords if one.made and one.id
-        ],
+        passwords=[MadePassword(line, one.id, one.name, one.password.reveal()) for line, one in of.passwords.items()],
     )
 
 
