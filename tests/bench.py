@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from typing import Final
 
 from tests.house import ROOT
+from tests.live.bench import COMMAND
 from tests.servers.mariadb import MariaDb
 from tests.servers.postgresql import PostgreSql
 
-COMMAND: Final = (sys.executable, "-c", "from ringback.cli import router_control; router_control()", "bench", "all")
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 
 
@@ -37,7 +37,7 @@ def main(*flags: str) -> int:
         servers = [stack.enter_context(kind.private()) for kind in (DurablePostgreSql, DurableMariaDb)]
         databases = [stack.enter_context(server.database()) for server in servers]
         places = " ".join(["sqlite", *(database.dsn for database in databases)])
-        words = (*COMMAND, *(flags or ("--report", str(PAGE))))
+        words = (*COMMAND, "all", *(flags or ("--report", str(PAGE))))
         return subprocess.run(words, env={**os.environ, "BENCH_ON": places}, check=False).returncode
 
 

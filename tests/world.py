@@ -111,6 +111,11 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["reason"]
 
 
+def faulty(answer: httpx.Response) -> list[str]:
+    """The fields that the refusal of a request names."""
+    return [detail["field"] for detail in answer.json()["error"]["details"]]
+
+
 class World:
     """What a test sees and turns. Time moves a second at each request unless `frozen`."""
 

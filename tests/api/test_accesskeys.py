@@ -11,16 +11,12 @@ import pytest
 
 from ringback.customers.keys import store
 from ringback.customers.rights import RIGHTS, RUN, SCOPES, may, scope_of
-from tests.world import MakeWorld, World, refusal
+from tests.world import MakeWorld, World, faulty, refusal
 
 pytestmark = pytest.mark.long
 
 ROOT = "/v1.0/accesskeys"
 PHONES = "/v1.0/extensions"
-
-
-def faulty(answer: httpx.Response) -> list[str]:
-    return [detail["field"] for detail in answer.json()["error"]["details"]]
 
 
 async def make(http: httpx.AsyncClient, name: str = "door", *roles: str, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ringback.registrar.realms.model import Status
-from tests.world import PASSWORD, MakeWorld, World, refusal
+from tests.world import PASSWORD, MakeWorld, World, faulty, refusal
 
 ROOT = "/v1.0/customer_domain"
 SOMEBODY = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
@@ -16,10 +16,6 @@ KEYS = ["customer_id", "domain_label", "realm", "tm_create", "tm_update"]
 
 async def put(http: httpx.AsyncClient, label: object, **more: Any) -> httpx.Response:
     return await http.put(ROOT, json={"domain_label": label}, **more)
-
-
-def faulty(answer: httpx.Response) -> list[str]:
-    return [detail["field"] for detail in answer.json()["error"]["details"]]
 
 
 @pytest.mark.contract("registrar R-54")

@@ -12,7 +12,7 @@ from starlette.types import Message
 
 from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
-from tests.world import World, refusal
+from tests.world import World, faulty, refusal
 
 ROOT = "/v1.0/extensions"
 MADE = re.compile(r"req_[A-Z2-7]{26}")
@@ -24,10 +24,6 @@ async def make(http: httpx.AsyncClient, number: str = "1001", **more: Any) -> ht
     answer = await http.post(ROOT, json={"extension": number, **more})
     assert answer.status_code == 201, answer.text
     return answer
-
-
-def faulty(answer: httpx.Response) -> list[str]:
-    return [detail["field"] for detail in answer.json()["error"]["details"]]
 
 
 # ---- errors and request ids

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-CODE: Final = "from ringback.cli import router_control; router_control()"
+COMMAND: Final = (sys.executable, "-c", "from ringback.cli import router_control; router_control()", "bench")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
     """One whose temporary files are in the folder."""
     (folder / "tmp").mkdir()
     return subprocess.Popen(
-        [sys.executable, "-c", CODE, "bench", *words],
+        [*COMMAND, *words],
         env={**os.environ, "TMPDIR": str(folder / "tmp")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import pytest
 
 from ringback.kit.audit import Actor
 from ringback.kit.db import Statement
+from ringback.kit.errors import DatabaseUnavailable
 from ringback.router.extensions import service, wire
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.model import RouterExtension
@@ -36,6 +38,16 @@ class Node:
     def clock(self) -> datetime:
         self.now += timedelta(milliseconds=1)
         return self.now
+
+    def fail_from(self, number: int) -> None:
+        """From the statement of that number on, the next one being 0, the database does not answer."""
+        numbers = count()
+
+        def before(statement: Statement) -> None:
+            if next(numbers) >= number:
+                raise DatabaseUnavailable
+
+        self.before_statement = before
 
     async def do(self, verb: Callable[[Uow], Awaitable[T]], by: str = "key:ops") -> T:
         """Run a verb that may write, as the operator over REST."""

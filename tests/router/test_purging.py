@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
-from ringback.kit.db import Statement
-from ringback.kit.errors import DatabaseUnavailable, Failure
+from ringback.kit.errors import Failure
 from ringback.router.audit import service as audit
 from ringback.router.extensions import service
 from ringback.router.extensions.model import ExtensionNotFound, RouterExtension
@@ -119,24 +119,14 @@ async def test_what_was_restored_meanwhile_is_not_purged(old: Node) -> None:
 
 @pytest.mark.contract("router F-4")
 async def test_a_failure_before_any_statement_of_a_purge_leaves_everything_as_before(old: Node) -> None:
-    state, number = everything(old), 0
+    state = everything(old)
     before = old.now - timedelta(days=30)
-    while True:
-        left = number
-
-        def fail(statement: Statement) -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise DatabaseUnavailable
-
-        old.before_statement = fail
+    for number in count():
+        old.fail_from(number)
         try:
             await old.do(lambda uow: purge(uow, ["upper"], before))
+            break
         except Failure:
             assert everything(old) == state
-            number += 1
-            continue
-        break
 
     assert number > 8

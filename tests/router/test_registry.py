@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -133,23 +134,13 @@ async def test_a_reload_that_fails_is_told_and_changes_nothing(node: Node) -> No
 @pytest.mark.contract("router R-1b, T-2")
 async def test_a_load_that_ends_at_any_statement_leaves_the_registry_whole(node: Node) -> None:
     node.sql("UPDATE extensions SET timeout_ms = 90 WHERE id = 'normalize_text'")
-    number = 0
-    while True:
-        left = number
-
-        def fail(statement: Statement) -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise DatabaseUnavailable
-
-        node.before_statement = fail
+    for number in count():
+        node.fail_from(number)
         done = await node.loader.reload()
         if done.ok:
             break
         assert sorted(node.registry.snapshot.by_id) == INITIAL
         assert node.registry.lookup("normalize_text").timeout_ms in (100, 90)
-        number += 1
 
     assert number > 10
     assert node.registry.lookup("normalize_text").timeout_ms == 90

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -9,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.kit.db import Statement
-from ringback.kit.errors import DatabaseUnavailable, Failure, ValidationFailed
+from ringback.kit.errors import Failure, ValidationFailed
 from ringback.kit.reading import read
 from ringback.router.audit import service as audit
 from ringback.router.extensions import rules, service, wire
@@ -343,24 +343,13 @@ async def test_the_log_takes_entries_and_gives_none_away(node: Node, harm: str) 
 async def test_a_failure_before_any_statement_of_a_change_leaves_everything_as_before(node: Node) -> None:
     before = everything(node)
     snapshot = node.registry.snapshot
-    number = 0
-    while True:
-        left = number
-
-        def fail(statement: Statement) -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise DatabaseUnavailable
-
-        node.before_statement = fail
+    for number in count():
+        node.fail_from(number)
         try:
             await node.create("upper")
+            break
         except Failure:
             assert (everything(node), node.registry.snapshot is snapshot) == (before, True)
-            number += 1
-            continue
-        break
 
     assert number > 6
     assert node.registry.lookup("upper").revision == 1
