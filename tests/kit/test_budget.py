@@ -1,27 +1,22 @@
 """So many a minute for each key, then a pause; for this process and for all instances alike."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
 from ringback.kit.budget import Allowance, Budget, LocalBudget
-from ringback.transports.redis.address import Address
 from ringback.transports.redis.budget import SharedBudget
 from ringback.transports.redis.server import Redis
 
 MakeBudget = Callable[[Allowance, Callable[[], float]], Budget]
 
 
-@pytest.fixture(params=["local", pytest.param("redis", marks=pytest.mark.process)])
-async def make_budget(request: pytest.FixtureRequest) -> AsyncIterator[MakeBudget]:
+@pytest.fixture
+def make_budget(shared: Redis | None) -> MakeBudget:
     """A budget by the test's own clock. What Redis says is said by Redis: it has no other to fall back to."""
-    if request.param == "local":
-        yield lambda allowance, clock: LocalBudget(allowance, clock=clock)
-        return
-    database = request.getfixturevalue("redis_database")
-    redis = Redis(Address.parse(request.getfixturevalue("redis_server").url(database)), patience=10.0)
-    yield lambda allowance, clock: SharedBudget(redis, "misses:", allowance, None, clock)  # type: ignore[arg-type]
-    await redis.close()
+    if shared is None:
+        return lambda allowance, clock: LocalBudget(allowance, clock=clock)
+    return lambda allowance, clock: SharedBudget(shared, "misses:", allowance, None, clock)  # type: ignore[arg-type]
 
 
 async def test_a_window_and_a_pause_of_ones_own(make_budget: MakeBudget) -> None:

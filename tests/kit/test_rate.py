@@ -1,27 +1,22 @@
 """So many a second for each key, and so many at once; for this process and for all instances alike."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
 from ringback.kit.rate import Buckets, LocalBuckets, Rate, Taken
-from ringback.transports.redis.address import Address
 from ringback.transports.redis.rate import SharedBuckets
 from ringback.transports.redis.server import Redis
 
 MakeBuckets = Callable[[Rate, Callable[[], float]], Buckets]
 
 
-@pytest.fixture(params=["local", pytest.param("redis", marks=pytest.mark.process)])
-async def make_buckets(request: pytest.FixtureRequest) -> AsyncIterator[MakeBuckets]:
+@pytest.fixture
+def make_buckets(shared: Redis | None) -> MakeBuckets:
     """Buckets by the test's own clock. What Redis says is said by Redis: it has no other to fall back to."""
-    if request.param == "local":
-        yield lambda rate, clock: LocalBuckets(rate, clock=clock)
-        return
-    database = request.getfixturevalue("redis_database")
-    redis = Redis(Address.parse(request.getfixturevalue("redis_server").url(database)), patience=10.0)
-    yield lambda rate, clock: SharedBuckets(redis, "requests:", rate, None, clock)  # type: ignore[arg-type]
-    await redis.close()
+    if shared is None:
+        return lambda rate, clock: LocalBuckets(rate, clock=clock)
+    return lambda rate, clock: SharedBuckets(shared, "requests:", rate, None, clock)  # type: ignore[arg-type]
 
 
 async def test_whoever_was_quiet_takes_the_burst_at_once_and_then_the_rate(make_buckets: MakeBuckets) -> None:
