@@ -11,12 +11,12 @@ from ringback.router.extensions.model import RouterExtension
 
 
 def place_of(record: RouterExtension) -> tuple[str, str]:
-    """Where it stands in a list."""
+    """Where it stands in a list; `page` goes by it."""
     return record.type, record.id
 
 
 def chosen(records: Iterable[RouterExtension], asked: Any, known: Mapping[str, Health]) -> list[RouterExtension]:
-    """Those that the filters of a list (`type`, `enabled`, `status`, `tag`, `q`) leave."""
+    """Those that the filters of a list (`type`, `enabled`, `status`, `tag`, `q`) leave, in their order."""
 
     def fits(one: RouterExtension) -> bool:
         health = known.get(one.id)
@@ -29,7 +29,7 @@ def chosen(records: Iterable[RouterExtension], asked: Any, known: Mapping[str, H
             and (asked.q is None or any(asked.q.lower() in word.lower() for word in words))
         )
 
-    return sorted(filter(fits, records), key=place_of)
+    return list(filter(fits, records))
 
 
 def page(records: Sequence[RouterExtension], token: str | None, size: int) -> tuple[Sequence[RouterExtension], str]:

@@ -9,8 +9,8 @@ import msgspec
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.merging import merged
 from ringback.router.extensions import rules, store
+from ringback.router.extensions.listing import place_of
 from ringback.router.extensions.model import (
-    TYPES,
     ExtensionExists,
     ExtensionNotFound,
     RevisionConflict,
@@ -29,14 +29,7 @@ EDITABLE = ("subject", "timeout_ms", "retry", "enabled", "share_subject", "confi
 
 def list_all(uow: Uow) -> list[RouterExtension]:
     """All that are not deleted, by type and id, from memory."""
-    return sorted(uow.registry.served().by_id.values(), key=lambda one: (one.type, one.id))
-
-
-def list_by_type(uow: Uow, type: str) -> list[RouterExtension]:
-    """Those of a type, enabled or not; an unknown type is refused."""
-    if type not in TYPES:
-        raise ValidationFailed(Fault("type", f"must be one of {', '.join(TYPES)}", "invalid_type"))
-    return [one for one in list_all(uow) if one.type == type]
+    return sorted(uow.registry.served().by_id.values(), key=place_of)
 
 
 def get(uow: Uow, id: str) -> RouterExtension:
@@ -47,7 +40,7 @@ def get(uow: Uow, id: str) -> RouterExtension:
 async def list_deleted(uow: Uow) -> list[RouterExtension]:
     """All that are deleted, by type and id, from the database."""
     found = [row async for page in store.pages(uow.session) for row in page if row["deleted_at"] is not None]
-    return sorted(map(store.from_row, found), key=lambda one: (one.type, one.id))
+    return sorted(map(store.from_row, found), key=place_of)
 
 
 async def create(uow: Uow, asked: NewRouterExtension) -> RouterExtension:

@@ -58,11 +58,6 @@ class Requests:
     def is_active(self) -> bool:
         return self._consumers[0].is_active
 
-    @property
-    def consumers(self) -> int:
-        """How many there are now."""
-        return len(self._consumers)
-
     async def drain(self, seconds: float) -> None:
         """Take no more; let what is in hand be answered, at most so long, and give the rest back."""
         if self._gate:
