@@ -7,6 +7,7 @@ import pytest
 
 from ringback.app import CUSTOMER_RPC
 from ringback.clients.customers import CUSTOMER_MANAGER, REFUSALS, CustomerClient
+from ringback.customers import service as customers
 from ringback.customers.model import CustomerExists, CustomerNotFound
 from ringback.customers.wire import CustomerFilters
 from ringback.kit.errors import Failure, InvalidPageToken, PeerUnavailable, ValidationFailed
@@ -57,6 +58,9 @@ async def test_a_list_is_filtered_and_goes_on_at_the_last_tm_create(world: World
     assert [one.id for one in (*first, *rest)] == ids[::-1]
     assert [one.id for one in await client.customer_list(CustomerFilters(name="n1", status="active"))] == [ids[1]]
     assert await client.customer_list(CustomerFilters(deleted=True)) == []
+    await world.ringback.work.write(lambda uow: customers.delete(uow, ids[0]))
+    for gone in (CustomerFilters(deleted=True), CustomerFilters(status="deleted")):
+        assert [one.id for one in await client.customer_list(gone)] == [ids[0]]
 
 
 async def test_what_is_refused_is_raised_as_what_it_is(world: World) -> None:

@@ -46,7 +46,7 @@ class Error(msgspec.Struct, frozen=True):
     error: ErrorBody
 
 
-KEYS: Final = "An access key: `rb_` and 43 characters."
+KEYS: Final = "An access key (`rb_` and 43 characters), or the access token of a person who has signed in."
 REQUEST_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 RATE: Final = '^"key";r=[0-9]+;t=[0-9]+$'
 POLICY: Final = '^"key";q=[0-9]+;w=[0-9]+$'

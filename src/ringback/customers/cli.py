@@ -89,8 +89,7 @@ def find(
     filters, cursor, size = page_of(limit, token, lambda: asked(wire.CustomerFilters, **flags))
 
     async def look(uow: Uow) -> Page[Customer]:
-        gone = deleted or status == "deleted"
-        return await service.page(uow, filters.given(), cursor, size, deleted=gone)
+        return await service.page(uow, filters.given(), cursor, size, deleted=deleted)
 
     page = do(settings, look)
     show_page(page, [wire.shown(customer) for customer in page.items], format, "Customers", LISTED, NARROW)

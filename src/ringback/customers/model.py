@@ -14,7 +14,7 @@ PUBLISHER: Final = "customer-manager"
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One tenant. A limit is a number of live objects: 0 is none, `None` the default."""
+    """One tenant. A limit is a number of live objects: 0 is any number, `None` the default."""
 
     id: UUID
     name: str

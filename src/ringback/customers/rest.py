@@ -67,8 +67,7 @@ async def find(call: Call[Uow]) -> Answer:
     """List customers, newest first."""
     asked: ListCustomers = call.query
     wanted = {name: value for name, value in asked.given().items() if name not in OF_PAGES}
-    deleted = asked.deleted or asked.status == "deleted"
-    found = await service.page(call.uow, wanted, cursor_of(asked.page_token), asked.page_size, deleted=deleted)
+    found = await service.page(call.uow, wanted, cursor_of(asked.page_token), asked.page_size, deleted=asked.deleted)
     return Answer(CustomerPage([wire.shown(customer) for customer in found.items], found.next_token))
 
 

@@ -97,14 +97,20 @@ async def page(
     uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
 ) -> Page[Customer]:
     """One page, newest first, with the place where the next one starts."""
-    return await store.LISTING.page(uow.session, wanted, cursor, size, deleted=deleted)
+    return await store.LISTING.page(uow.session, wanted, cursor, size, deleted=deleted or _are_gone(wanted))
 
 
 async def whole_moments(
     uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
 ) -> list[Customer]:
     """One page for a caller who goes on from the last `tm_create`: all rows of that moment are in it."""
-    return await store.LISTING.whole_moments(uow.session, wanted, cursor, size, deleted=deleted)
+    gone = deleted or _are_gone(wanted)
+    return await store.LISTING.whole_moments(uow.session, wanted, cursor, size, deleted=gone)
+
+
+def _are_gone(wanted: Mapping[str, Any]) -> bool:
+    """Whether only those are asked for who are no more."""
+    return wanted.get("status") == Status.DELETED.value
 
 
 async def _set_status(uow: Uow, id: UUID, status: Status, action: Action) -> Customer:

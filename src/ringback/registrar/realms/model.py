@@ -29,7 +29,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """What the registrar knows of a customer. A limit is a number of live objects; 0 is none, `None` the default."""
+    """What the registrar knows of a customer. A limit is how many live objects: 0 is any number, `None` the default."""
 
     customer_id: UUID
     status: Status = Status.ACTIVE
