@@ -170,7 +170,7 @@ async def a_customer_is_refused(say: Recorder) -> None:
     await say.rest("PUT", "/v1.0/customer_domain", {"domain_label": "acme-2"}, code=409)
     await say.rest("POST", "/v1.0/extensions", {"extension": "1003"}, code=415, content_type="text/plain")
     await say.rest("POST", "/v1.0/extensions", {"extension": "1003"}, code=422, idempotency_key=ONCE)
-    limits = partial(realms.set_limits, customer_id=say.world.customer, extension=1, trunk=None)
+    limits = partial(realms.set_limits, customer_id=say.world.customer, extension=1)
     await say.world.ringback.work.write(limits)
     await say.rest("POST", "/v1.0/extensions", {"extension": "1003"}, code=429)
     await say.rest("GET", "/v1.0/extensions", code=401, anonymous=True)

@@ -34,6 +34,8 @@ from ringback.settings import Settings
 T = TypeVar("T")
 A = TypeVar("A", bound=Asked)
 
+NULL: Final = object()
+"""What a flag says that takes a value away, where that is something else than saying nothing."""
 DONE, FAILED, USAGE, NOT_FOUND, CONFLICT = range(5)
 EXIT_CODES: Final = {
     "INVALID_ARGUMENT": USAGE,
@@ -224,8 +226,9 @@ def status() -> Callable[[str], None]:
 
 
 def asked(shape: type[A], **flags: object) -> A:
-    """A request from flags, by the rules that RPC and REST follow; all faulty flags at once."""
-    return read(shape, {name: value for name, value in flags.items() if value is not None})
+    """A request from flags, by the rules that RPC and REST follow; all faulty flags at once. `NULL` is one of null."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return read(shape, {name: None if value is NULL else value for name, value in given.items()})
 
 
 def customer_id(settings: Settings, given: str | None) -> str | None:

@@ -145,6 +145,26 @@ async def test_a_change_is_of_what_is_named_and_is_told_once(
     assert told(world) == ["created", "updated"]
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_a_limit_that_is_null_is_the_platforms_again(make_world: MakeWorld, method: str) -> None:
+    world = make_world(limit_extension_default=2)
+    async with await world.http(await world.key(None)) as operator:
+        one = f"{ROOT}/{(await made(operator, id=str(world.customer), limit_extension=1, limit_trunk=3))['id']}"
+        numbers = ("1001", "1002", "1003", "1004")
+        under_their_own = [(await world.rpc("POST", *new(world, number))).status_code for number in numbers[:2]]
+        shown = (await operator.request(method, one, json={"limit_extension": None, "email": None})).json()
+        under_the_platforms = [(await world.rpc("POST", *new(world, number))).status_code for number in numbers[2:]]
+
+    assert (under_their_own, under_the_platforms) == ([200, 429], [200, 429])
+    assert (shown["limit_extension"], shown["limit_trunk"], shown["email"]) == (None, 3, ASKED["email"])
+    assert told(world) == ["created", "updated"]
+
+
+def new(world: World, number: str) -> tuple[str, dict[str, Any]]:
+    """Where an extension is asked for over RPC, and how."""
+    return "/v1/extensions", world.asked(number)
+
+
 async def test_a_label_stays_while_phones_live_under_it(world: World, operator: httpx.AsyncClient) -> None:
     await world.create()
     await world.name()

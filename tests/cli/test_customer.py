@@ -60,6 +60,13 @@ def test_limits_of_their_own_are_set_one_by_one(shell: Shell) -> None:
     shell.create("1002")
 
 
+def test_a_limit_of_their_own_is_taken_back(shell: Shell) -> None:
+    customer(shell, "limit", "--extension", "1", "--trunk", "2")
+    shown = customer(shell, "limit", "--extension", "default", "--limit_extension_default", "7", "--format", "json")
+
+    assert (shown.json["limit_extension"], shown.json["limit_trunk"]) == (7, 2)
+
+
 @pytest.mark.parametrize("number", ["-1", "x", "", "1.5", "1e3", "٣", " 1", "2147483648", "9" * 30, "9" * 5000])
 def test_a_limit_that_is_no_number_names_its_flag(shell: Shell, number: str) -> None:
     ran = customer(shell, "limit", f"--extension={number}", f"--trunk={number}")

@@ -30,6 +30,8 @@ def test_a_customer_is_made_shown_changed_and_listed(shell: Shell) -> None:
     assert customer(shell, "get", *of, *JSON).json == changed
     assert customer(shell, "list", "--email", "ops@acme.example", *JSON).json == [changed]
     assert customer(shell, "list", "--status", "frozen", *JSON).json == []
+    again = customer(shell, "update", *of, "--extension", "default", *JSON).json
+    assert (again["limit_extension"], again["limit_trunk"]) == (None, 0)
     people = customer(shell, "list")
     assert all(text in people.out for text in ("Acme Phones", "acme", new["id"]))
 

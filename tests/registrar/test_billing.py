@@ -109,7 +109,7 @@ async def test_no_room_is_the_same_refusal_as_with_limits_of_our_own(make_world:
 @pytest.mark.contract("registrar R-71")
 async def test_limits_of_our_own_say_nothing_then(make_world: MakeWorld) -> None:
     world, billing = await billed(make_world, limit_extension_default=1)
-    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, extension=None, trunk=1))
+    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, trunk=1))
 
     assert [(await create(world, kind, number)).status_code for kind in KINDS for number in range(3)] == [200] * 6
 

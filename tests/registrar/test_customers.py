@@ -552,7 +552,7 @@ async def test_what_failed_here_does_not_undo_what_another_instance_heard_later(
 
 @pytest.mark.contract("registrar R-68")
 async def test_what_failed_here_is_done_later_unless_somebody_said_otherwise(world: World) -> None:
-    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, extension=5, trunk=None))
+    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, extension=5))
     world.fail_at(0, DatabaseUnavailable())
     world.asleep = lambda: None
 

@@ -27,10 +27,8 @@ async def most(world: World, kind: str, upto: int) -> int:
     return upto - len(refused)
 
 
-async def limit(world: World, extension: int | None = None, trunk: int | None = None) -> None:
-    await world.ringback.work.write(
-        lambda uow: realms.set_limits(uow, world.customer, extension=extension, trunk=trunk)
-    )
+async def limit(world: World, **limits: int) -> None:
+    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, **limits))
 
 
 @pytest.mark.contract("registrar R-70")

@@ -291,9 +291,9 @@ async def test_a_customer_has_no_more_trunks_than_the_limit(make_world: MakeWorl
         return sorted(reply.status_code for reply in replies)
 
     assert await at_once(6, "ca") == [200] * 2 + [429] * 4
-    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, extension=None, trunk=3))
+    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, trunk=3))
     assert await at_once(6, "cb") == [200] + [429] * 5
-    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, extension=None, trunk=0))
+    await world.ringback.work.write(lambda uow: realms.set_limits(uow, world.customer, trunk=0))
     assert await at_once(6, "cc") == [200] * 6
     assert (await world.rpc("GET", f"{URI}/count_by_customer", {"customer_id": of})).data == {"count": 9}
     assert [len(found) for found in rows(world)] == [9, 9]

@@ -14,7 +14,7 @@ from ringback.customers.model import Customer, CustomerNotFound
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.pages import Page, page_of
 from ringback.registrar import cascade
-from ringback.registrar.flags import Detail, Force, Limit, Token, customer_of, number, show_one, show_page
+from ringback.registrar.flags import Detail, Force, Limit, Most, Token, customer_of, limit_of, show_one, show_page
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
 from ringback.registrar.work import Uow
@@ -28,7 +28,6 @@ Known = Annotated[str | None, typer.Option("--id", help="the id that they have a
 Name = Annotated[str | None, typer.Option("--name", help="what people call them")]
 Email = Annotated[str | None, typer.Option("--email", help="where they are written to")]
 Label = Annotated[str | None, typer.Option("--label", help="the first part of their realm; else it is chosen")]
-Most = Annotated[str | None, typer.Option(help="how many live ones at most; 0: any number", metavar="N")]
 State = Annotated[str | None, typer.Option("--status", help="active, frozen or deleted")]
 Gone = Annotated[bool, typer.Option("--deleted", help="those that are no more")]
 LISTED: Final = ("id", "name", "email", "status", "domain_label", "tm_create")
@@ -58,8 +57,8 @@ def create(
         detail=detail,
         id=id,
         domain_label=label,
-        limit_extension=number(extension),
-        limit_trunk=number(trunk),
+        limit_extension=limit_of(extension),
+        limit_trunk=limit_of(trunk),
     )
     _show(do(settings, lambda uow: service.create(uow, new), writes=True), format, "Created")
 
@@ -118,8 +117,8 @@ def update(
         email=email,
         detail=detail,
         domain_label=label,
-        limit_extension=number(extension),
-        limit_trunk=number(trunk),
+        limit_extension=limit_of(extension),
+        limit_trunk=limit_of(trunk),
     )
     _show(do(settings, lambda uow: service.change(uow, which, change), writes=True), format, "Changed")
 

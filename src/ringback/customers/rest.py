@@ -80,7 +80,7 @@ async def get(call: Call[Uow]) -> Answer:
 @routes.on("PUT", ONE, name="put_customer", **CHANGE)
 @routes.on("PATCH", ONE, name="patch_customer", **CHANGE)
 async def change(call: Call[Uow]) -> Answer:
-    """Change a customer: absent and null fields stay as they are.
+    """Change a customer: absent fields stay as they are, and null ones, but for a limit: null is the default.
 
     The label of their realm changes only while no extension lives under it: digests of passwords hold it.
     """

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ringback.customers.model import Customer
 from ringback.kit.reading import Asked, Identity, rule
@@ -41,15 +42,15 @@ Email = Annotated[
 
 
 class NewCustomer(Asked, frozen=True, kw_only=True):
-    """A customer to make. `id` is for one who is known by it already elsewhere."""
+    """A customer to make. `id` is for one who is known by it already elsewhere. A limit of null is the default."""
 
     name: Name
     email: Email
     detail: Text | None = None
     id: Identity | None = None
     domain_label: Label | None = None
-    limit_extension: Limit | None = None
-    limit_trunk: Limit | None = None
+    limit_extension: Limit | UnsetType | None = UNSET
+    limit_trunk: Limit | UnsetType | None = UNSET
 
 
 class ChangeAccount(Asked, frozen=True, kw_only=True):
@@ -61,11 +62,11 @@ class ChangeAccount(Asked, frozen=True, kw_only=True):
 
 
 class ChangeCustomer(ChangeAccount, frozen=True, kw_only=True):
-    """What is to become different; absent and null fields stay as they are."""
+    """What is to become different. Absent fields stay as they are, null ones too, but for a limit: the default."""
 
     domain_label: Label | None = None
-    limit_extension: Limit | None = None
-    limit_trunk: Limit | None = None
+    limit_extension: Limit | UnsetType | None = UNSET
+    limit_trunk: Limit | UnsetType | None = UNSET
 
 
 class CustomerFilters(Asked, frozen=True, kw_only=True):

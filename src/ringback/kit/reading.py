@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
 from ringback.kit.secret import Secret
@@ -37,8 +38,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return fault
 
     def given(self) -> dict[str, Any]:
-        """The fields that are not `None`."""
-        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        """The fields that were said; `None` is among them only where null is a value of its own."""
+        fields = msgspec.structs.asdict(self).items()
+        can_be_null = {field.name for field in fields_of(type(self)) if field.is_nullable}
+        return {
+            name: value for name, value in fields if value is not UNSET and (value is not None or name in can_be_null)
+        }
 
 
 def not_nil(id: UUID) -> bool:
@@ -56,7 +61,8 @@ Identity = Annotated[UUID, rule("a UUID, not nil", not_nil)]
 class Field(msgspec.Struct, frozen=True):
     """How one field is read: its type without null, the same without its rules, what it must be in words.
 
-    `items` is how each item is read where the field is a list, `tuple[…, ...]`.
+    `items` is how each item is read where the field is a list, `tuple[…, ...]`. `is_nullable`: null is a value of it,
+    and `UNSET` says that it is absent.
     """
 
     name: str
@@ -66,6 +72,7 @@ class Field(msgspec.Struct, frozen=True):
     holds: Callable[[Any], bool] | None
     required: bool
     items: "Field | None" = None
+    is_nullable: bool = False
 
     def read(self, raw: object) -> object:
         """The value, or `ValidationFailed` with what is wrong with it."""
@@ -128,8 +135,9 @@ def fields_of(shape: type[msgspec.Struct]) -> tuple[Field, ...]:
 
 
 def _field(name: str, hint: Any, *, required: bool) -> Field:
-    if get_origin(hint) in (Union, UnionType):
-        (hint,) = (choice for choice in get_args(hint) if choice is not NoneType)
+    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
+    if choices:
+        (hint,) = (choice for choice in choices if choice not in (NoneType, UnsetType))
     metas = (
         [item for item in get_args(hint)[1:] if isinstance(item, msgspec.Meta)] if get_origin(hint) is Annotated else []
     )
@@ -144,6 +152,7 @@ def _field(name: str, hint: Any, *, required: bool) -> Field:
         holds=holds[-1] if holds else None,
         required=required,
         items=_field("", get_args(bare)[0], required=True) if get_origin(bare) is tuple else None,
+        is_nullable=UnsetType in choices,
     )
 
 
@@ -180,7 +189,10 @@ def object_of(body: bytes | msgspec.Raw | None) -> dict[str, object]:
 
 
 def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = False, refuse_null: bool = False) -> T:
-    """A `shape` from a JSON object; null means absent, unless it is refused. `ValidationFailed` names every fault."""
+    """A `shape` from a JSON object; `ValidationFailed` names every fault.
+
+    Null means absent, unless it is refused or a value of the field.
+    """
     fields = fields_of(shape)
     values: dict[str, Any] = {}
     faults: list[Fault] = []
@@ -189,6 +201,8 @@ def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = Fa
         if given is None and not (refuse_null and one.name in raw):
             if one.required:
                 faults.append(Fault(one.name, "is required"))
+            elif one.is_nullable and one.name in raw:
+                values[one.name] = None
             continue
         try:
             values[one.name] = one.read(given)

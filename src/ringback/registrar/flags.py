@@ -34,6 +34,9 @@ Detail = Annotated[str | None, typer.Option("--detail", help="anything else")]
 Limit = Annotated[str, typer.Option("--limit", help="how many, 1 to 100")]
 Token = Annotated[str, typer.Option("--token", help="where the page starts, as the page before it said")]
 Generate = Annotated[bool, typer.Option("--generate_password", help="make a new password and show it once")]
+Most = Annotated[
+    str | None, typer.Option(help="how many live ones at most; 0: any number; default: the platform's", metavar="N")
+]
 Force = Annotated[bool, typer.Option("--force", help="do not ask")]
 
 
@@ -57,6 +60,11 @@ def customer_of(given: str | None) -> UUID:
 def number(text: str | None) -> object:
     """What a flag says, as a number where it is one; the reader refuses the rest."""
     return int(text) if text and re.fullmatch("[0-9]{1,10}", text) else text
+
+
+def limit_of(text: str | None) -> object:
+    """What a flag says of a limit: a number, or that it shall be the platform's default."""
+    return terminal.NULL if text == "default" else number(text)
 
 
 def password_of_new(given: str | None, *, wanted: bool = True) -> str | None:

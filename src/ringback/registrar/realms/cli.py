@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import typer
+from msgspec import UNSET, UnsetType
 
 from ringback import answers, terminal
 from ringback.answers import AsForm, Form
@@ -16,7 +17,7 @@ from ringback.registrar.asked import OfCustomer
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions import wire as extensions_wire
 from ringback.registrar.flags import Customer as Whose
-from ringback.registrar.flags import Force, customer_of, number
+from ringback.registrar.flags import Force, Most, customer_of, limit_of
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.realms import service, wire
 from ringback.registrar.realms.model import Customer, CustomerDeleted, Status
@@ -31,7 +32,6 @@ customer = terminal.new_app("What a customer may do, and how much of it.")
 Which = Annotated[str | None, typer.Option("--customer_id", help="which customer (required)", metavar="UUID")]
 LabelFlag = Annotated[str | None, typer.Option("--label", help="the new label (required)")]
 Reissue = Annotated[bool, typer.Option("--reissue", help="give every phone of the customer a new password")]
-LimitFlag = Annotated[str | None, typer.Option(help="how many live ones at most; 0: any number", metavar="N")]
 MOVING: Final = 60.0
 """Seconds that all phones of a customer may take to move, in one transaction: some 0.4 ms each."""
 
@@ -45,8 +45,8 @@ class NewLabel(OfCustomer, frozen=True, kw_only=True):
 class NewLimits(OfCustomer, frozen=True, kw_only=True):
     """Which customer, and how many objects they may have."""
 
-    limit_extension: wire.Limit | None = None
-    limit_trunk: wire.Limit | None = None
+    limit_extension: wire.Limit | UnsetType | None = UNSET
+    limit_trunk: wire.Limit | UnsetType | None = UNSET
 
     @staticmethod
     def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
@@ -101,12 +101,12 @@ def get_customer(settings: Settings, customer_id: Which = None, format: AsForm =
 def limit(
     settings: Settings,
     customer_id: Which = None,
-    extension: LimitFlag = None,
-    trunk: LimitFlag = None,
+    extension: Most = None,
+    trunk: Most = None,
     format: AsForm = Form.TABLE,
 ) -> None:
-    """Give a customer limits of their own."""
-    numbers = {"limit_extension": number(extension), "limit_trunk": number(trunk)}
+    """Give a customer limits of their own, or the platform's again."""
+    numbers = {"limit_extension": limit_of(extension), "limit_trunk": limit_of(trunk)}
     new = asked(NewLimits, customer_id=terminal.asked_for(customer_id, "Customer id"), **numbers)
     verb = partial(
         service.set_limits, customer_id=new.customer_id, extension=new.limit_extension, trunk=new.limit_trunk

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
+
 from ringback.kit.errors import ValidationFailed
 from ringback.registrar.billing import Kind
 from ringback.registrar.realms import store, wire
@@ -145,13 +147,19 @@ async def set_status(uow: Uow, customer_id: UUID, status: Status, heard: datetim
     return after
 
 
-async def set_limits(uow: Uow, customer_id: UUID, *, extension: int | None, trunk: int | None) -> Customer:
-    """Give the customer limits of their own; `None` leaves one as it is."""
+async def set_limits(
+    uow: Uow,
+    customer_id: UUID,
+    *,
+    extension: int | UnsetType | None = UNSET,
+    trunk: int | UnsetType | None = UNSET,
+) -> Customer:
+    """Give the customer limits of their own; `None` is the default again, `UNSET` leaves one as it is."""
     before = await store.locked(uow.session, customer_id, uow.now)
     after = replace(
         before,
-        limit_extension=before.limit_extension if extension is None else extension,
-        limit_trunk=before.limit_trunk if trunk is None else trunk,
+        limit_extension=before.limit_extension if extension is UNSET else extension,
+        limit_trunk=before.limit_trunk if trunk is UNSET else trunk,
     )
     await store.set_customer(uow.session, after, uow.now)
     uow.audited(CUSTOMER, before, after)
