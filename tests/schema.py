@@ -191,6 +191,8 @@ MEANINGS: Final = {
     "customer_people.password_hash": "argon2id",
     "customer_sessions.family_hash": "SHA-256 of what all its refresh tokens share",
     "customer_sessions.refresh_hash": "SHA-256 of the refresh token that works now",
+    "customer_sessions.address": "of the client, when it signed in or refreshed last",
+    "customer_sessions.user_agent": "what the client calls itself",
     "customer_sign_in_failures.email_hash": "SHA-256 of the address",
     "customer_sign_in_failures.tm_begin": "of the first failure, or of the time in which nobody signs in with it",
     "registrar_outbox.tm_publish": "NULL: it waits",

@@ -262,7 +262,23 @@ async def somebody_signs_in(say: Recorder) -> None:
     token = {"refresh_token": signed_in["refresh_token"]}
     fresh = (await say.rest("POST", f"{auth}/refresh", token, anonymous=True)).json()
     await say.rest("GET", f"{auth}/whoami", authorization=f"Bearer {fresh['access_token']}")
-    await say.rest("POST", f"{auth}/logout", {"refresh_token": fresh["refresh_token"]}, anonymous=True)
+    mine: Any = {"authorization": f"Bearer {fresh['access_token']}"}
+    new = {"current_password": PASSWORD, "password": f"{PASSWORD}x"}
+    await say.rest("POST", f"{auth}/password", {**new, "current_password": "Wrong-Pass-0001"}, code=403, **mine)
+    await say.rest("POST", f"{auth}/password", new, **mine)
+    await say.rest("GET", f"{auth}/sessions", **mine)
+    other = await say.world.http()
+    await other.post(f"{auth}/login", json={"email": "pat@example.com", "password": new["password"]})
+    await say.rest("DELETE", f"{auth}/sessions", **mine)
+    (session,) = (await say.rest("GET", f"{one}/sessions")).json()["result"]
+    await say.rest("DELETE", f"{one}/sessions/{session['id']}")
+    await say.rest("DELETE", f"{one}/sessions")
+    signed_in = (await other.post(f"{auth}/login", json={**said, "password": new["password"]})).json()
+    mine = {"authorization": f"Bearer {signed_in['access_token']}"}
+    (session,) = (await say.rest("GET", f"{one}/sessions")).json()["result"]
+    await say.rest("DELETE", f"{auth}/sessions/{session['id']}", **mine)
+    gone = {"refresh_token": signed_in["refresh_token"]}
+    await say.rest("POST", f"{auth}/logout", gone, anonymous=True)
     await say.rest("PATCH", one, {"roles": ["viewer"]})
     await say.rest("DELETE", one)
 

@@ -20,7 +20,7 @@ from ringback.customers.audit import rest as changes_rest
 from ringback.customers.keys import rest as keys_rest
 from ringback.customers.keys.uses import Uses
 from ringback.customers.model import PUBLISHER as CUSTOMERS
-from ringback.customers.people import auth_rest
+from ringback.customers.people import auth_rest, sessions_rest
 from ringback.customers.people import rest as people_rest
 from ringback.databases import Opened
 from ringback.kit.db import Database
@@ -93,7 +93,9 @@ ROUTER_REST: Final[Routes[Route]] = Routes(
     nodes_rest.routes,
 )
 CUSTOMER_REST: Final[Routes[Route]] = customers_rest.routes
-ACCESS_REST: Final[Routes[Route]] = Routes(changes_rest.routes, keys_rest.routes, people_rest.routes, auth_rest.routes)
+ACCESS_REST: Final[Routes[Route]] = Routes(
+    changes_rest.routes, keys_rest.routes, people_rest.routes, auth_rest.routes, sessions_rest.routes
+)
 EVENTS_REST: Final[Routes[Route]] = Routes(events_rest.routes)
 REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, CUSTOMER_REST, ROUTER_REST, ACCESS_REST, EVENTS_REST)
 

@@ -20,12 +20,10 @@ DOCUMENT: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(descri
 OF_PLATFORM: Final = ("router", "customers")
 """Tags of what the operator alone is served."""
 SCHEMAS: Final[dict[str, Any]] = DOCUMENT["components"]["schemas"]
-UNAUDITED: Final[tuple[str, ...]] = (
-    "login",
-    "refresh",
-    "logout",
-)
-"""Operations that are no `GET` and change nothing; the registry has a log of its own."""
+UNAUDITED: Final = ("refresh",)
+"""Operations that are no `GET` and no news; the registry has a log of its own."""
+OF_ONESELF: Final = ("change_own_password", "list_own_sessions", "end_other_sessions", "end_own_session")
+"""Operations of somebody who has signed in."""
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -101,7 +99,8 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "get_router_stats", "get_router_effective", "list_router_nodes", "list_audit",
         "create_accesskey", "list_accesskeys", "get_accesskey", "delete_accesskey",
         "create_person", "list_people", "get_person", "patch_person", "delete_person", "login", "refresh", "logout",
-        "whoami", "listen",
+        "change_own_password", "whoami", "list_own_sessions", "end_other_sessions", "end_own_session",
+        "list_person_sessions", "end_person_sessions", "end_person_session", "listen",
     ]  # fmt: skip
     for method, path, operation in operations():
         assert operation["summary"]
@@ -174,8 +173,12 @@ async def test_every_example_works_as_described(
     await world.name()
     sam = {"email": "sam@example.com", "password": "Sample-Pass-0008"}
     id["person_id"] = (await http.post("/v1.0/people", json={**sam, "name": "Sam", "roles": ["viewer"]})).json()["id"]
+    tokens, _ = [(await http.post("/v1.0/auth/login", json=sam)).json() for _ in range(2)]
     if operation["operationId"] in ("refresh", "logout"):
-        body = {"refresh_token": (await http.post("/v1.0/auth/login", json=sam)).json()["refresh_token"]}
+        body = {"refresh_token": tokens["refresh_token"]}
+    (id["session_id"], _) = [
+        row["id"] for row in (await http.get(f"/v1.0/people/{id['person_id']}/sessions")).json()["result"]
+    ]
     if operation["operationId"] == "put_customer_domain":
         await http.delete(f"/v1.0/extensions/{made['id']}")
     query = {
@@ -189,7 +192,10 @@ async def test_every_example_works_as_described(
         await operator.post(f"/v1.0/customers/{world.customer}/freeze")
     noted = len(world.sql("SELECT id FROM ringback_audit"))
     client, place = operator if operation["tags"][0] in OF_PLATFORM else http, path.format(**id)
-    more = {"params": query, "headers": {"Idempotency-Key": "once"}, **({} if body is None else {"json": body})}
+    headers = {"Idempotency-Key": "once"}
+    if operation["operationId"] in OF_ONESELF:
+        headers["authorization"] = f"Bearer {tokens['access_token']}"
+    more = {"params": query, "headers": headers, **({} if body is None else {"json": body})}
     answer = await client.request(method, place, **more)
 
     described = operation["responses"][str(answer.status_code)]

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -55,7 +56,34 @@ def test_the_commands_of_the_page_work_as_they_are_written(shell: Shell) -> None
     lines = re.findall(
         r"^ringback (person .+)$", (Path(__file__).parents[2] / "docs/access.md").read_text(), re.MULTILINE
     )
-    assert len(lines) == 5
+    assert len(lines) == 7
     for line in lines:
         ran = shell.ringback(*shlex.split(line))
         assert ran.code == 0, (line, ran)
+
+
+def test_sessions_are_listed_and_ended(shell: Shell) -> None:
+    made = shell.ringback("person", "create", "pat@example.com", "--role", "viewer", "--format", "json").json
+    ids = [str(UUID(int=number)) for number in (1, 2, 3)]
+    for id in ids:
+        shell.sql(
+            "INSERT INTO customer_sessions (id, person_id, family_hash, refresh_hash, tm_create, tm_expire, address) "
+            "VALUES (?, ?, 'family', 'hash', '2026-02-11 09:30:00.000000', '2999-02-11 09:30:00.000000', '192.0.2.7')",
+            UUID(id).bytes,
+            UUID(made["id"]).bytes,
+        )
+
+    listed = shell.ringback("person", "sessions", "pat@example.com", "--format", "json")
+    assert ([one["id"] for one in listed.json], "hash" in listed.out) == (ids[::-1], False)
+    assert "192.0.2.7" in shell.ringback("person", "sessions", "pat@example.com").out
+    one = shell.ringback("person", "sign-out", "pat@example.com", "--session_id", ids[1])
+    again = shell.ringback("person", "sign-out", "pat@example.com", "--session_id", ids[1])
+    rest = shell.ringback("person", "sign-out", "PAT@example.com")
+    wrong = shell.ringback("person", "sign-out", "pat@example.com", "--session_id", "7")
+
+    assert (one.code, again.code, rest.code, wrong.code) == (0, 3, 0, 2)
+    assert "2" in rest.out
+    assert "--session_id" in wrong.err
+    assert shell.ringback("person", "sessions", "pat@example.com", "--format", "json").json == []
+    noted = shell.ringback("audit", "list", "--object_id", made["id"], "--format", "json").json
+    assert [entry["action"] for entry in noted] == ["sessions_ended", "session_ended", "created"]

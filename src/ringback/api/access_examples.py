@@ -32,6 +32,7 @@ ACCESS_EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "out": {"status": "disabled"},
     },
     "login": {"with a password": {"email": "sam@example.com", "password": "Sample-Pass-0008"}},
+    "change_own_password": {"another one": {"current_password": "Sample-Pass-0008", "password": "Sample-Pass-0009"}},
     "refresh": {"with the newest token": {"refresh_token": REFRESH_TOKEN}},
     "logout": {"with the newest token": {"refresh_token": REFRESH_TOKEN}},
 }
@@ -40,6 +41,7 @@ ACCESS_EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
 ACCESS_PATH: Final = {
     "accesskey_id": "e6a1f0c4-5b7d-4e2a-9c38-1d0b7a6f2e95",
     "person_id": "7d3b9e50-2c1f-4a68-8e07-b5c4d6f10a23",
+    "session_id": "c2f4a9d1-8b36-4e57-a0c9-6e1d7f3b5284",
 }
 ACCESSKEY: Final[dict[str, Any]] = {
     "id": ACCESS_PATH["accesskey_id"],
@@ -83,6 +85,16 @@ PERSON: Final[dict[str, Any]] = {
     "tm_create": MADE,
     "tm_update": None,
 }
+SESSION: Final[dict[str, Any]] = {
+    "id": ACCESS_PATH["session_id"],
+    "person_id": ACCESS_PATH["person_id"],
+    "tm_create": MADE,
+    "tm_refresh": "2026-02-11T10:02:00.000000Z",
+    "tm_expire": "2026-03-13T09:30:00.123456Z",
+    "address": "203.0.113.7",
+    "user_agent": "Mozilla/5.0",
+    "is_current": True,
+}
 ACCESS_ANSWERS: Final[dict[str, Any]] = {
     "CustomerManagerAccesskey": ACCESSKEY,
     "AuditPage": {"result": [AUDIT_ENTRY], "next_page_token": ""},
@@ -96,6 +108,9 @@ ACCESS_ANSWERS: Final[dict[str, Any]] = {
         "expires_in": 900,
     },
     "SignedOut": {"signed_out": True},
+    "PasswordChanged": {"changed": True},
+    "SessionPage": {"result": [SESSION], "next_page_token": ""},
+    "SessionsEnded": {"ended": 1},
     "WhoAmI": {
         "kind": "person",
         "id": ACCESS_PATH["person_id"],

@@ -53,7 +53,8 @@ class Caller:
     """Who is asking: a customer's own credential, or (`None`) the platform's; what it is called and what it may do.
 
     `identity` tells it from all others of the customer, or of the platform, whatever they are called.
-    `limits` are what the credential is held to beside its roles, `address` is where they came from.
+    `limits` are what the credential is held to beside its roles, `address` is where they came from. Of a key there is
+    a `key_id`, of somebody who has signed in a `person_id` and a `session_id`.
     """
 
     customer_id: UUID | None
@@ -63,6 +64,8 @@ class Caller:
     limits: Limits = FREE
     address: str = ""
     key_id: UUID | None = None
+    person_id: UUID | None = None
+    session_id: UUID | None = None
 
     @property
     def is_operator(self) -> bool:
@@ -98,6 +101,7 @@ class Call(Generic[U]):
     if_match: str | None = None
     caller: Caller = Caller(None)
     request_id: str = ""
+    user_agent: str = ""
     flow: Flow[U] | None = None
 
     @property

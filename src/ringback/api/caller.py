@@ -16,6 +16,7 @@ from ringback.customers.people import signing as people
 from ringback.customers.people.model import Person
 from ringback.customers.people.signing import AccountFrozen
 from ringback.customers.rights import MANAGER, OF_CUSTOMERS, PLATFORM
+from ringback.customers.sessions.model import Session
 from ringback.customers.sessions.tokens import is_ours
 from ringback.kit.columns import NIL
 from ringback.kit.errors import DatabaseUnavailable, PermissionDenied, Unauthenticated, ValidationFailed
@@ -115,12 +116,15 @@ def _caller(key: AccessKey | None, address: str) -> Caller:
     )
 
 
-def _person(person: Person | None, address: str) -> Caller:
-    if person is None:
+def _person(found: tuple[Person, Session] | None, address: str) -> Caller:
+    if found is None:
         raise InvalidCredentials
+    person, session = found
     roles = frozenset(person.roles) & (PLATFORM if person.customer_id is None else OF_CUSTOMERS)
     identity = f"person:{person.id}"
-    return Caller(person.customer_id, identity, roles, identity, address=address)
+    return Caller(
+        person.customer_id, identity, roles, identity, address=address, person_id=person.id, session_id=session.id
+    )
 
 
 def _agent(token: str, uow: Uow) -> Caller:

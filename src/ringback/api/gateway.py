@@ -142,7 +142,7 @@ class Gateway:
         work = self._works[service].acting(by)
         run = await _read(request, found, caller, request_id, work)
         do = work.read if method == "GET" or about.get("reads") else work.write
-        async with self._limits.place(caller):
+        async with self._limits.place(caller, guesses=about.get("guesses", False)):
             streams = about.get("streams")
             answer = await (run(None) if streams else do(run, patience=about.get("patience", PATIENCE)))
             if answer.refused:
@@ -218,10 +218,10 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
         raise InvalidId(*found.faults, *faults.found)
     if customer_id is None or faults.found:
         raise ValidationFailed(*faults.found)
-    if_match = request.headers.get("if-match")
+    if_match, user_agent = request.headers.get("if-match"), request.headers.get("user-agent", "")
 
     async def run(uow: Any) -> Answer:
-        call = Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id, flow)
+        call = Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id, user_agent, flow)
         return await found.route.answer(call)
 
     verb = repeat.once(run, key, request, raw, caller)
@@ -267,7 +267,7 @@ def refusal(failure: Failure, request_id: str) -> Response:
     headers = {"allow": ", ".join(failure.allowed)} if isinstance(failure, MethodNotAllowed) else {}
     if failure.tag:
         headers["etag"] = failure.tag
-    if isinstance(failure, RateLimited):
+    if failure.seconds:
         headers["retry-after"] = str(failure.seconds)
     if failure.code == 401:
         headers["www-authenticate"] = "Bearer"

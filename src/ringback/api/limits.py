@@ -89,15 +89,18 @@ class Limits:
             finally:
                 self._held -= 1
 
-    def place(self, caller: Caller) -> AbstractAsyncContextManager[None]:
-        """One of the places of their customer, while the request is worked on; of the platform each has places."""
-        if caller.customer_id is None and not caller.identity:
+    def place(self, caller: Caller, *, guesses: bool = False) -> AbstractAsyncContextManager[None]:
+        """One of the places of their customer, while the request is worked on; of the platform each has places.
+
+        Who has no key yet, or `guesses` a password, is counted by their address.
+        """
+        if guesses or (caller.customer_id is None and not caller.identity):
             return self._trying(source_of(caller.address))
         return self._gates.place(_whose(caller))
 
     @asynccontextmanager
     async def _trying(self, address: str) -> AsyncIterator[None]:
-        """The same for whoever has no key yet: what is refused within counts like a refused key."""
+        """The same by an address: what is refused within counts like a refused key."""
         if self._refusals and await self._refusals.is_shut(address):
             raise RateLimited(PAUSE)
         try:

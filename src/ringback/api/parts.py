@@ -9,7 +9,7 @@ from ringback.api.repeat import HEADER, KEY
 REFUSALS: Final = {
     400: "The request is wrong; every faulty field is named.",
     401: "There is no valid access key.",
-    403: "The account is frozen, or the key may not do this.",
+    403: "The account is frozen, the key may not do this, or the current password is wrong.",
     404: "There is no such thing here.",
     409: "It exists already, the state of things does not allow this, or its first try is still running.",
     412: "The object is not what `If-Match` says.",

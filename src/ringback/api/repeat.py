@@ -64,6 +64,9 @@ def once(verb: Verb, key: str | None, request: Request, raw: bytes, caller: Call
         if before := await replays.begin(uow, this):
             return _again(msgspec.json.decode(before, type=Kept))
         answer = await verb(uow)
+        if answer.refused:
+            await replays.drop(uow, this)
+            return answer
         await replays.keep(uow, this, msgspec.json.encode(_kept(answer)).decode())
         return answer
 

@@ -27,6 +27,8 @@ class Failure(Exception):
     """The service whose words these are, as it calls itself; `None` for our own."""
     tag: str | None = None
     """The entity tag of what is there now, where that is why it could not be done."""
+    seconds: int = 0
+    """After so many it may be tried again; 0 where nobody can say."""
 
     def __init__(self, *faults: Fault, **details: str) -> None:
         self.faults = (*faults, *(Fault(field, text) for field, text in details.items()))
@@ -37,6 +39,13 @@ class Failure(Exception):
         """The same in another's words: the reason and the sentence are theirs."""
         failure = cls(*faults)
         failure.reason, failure.told, failure.domain = reason, sentence, domain
+        return failure
+
+    @classmethod
+    def after(cls, seconds: int) -> Self:
+        """The same, and when it may be tried again."""
+        failure = cls()
+        failure.seconds = max(seconds, 1)
         return failure
 
     @property

@@ -80,6 +80,11 @@ async def keep(uow: "UnitOfWork", once: Once, answer: str) -> None:
     await uow.session.run(ANSWERED, of=once.key_hash, answer=answer)
 
 
+async def drop(uow: "UnitOfWork", once: Once) -> None:
+    """It was refused: sent again it is tried again."""
+    await uow.session.run(END, of=once.key_hash)
+
+
 async def prune(uow: "UnitOfWork") -> int:
     """Forget some that were kept for long enough; how many."""
     old = [row["key_hash"] for row in await uow.session.all(OLD, before=uow.now - KEEP)]

@@ -13,7 +13,10 @@ from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.customers.people import service, wire
 from ringback.customers.people.model import Person, PersonNotFound
+from ringback.customers.sessions import service as sessions
 from ringback.customers.sessions import tokens
+from ringback.customers.sessions import wire as session_wire
+from ringback.customers.sessions.wire import OfSession
 from ringback.kit.errors import ValidationFailed
 from ringback.kit.reading import Faults
 from ringback.registrar.asked import OfCustomer
@@ -35,6 +38,8 @@ Whose = Annotated[
     str | None, typer.Option("--customer_id", "--customer", help="whose they are; else the platform's", metavar="UUID")
 ]
 Stdin = Annotated[bool, typer.Option("--password_stdin", help="read the password from the first line of stdin")]
+SessionId = Annotated[str | None, typer.Option("--session_id", help="only that one", metavar="UUID")]
+SESSION_COLUMNS = ("id", "tm_create", "tm_refresh", "address", "user_agent")
 COLUMNS = ("email", "name", "roles", "customer_id", "status", "tm_create")
 
 
@@ -111,6 +116,37 @@ def delete(settings: Settings, email: Email = None, format: AsForm = Form.TABLE)
         return wire.shown(await service.delete(uow, person.id, of=person.customer_id))
 
     _show(_run(settings, partial(_found, email, do)), format)
+
+
+@app.command("sessions")
+@partial(with_settings, kind=RouterSettings)
+def find_sessions(settings: Settings, email: Email = None, format: AsForm = Form.TABLE) -> None:
+    """List the sessions of somebody, newest first: since when and from where they are signed in."""
+
+    async def do(uow: Uow, person: Person) -> list[dict[str, Any]]:
+        found, cursor = [], None
+        while page := await sessions.page(uow, person.id, cursor, 100):
+            found += [msgspec.to_builtins(session_wire.shown(session)) for session in page.items]
+            if (cursor := page.next) is None:
+                break
+        return [{name: value for name, value in one.items() if name != "is_current"} for one in found]
+
+    answers.show_list(_run(settings, partial(_found, email, do)), format, SESSION_COLUMNS, "Sessions")
+
+
+@app.command("sign-out")
+@partial(with_settings, kind=RouterSettings)
+def sign_out(settings: Settings, email: Email = None, session_id: SessionId = None) -> None:
+    """End the sessions of somebody, or one of them; they may sign in again."""
+    one = asked(OfSession, session_id=session_id).session_id if session_id else None
+
+    async def do(uow: Uow, person: Person) -> int:
+        if one is None:
+            return await service.end_sessions(uow, person.id, of=person.customer_id)
+        await service.end_session(uow, person.id, one, of=person.customer_id)
+        return 1
+
+    terminal.say(f"Sessions ended: {_run(settings, partial(_found, email, do))}.")
 
 
 @app.command()

@@ -49,7 +49,7 @@ class Passwords:
             async with self._gate:
                 return await asyncio.to_thread(work)
         except PeerUnavailable:
-            raise Busy from None
+            raise Busy.after(1) from None
 
 
 def _fits(hash: str, password: Secret) -> bool:

@@ -1,7 +1,6 @@
 """People for admins and for the operator: `/v1.0/people`."""
 
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import msgspec
 
@@ -60,7 +59,7 @@ async def find(call: Call[Uow]) -> Answer:
 @routes.on("GET", ONE, name="get_person", answers=wire.CustomerManagerPerson)
 async def get(call: Call[Uow]) -> Answer:
     """Read a person."""
-    return Answer(wire.shown(await service.get(call.uow, _id(call), of=whose(call))))
+    return Answer(wire.shown(await service.get(call.uow, call.id, of=whose(call))))
 
 
 @routes.on("PATCH", ONE, name="patch_person", body=wire.ChangePerson, answers=wire.CustomerManagerPerson)
@@ -70,7 +69,7 @@ async def change(call: Call[Uow]) -> Answer:
     A new password, or `disabled`, ends all their sessions at once; other roles hold from their next request.
     """
     await _require_match(call)
-    changed = await service.change(call.uow, _id(call), call.body, of=whose(call), by=call.caller.limits)
+    changed = await service.change(call.uow, call.id, call.body, of=whose(call), by=call.caller.limits)
     return Answer(wire.shown(changed))
 
 
@@ -78,14 +77,9 @@ async def change(call: Call[Uow]) -> Answer:
 async def delete(call: Call[Uow]) -> Answer:
     """Delete a person: they are signed out at once, and the audit log alone remembers them."""
     await _require_match(call)
-    return Answer(wire.shown(await service.delete(call.uow, _id(call), of=whose(call))))
+    return Answer(wire.shown(await service.delete(call.uow, call.id, of=whose(call))))
 
 
 async def _require_match(call: Call[Uow]) -> None:
     if call.if_match is not None:
-        call.require_match(wire.shown(await service.get(call.uow, _id(call), of=whose(call))))
-
-
-def _id(call: Call[Any]) -> UUID:
-    id: UUID = call.path["person_id"]
-    return id
+        call.require_match(wire.shown(await service.get(call.uow, call.id, of=whose(call))))

@@ -1,5 +1,6 @@
 """The rules of people: who is there, what their passwords must be, and when their sessions end."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +11,7 @@ from ringback.customers.people import store
 from ringback.customers.people.model import Person, PersonNotFound
 from ringback.customers.people.wire import ChangePerson, NewPerson, audited, is_email
 from ringback.customers.sessions import service as sessions
+from ringback.customers.sessions.model import Session
 from ringback.kit.errors import Fault, PermissionDenied, ValidationFailed
 from ringback.kit.reading import Faults
 from ringback.kit.secret import Secret
@@ -28,7 +30,7 @@ async def create(
     _require_free(by)
     faults = Faults()
     faults.of(lambda: require_roles(asked.roles, of_customer=customer_id is not None))
-    faults.of(lambda: _require_good(asked.password, asked.email))
+    faults.of(lambda: require_good(asked.password, asked.email))
     if faults.found:
         raise ValidationFailed(*faults.found)
     password, hash = uow.outside("password", lambda: uow.memory.passwords.new(asked.password))
@@ -52,13 +54,18 @@ async def by_email(uow: UnitOfWork, email: str) -> Person | None:
     return await store.by_email(uow.session, email.lower()) if is_email(email) else None
 
 
-async def change(uow: Uow, id: UUID, asked: ChangePerson, *, of: UUID | None, by: Limits = FREE) -> Person:
-    """The person as they are then. A new password, or none that lets them in any more, ends their sessions."""
+async def change(
+    uow: Uow, id: UUID, asked: ChangePerson, *, of: UUID | None, by: Limits = FREE, but: UUID | None = None
+) -> Person:
+    """The person as they are then.
+
+    A new password, or none that lets them in any more, ends their sessions, all `but` one.
+    """
     _require_free(by)
     before = await get(uow, id, of=of, lock=True)
     faults = Faults()
     faults.of(lambda: require_roles(asked.roles or (), of_customer=of is not None))
-    faults.of(lambda: _require_good(asked.password, before.email))
+    faults.of(lambda: require_good(asked.password, before.email))
     if faults.found:
         raise ValidationFailed(*faults.found)
     fields: dict[str, Any] = asked.plain()
@@ -71,7 +78,7 @@ async def change(uow: Uow, id: UUID, asked: ChangePerson, *, of: UUID | None, by
     await store.change(uow.session, after)
     uow.audited(KIND, audited(before), audited(after))
     if asked.password or after.status == "disabled":
-        await sessions.end_all(uow, id)
+        await sessions.end_all(uow, id, but=but)
     return after
 
 
@@ -90,10 +97,48 @@ async def delete_all(uow: UnitOfWork, customer_id: UUID) -> None:
         await delete(uow, id, of=customer_id)
 
 
+async def end_session(uow: UnitOfWork, id: UUID, session_id: UUID, *, of: UUID | None) -> None:
+    """End one session of a person, whose access tokens are refused from then on."""
+    person = await get(uow, id, of=of, lock=True)
+    session = await sessions.end_one(uow, session_id, of=id)
+    note(uow, person, "session_ended", before=told(session))
+
+
+async def end_sessions(uow: UnitOfWork, id: UUID, *, of: UUID | None, but: UUID | None = None) -> int:
+    """The same with all sessions of a person, but for that one; how many."""
+    person = await get(uow, id, of=of, lock=True)
+    ended, left = await sessions.end_all(uow, id, but=but), int(but is not None)
+    note(uow, person, "sessions_ended", before={"sessions": ended + left}, after={"sessions": left})
+    return ended
+
+
+async def by_id(uow: UnitOfWork, id: UUID) -> Person | None:
+    """The person of a session."""
+    return await store.by_id(uow.session, id)
+
+
 async def signed_in(uow: UnitOfWork, id: UUID) -> Person | None:
     """The person of a session, if they may be signed in."""
     person = await store.by_id(uow.session, id)
     return person if person and person.status == "active" else None
+
+
+def note(
+    uow: UnitOfWork,
+    person: Person,
+    action: str,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Note in the audit log what a person did, or what was done to their sessions."""
+    whose = {"id": person.id, "customer_id": person.customer_id}
+    uow.audited(KIND, before and {**whose, **before}, after and {**whose, **after}, action)
+
+
+def told(session: Session) -> dict[str, Any]:
+    """A session as the audit log tells it."""
+    return {"session": session.id, "tm_create": session.tm_create, "user_agent": session.user_agent}
 
 
 def _require_free(by: Limits) -> None:
@@ -102,6 +147,7 @@ def _require_free(by: Limits) -> None:
         raise PermissionDenied
 
 
-def _require_good(password: Secret | None, email: str) -> None:
+def require_good(password: Secret | None, email: str) -> None:
+    """`ValidationFailed` for a password that whoever knows the address would try first."""
     if password and password.reveal().lower() == email.lower():
         raise ValidationFailed(Fault("password", "must not be the e-mail address"))

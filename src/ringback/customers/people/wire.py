@@ -112,6 +112,19 @@ class SignIn(Asked, frozen=True, kw_only=True):
     password: Annotated[Secret, msgspec.Meta(extra_json_schema={"writeOnly": True})]
 
 
+class ChangeOwnPassword(Asked, frozen=True, kw_only=True):
+    """The password that works now, and the one that shall."""
+
+    current_password: Annotated[Secret, msgspec.Meta(extra_json_schema={"writeOnly": True})]
+    password: Password
+
+
+class PasswordChanged(msgspec.Struct, frozen=True):
+    """The new password works; all other sessions have ended."""
+
+    changed: bool
+
+
 class Refresh(Asked, frozen=True, kw_only=True):
     """The newest refresh token of a session."""
 

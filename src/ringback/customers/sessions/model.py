@@ -9,11 +9,34 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
+from ringback.kit.errors import NotFound
 from ringback.kit.secret import Secret
 
 PREFIX: Final = "rr_"
 LENGTH: Final = timedelta(days=30)
 """How long a session may be refreshed."""
+LONGEST: Final = 255
+"""Characters that are kept of what a client calls itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a session was seen last: the client's address, and what its program calls itself, if that is known."""
+
+    address: str | None = None
+    user_agent: str | None = None
+
+    @classmethod
+    def of(cls, address: str | None, user_agent: str) -> "Device":
+        """Of what a request says; only what can be shown, and as much as there is room for."""
+        shown = "".join(filter(str.isprintable, user_agent)).strip()[:LONGEST]
+        return cls((address or "")[:64] or None, shown or None)
+
+
+class SessionNotFound(NotFound):
+    """There is no such session, or not any more."""
+
+    reason = "SESSION_NOT_FOUND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +49,9 @@ class Session:
     refresh_hash: str
     tm_create: datetime
     tm_expire: datetime
+    tm_refresh: datetime | None = None
+    address: str | None = None
+    user_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """The rules of sessions: how they begin, go on and end, and who has failed too often to begin one."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
 from ringback.customers.sessions import store
-from ringback.customers.sessions.model import LENGTH, RefreshToken, Session
+from ringback.customers.sessions.model import LENGTH, Device, RefreshToken, Session, SessionNotFound
+from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 
@@ -15,41 +17,69 @@ MOST: Final = 10
 """Failures within the window; then nobody signs in with that e-mail address for as long."""
 
 
-async def begin(uow: UnitOfWork, person_id: UUID) -> tuple[Session, Secret]:
+async def begin(uow: UnitOfWork, person_id: UUID, device: Device) -> tuple[Session, Secret]:
     """A new session, and its first refresh token; what is over is cleared away."""
     await store.drop_old(uow.session, uow.now, uow.now - WINDOW)
     token = RefreshToken.first(uow.new_id())
-    session = Session(token.session_id, person_id, token.family_hash, token.hash, uow.now, uow.now + LENGTH)
+    session = Session(
+        token.session_id,
+        person_id,
+        token.family_hash,
+        token.hash,
+        tm_create=uow.now,
+        tm_expire=uow.now + LENGTH,
+        address=device.address,
+        user_agent=device.user_agent,
+    )
     await store.add(uow.session, session)
     return session, token.text
 
 
-async def renew(uow: UnitOfWork, text: str) -> tuple[Session, Secret] | None:
+async def renew(uow: UnitOfWork, text: str, device: Device) -> tuple[Session, Secret | None] | None:
     """The session of a refresh token, and the token that comes after it.
 
-    A token that was followed by another one is in two hands: that ends the session.
+    A token that was followed by another one is in two hands: that ends the session, and no token comes after it.
     """
     token = RefreshToken.parse(text)
     session = await living(uow, token.session_id) if token else None
     if token is None or session is None or session.family_hash != token.family_hash:
         return None
     after = token.next()
-    if not await store.renew(uow.session, session.id, token.hash, after.hash):
+    seen = {"refresh_hash": after.hash, "tm_refresh": uow.now, **asdict(device)}
+    if not await store.renew(uow.session, session.id, token.hash, seen):
         await store.drop(uow.session, session.id)
-        return None
+        return session, None
     return session, after.text
 
 
-async def end(uow: UnitOfWork, text: str) -> None:
-    """End the session of a refresh token, be it followed by another one; nothing happens to what is none."""
+async def end(uow: UnitOfWork, text: str) -> Session | None:
+    """End the session of a refresh token, be it followed by another one, and give it; `None` where there is none."""
     token = RefreshToken.parse(text)
     session = await store.get(uow.session, token.session_id) if token else None
-    if token and session and session.family_hash == token.family_hash:
-        await store.drop(uow.session, session.id)
+    if token is None or session is None or session.family_hash != token.family_hash:
+        return None
+    await store.drop(uow.session, session.id)
+    return session
 
 
-async def end_all(uow: UnitOfWork, person_id: UUID) -> None:
-    await store.drop_all(uow.session, person_id)
+async def end_one(uow: UnitOfWork, id: UUID, *, of: UUID) -> Session:
+    """End a session of that person, and give it; another's is not there."""
+    session = await living(uow, id)
+    if session is None or session.person_id != of:
+        raise SessionNotFound
+    await store.drop(uow.session, id)
+    return session
+
+
+async def end_all(uow: UnitOfWork, person_id: UUID, *, but: UUID | None = None) -> int:
+    """End all sessions of a person, but for that one; how many."""
+    return await store.drop_all(uow.session, person_id, but)
+
+
+async def page(uow: UnitOfWork, person_id: UUID, cursor: Cursor | None, size: int) -> Page[Session]:
+    """Sessions of a person that have not ended, newest first."""
+    wanted = {"person_id": person_id}
+    return await store.LISTING.page(uow.session, wanted, cursor, size, deleted=False, now=uow.now)
 
 
 async def living(uow: UnitOfWork, id: UUID) -> Session | None:
@@ -57,18 +87,23 @@ async def living(uow: UnitOfWork, id: UUID) -> Session | None:
     return session if session and uow.now < session.tm_expire else None
 
 
-async def is_locked(uow: UnitOfWork, email: str) -> bool:
-    """Whether too many tries with that address have failed of late, whoever it is of, if of anybody."""
+async def locked_until(uow: UnitOfWork, email: str) -> datetime | None:
+    """Until when nobody signs in with that address, since too many tries have failed, whoever it is of, if of anybody.
+
+    `None` where it is not so.
+    """
     found = await store.failed(uow.session, _hash(email))
-    return found is not None and found[0] >= MOST and uow.now < found[1] + WINDOW
+    until = found[1] + WINDOW if found and found[0] >= MOST else uow.now
+    return until if uow.now < until else None
 
 
-async def fail(uow: UnitOfWork, email: str) -> None:
-    """Count a failure; the last that is allowed begins the time without any."""
+async def fail(uow: UnitOfWork, email: str) -> int:
+    """Count a failure, and give the count; the last that is allowed, `MOST`, begins the time without any."""
     await store.begin_failing(uow.session, _hash(email), uow.now)
     found = await store.failed(uow.session, _hash(email), lock=True)
     count, since = found if found and uow.now < found[1] + WINDOW else (0, uow.now)
     await store.fail(uow.session, _hash(email), count + 1, _begin(count + 1, since, uow.now))
+    return count + 1
 
 
 def _begin(count: int, since: datetime, now: datetime) -> datetime:

@@ -1,16 +1,18 @@
 """SQL of sessions and of failed tries to begin one."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CHAR, Column, Index, Integer, MetaData, Table, bindparam, delete, insert, select, update
+from sqlalchemy import CHAR, Column, Index, Integer, MetaData, String, Table, bindparam, delete, insert, select, update
 
 from ringback.customers.sessions.model import Session
 from ringback.kit import db
 from ringback.kit.columns import Id, Time
 from ringback.kit.db import OWN, Statement
+from ringback.kit.listing import Listing
 
 metadata = MetaData(schema=OWN)
 sessions = Table(
@@ -22,6 +24,9 @@ sessions = Table(
     Column("refresh_hash", CHAR(64), nullable=False),
     Column("tm_create", Time, nullable=False),
     Column("tm_expire", Time, nullable=False),
+    Column("tm_refresh", Time),
+    Column("address", String(64)),
+    Column("user_agent", String(255)),
     Index("idx_customer_sessions_person", "person_id"),
     Index("idx_customer_sessions_end", "tm_expire"),
 )
@@ -38,9 +43,14 @@ OF_EMAIL: Final = failures.c.email_hash == bindparam("of")
 
 ADD = Statement(insert(sessions), *(column.name for column in sessions.columns))
 GET = Statement(select(sessions).where(IS))
-RENEW = Statement(update(sessions).where(IS, sessions.c.refresh_hash == bindparam("before")), "refresh_hash")
+RENEW = Statement(
+    update(sessions).where(IS, sessions.c.refresh_hash == bindparam("before")),
+    *("refresh_hash", "tm_refresh", "address", "user_agent"),
+)
 DROP = Statement(delete(sessions).where(IS))
-DROP_ALL = Statement(delete(sessions).where(sessions.c.person_id == bindparam("whose")))
+OF_PERSON: Final = sessions.c.person_id == bindparam("whose")
+DROP_ALL = Statement(delete(sessions).where(OF_PERSON))
+DROP_OTHERS = Statement(delete(sessions).where(OF_PERSON, sessions.c.id != bindparam("but")))
 DROP_ENDED = Statement(delete(sessions).where(sessions.c.tm_expire <= bindparam("now")))
 FAILED = Statement(select(failures).where(OF_EMAIL))
 FAIL_FIRST = Statement(insert(failures), "email_hash", "failures", "tm_begin")
@@ -59,17 +69,20 @@ async def get(session: db.Session, id: UUID) -> Session | None:
     return Session(**row) if row else None
 
 
-async def renew(session: db.Session, id: UUID, before: str, after: str) -> bool:
-    """Another refresh token from now on; whether that of `before` was still the one."""
-    return await session.run(RENEW, of=id, before=before, refresh_hash=after) == 1
+async def renew(session: db.Session, id: UUID, before: str, after: Mapping[str, Any]) -> bool:
+    """Another refresh token from now on, seen then and there; whether that of `before` was still the one."""
+    return await session.run(RENEW, of=id, before=before, **after) == 1
 
 
 async def drop(session: db.Session, id: UUID) -> None:
     await session.run(DROP, of=id)
 
 
-async def drop_all(session: db.Session, person_id: UUID) -> None:
-    await session.run(DROP_ALL, whose=person_id)
+async def drop_all(session: db.Session, person_id: UUID, but: UUID | None = None) -> int:
+    """Sessions of the person, but for that one; how many."""
+    if but is None:
+        return await session.run(DROP_ALL, whose=person_id)
+    return await session.run(DROP_OTHERS, whose=person_id, but=but)
 
 
 async def drop_old(session: db.Session, now: datetime, failed_before: datetime) -> None:
@@ -95,3 +108,8 @@ async def begin_failing(session: db.Session, email: str, now: datetime) -> None:
 
 async def forget(session: db.Session, email: str) -> None:
     await session.run(FORGET, of=email)
+
+
+LISTING: Final = Listing(
+    sessions, select(sessions).where(sessions.c.tm_expire > bindparam("now")), lambda row: Session(**row)
+)
