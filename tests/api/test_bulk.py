@@ -1,6 +1,7 @@
 """Imports and exports over REST."""
 
 import codecs
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +10,10 @@ import msgspec
 import pytest
 
 from ringback.kit.db import Statement
+from ringback.kit.rows import Row
 from ringback.registrar.extensions.model import NumberTaken
 from ringback.registrar.imports import service as imports
+from ringback.registrar.imports.judge import ImportQuery
 from ringback.registrar.imports.tables import imports as table
 from ringback.registrar.realms.model import Status
 from tests.world import PASSWORD, World
@@ -90,6 +93,18 @@ async def test_an_imported_phone_is_what_a_single_create_makes(http: httpx.Async
         assert after[name] == before[name], name
     (was,), (is_now,) = before["registrar_sip_auths"], after["registrar_sip_auths"]
     assert (was["username"], was["realm"], was["ha1"]) == (is_now["username"], is_now["realm"], is_now["ha1"])
+
+
+@pytest.mark.parametrize("mode", ["all_or_nothing", "row_by_row"])
+async def test_of_a_row_whose_password_was_made_nothing_else_is_held(world: World, mode: Any) -> None:
+    async def rows() -> AsyncIterator[Row]:
+        for number in range(1, 151):
+            yield Row(number, {"extension": f"10{number}", "name": "Bartholomew"})
+
+    outcome = await imports.take(world.ringback.work, world.customer, "extension", rows(), ImportQuery(mode=mode))
+
+    assert len(outcome.passwords) == live(world) == 150
+    assert "Bartholomew" not in repr(outcome)
 
 
 @pytest.mark.parametrize("query", [{}, {"dry_run": "true"}, {"dry_run": "true", "mode": "row_by_row"}])
@@ -330,6 +345,15 @@ async def test_a_body_of_another_type_or_beyond_64_mib_is_refused(http: httpx.As
 
     assert (other.status_code, large.status_code) == (415, 413)
     settled(world)
+
+
+@pytest.mark.sqlite
+async def test_the_row_behind_the_hundred_thousandth_is_a_fault(http: httpx.AsyncClient, world: World) -> None:
+    file = "extension,password\n" + "".join(f"{row},{PASSWORD}\n" for row in range(100_001))
+
+    answer = await sent(http, file, dry_run="true")
+
+    assert (counts(answer), faults(answer)) == ((100_000, 0, 0, 0, 1), [(100_002, "")])
 
 
 async def test_trunks_come_in_as_well(http: httpx.AsyncClient, world: World) -> None:
