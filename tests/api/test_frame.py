@@ -244,6 +244,24 @@ async def test_a_body_that_is_no_json_object_is_400(http: httpx.AsyncClient, bod
     assert refusal(answer) == (400, "INVALID_JSON_BODY")
 
 
+async def test_a_field_that_is_given_twice_is_a_fault_however_deep(http: httpx.AsyncClient, world: World) -> None:
+    before = world.everything()
+    answer = await http.post(ROOT, headers=OURS, content=b'{"extension": "1001", "extension": "1002", "name": 1}')
+    deep = await http.post(ROOT, headers=OURS, content=b'{"extension": "1001", "x": [{"a": 1, "b": {"a": 1, "a": 2}}]}')
+
+    assert faulty(answer) == ["extension", "name"]
+    assert faulty(deep) == ["a", "x"]
+    assert world.everything() == before
+
+
+async def test_of_very_many_wrong_fields_some_are_named(http: httpx.AsyncClient) -> None:
+    unknown = await http.post(ROOT, json={"extension": "1001", **{f"x{number}": 1 for number in range(50_000)}})
+    repeated = await http.post(ROOT, headers=OURS, content=b"{" + b", ".join([b'"x%d": 1'] * 2) % (1, 1) + b"}")
+
+    assert (unknown.status_code, len(faulty(unknown))) == (400, 100)
+    assert faulty(repeated) == ["x1", "extension", "x1"]
+
+
 @pytest.mark.parametrize("content", [b"", b"  \n"])
 async def test_no_body_is_the_empty_object(http: httpx.AsyncClient, content: bytes) -> None:
     made = await make(http)
@@ -397,6 +415,15 @@ async def test_if_match_may_be_any_or_a_list(http: httpx.AsyncClient, given: str
 
     assert (await http.patch(made.headers["location"], json={"name": "new"}, headers=headers)).status_code == 200
     assert refusal(await http.patch(f"{ROOT}/{UNKNOWN}", json={}, headers=headers)) == (404, "EXTENSION_NOT_FOUND")
+
+
+async def test_the_lines_of_a_header_that_is_a_list_are_one_list(http: httpx.AsyncClient) -> None:
+    made = await make(http)
+    one, tag = made.headers["location"], made.headers["etag"]
+    for lines in ((tag, '"x"'), ('"x"', tag)):
+        known = await http.get(one, headers=[("if-none-match", line) for line in lines])
+        changed = await http.patch(one, json={}, headers=[("if-match", line) for line in lines])
+        assert (known.status_code, changed.status_code) == (304, 200), lines
 
 
 @pytest.mark.parametrize("given", ["{tag}", "W/{tag}", '"x", {tag}', "*"])

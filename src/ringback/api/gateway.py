@@ -218,7 +218,7 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
         raise InvalidId(*found.faults, *faults.found)
     if customer_id is None or faults.found:
         raise ValidationFailed(*faults.found)
-    if_match, user_agent = request.headers.get("if-match"), request.headers.get("user-agent", "")
+    if_match, user_agent = asked.list_in(request, "if-match"), request.headers.get("user-agent", "")
 
     async def run(uow: Any) -> Answer:
         call = Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id, user_agent, flow)
@@ -250,7 +250,7 @@ def _response(request: Request, answer: Answer) -> Response:
 
 def _is_known(request: Request, tag: str) -> bool:
     """Whether the caller has that very state already (RFC 9110 13.1.2, a weak comparison)."""
-    known = [text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")]
+    known = [text.strip().removeprefix("W/") for text in (asked.list_in(request, "if-none-match") or "").split(",")]
     return tag in known or known == ["*"]
 
 

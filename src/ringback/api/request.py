@@ -1,6 +1,8 @@
 """What an HTTP request says: its path, its query and its body, with the faults of all three."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
@@ -9,8 +11,8 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from ringback.api.call import Nothing
-from ringback.kit.errors import Fault, InvalidArgument, ValidationFailed
-from ringback.kit.reading import fields_of, object_of, read
+from ringback.kit.errors import Fault, InvalidArgument, InvalidJsonBody, ValidationFailed
+from ringback.kit.reading import MOST, Faults, fields_of, object_of, read
 
 LARGEST_BODY: Final = 1 << 20
 LARGEST_UPLOAD: Final = 1 << 26
@@ -94,9 +96,15 @@ async def body_of(request: Request, largest: int = LARGEST_BODY) -> bytes:
     return raw
 
 
+def list_in(request: Request, header: str) -> str | None:
+    """What a header says that is a list: its lines are one (RFC 9110 5.3)."""
+    lines = request.headers.getlist(header)
+    return ", ".join(lines) if lines else None
+
+
 def last_event_of(request: Request) -> int | None:
     """The last event that a listener has got, if it says so."""
-    text = request.headers.get("last-event-id")
+    text = list_in(request, "last-event-id")
     if text is not None and not EVENT.fullmatch(text):
         raise ValidationFailed(**{"Last-Event-ID": "must be the id of an event, or 0"})
     return None if text is None else int(text)
@@ -124,7 +132,27 @@ def media_of(request: Request) -> str:
 
 def read_body(shape: Any, raw: bytes) -> Any:
     """The body in the shape that the route declares."""
-    return read(shape or Nothing, object_of(raw), refuse_unknown=True)
+    values = object_of(raw)
+    faults = Faults([Fault(name, "is given more than once") for name in _repeated(raw.strip())])
+    body = faults.of(lambda: read(shape or Nothing, values, refuse_unknown=True))
+    if faults.found:
+        raise ValidationFailed(*faults.found)
+    return body
+
+
+def _repeated(raw: bytes) -> list[str]:
+    """Names that an object in the body has more than once, some of them: all but its last value would be lost."""
+    found: dict[str, None] = {}
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        if len(pairs) > len(dict(pairs)):
+            found.update((name, None) for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+
+    try:
+        json.loads(raw or b"{}", object_pairs_hook=look, parse_int=len, parse_float=len)
+    except (ValueError, RecursionError):
+        raise InvalidJsonBody from None
+    return list(found)[:MOST]
 
 
 def _typed(kind: Any, text: str) -> object:

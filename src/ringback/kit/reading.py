@@ -21,7 +21,7 @@ SHAPES: Final[dict[Any, str]] = {
     dict[str, Any]: "an object",
 }
 MOST: Final = 100
-"""Wrong items of one list that are named."""
+"""Wrong items of one list that are named, and fields that there are not."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +211,8 @@ def read(shape: type[T], raw: Mapping[str, object], *, refuse_unknown: bool = Fa
             faults += failure.faults
     if refuse_unknown:
         known = {one.name for one in fields}
-        faults += [Fault(name, "is not a field of this request") for name in raw if name not in known]
+        unknown = [name for name in raw if name not in known]
+        faults += [Fault(name, "is not a field of this request") for name in unknown[:MOST]]
     faults += shape.faults_together(values)
     if faults:
         raise ValidationFailed(*map(shape.ruled, faults))
