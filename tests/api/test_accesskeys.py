@@ -140,6 +140,16 @@ async def test_nobody_gives_a_role_that_is_not_theirs_to_give(
     assert world.everything() == before
 
 
+async def test_a_deleted_customer_gets_no_key(operator: httpx.AsyncClient, world: World) -> None:
+    await world.tell("customer_deleted")
+    before = world.everything()
+
+    answer = await operator.post(f"{ROOT}?customer_id={world.customer}", json={"name": "late", "roles": ["admin"]})
+
+    assert refusal(answer) == (409, "CUSTOMER_DELETED")
+    assert world.everything() == before
+
+
 async def test_every_faulty_field_is_named_and_no_key_is_made(http: httpx.AsyncClient, world: World) -> None:
     before = world.everything()
     wrong = {

@@ -28,6 +28,8 @@ from ringback.kit.errors import PermissionDenied, ValidationFailed
 from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
+from ringback.registrar.realms import service as realms
+from ringback.registrar.realms.model import CustomerDeleted
 
 KIND: Final = "accesskey"
 BOOTSTRAP: Final = UUID("4b1f0a52-5d0e-4c38-8c36-0c6a3d1f7e01")
@@ -42,8 +44,13 @@ async def keep(uow: UnitOfWork, token: Secret, customer_id: UUID | None, name: s
 async def create(
     uow: UnitOfWork, customer_id: UUID | None, asked: NewKey, by: Limits = FREE
 ) -> tuple[AccessKey, Secret]:
-    """A new key, and its clear text, which nobody can read again; no less limited than who makes it."""
+    """A new key, and its clear text, which nobody can read again; no less limited than who makes it.
+
+    A deleted customer gets none.
+    """
     require_roles(asked.roles, of_customer=customer_id is not None)
+    if customer_id is not None and await realms.is_deleted(uow, customer_id):
+        raise CustomerDeleted
     end = uow.now + timedelta(days=asked.expires_in_days) if asked.expires_in_days else None
     limits = replace(asked.limits, tm_expire=end)
     if faults := list(by.exceeded_by(limits)):

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from ringback.kit.errors import ValidationFailed
+from ringback.kit.uow import UnitOfWork
 from ringback.registrar.billing import Kind
 from ringback.registrar.realms import store, wire
 from ringback.registrar.realms.model import (
@@ -118,15 +119,15 @@ async def drop(uow: Uow, customer_id: UUID) -> None:
     await store.note_erased(uow.session, customer_id, uow.now)
 
 
-async def customer(uow: Uow, customer_id: UUID) -> Customer:
+async def customer(uow: UnitOfWork, customer_id: UUID) -> Customer:
     return await store.customer(uow.session, customer_id)
 
 
-async def status(uow: Uow, customer_id: UUID) -> Status:
+async def status(uow: UnitOfWork, customer_id: UUID) -> Status:
     return (await customer(uow, customer_id)).status
 
 
-async def is_deleted(uow: Uow, customer_id: UUID) -> bool:
+async def is_deleted(uow: UnitOfWork, customer_id: UUID) -> bool:
     return await status(uow, customer_id) is Status.DELETED
 
 
