@@ -68,10 +68,12 @@ async def test_a_stale_if_match_is_a_412_with_the_tag_of_today(ops: httpx.AsyncC
     await ops.post(ROOT, json=UPPER)
     await ops.patch(f"{ROOT}/upper", json={"timeout_ms": 300})
 
-    for tag in ('"1"', "nonsense", '"99999999999999999999"'):
+    for tag in ('"1"', '"1", "3"', "nonsense", '"99999999999999999999"'):
         late = await ops.put(f"{ROOT}/upper", json={"timeout_ms": 400}, headers={"if-match": tag})
         assert (refusal(late), late.headers["etag"]) == ((412, "REVISION_CONFLICT"), '"2"')
-    assert (await ops.put(f"{ROOT}/upper", json={"timeout_ms": 400}, headers={"if-match": "*"})).status_code == 200
+    for tag in ("*", '"1", "3"'):
+        answer = await ops.put(f"{ROOT}/upper", json={"timeout_ms": 400}, headers={"if-match": tag})
+        assert (answer.status_code, answer.json()["revision"]) == (200, 3)
 
 
 @pytest.mark.contract("router X-22")

@@ -1,7 +1,7 @@
 """A registry over a database of its own, as one node of the router has it."""
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -52,18 +52,16 @@ class Node:
     async def do(self, verb: Callable[[Uow], Awaitable[T]], by: str = "key:ops") -> T:
         """Run a verb that may write, as the operator over REST."""
 
-        async def done(uow: Uow) -> T:
-            uow.by = Actor(by, "rest", "req_1")
-            return await verb(uow)
-
-        return await self.work.write(done)
+        return await self.work.acting(Actor(by, "rest", "req_1")).write(verb)
 
     async def create(self, id: str = "upper", type: str = "pre", **more: Any) -> RouterExtension:
         room = {"pre": "ext.pre", "validator": "ext.validate", "post": "ext.post", "provider": "provider"}[type]
         asked = {"id": id, "type": type, "subject": f"beamline.{room}.{id}.v1", **more}
         return await self.do(lambda uow: service.create(uow, wire.NewRouterExtension(**asked)))
 
-    async def update(self, one: str, *, merge: bool = False, expected: int | None = None, **changes: Any) -> Any:
+    async def update(
+        self, one: str, *, merge: bool = False, expected: Container[int] | None = None, **changes: Any
+    ) -> Any:
         asked = wire.ChangeRouterExtension(**changes)
         return await self.do(lambda uow: service.update(uow, one, asked, merge=merge, expected=expected))
 

@@ -250,7 +250,7 @@ async def test_of_two_who_have_seen_the_same_revision_one_wins(node: Node) -> No
     await node.create("upper")
 
     answers = await asyncio.gather(
-        *(node.update("upper", expected=1, timeout_ms=ms) for ms in (20, 30)), return_exceptions=True
+        *(node.update("upper", expected={1}, timeout_ms=ms) for ms in (20, 30)), return_exceptions=True
     )
 
     assert sorted(isinstance(one, RevisionConflict) for one in answers) == [False, True]

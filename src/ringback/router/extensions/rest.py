@@ -184,12 +184,12 @@ async def all_health(call: Call[Uow]) -> Answer:
     return Answer(RouterHealthPage(seen), headers=_revision(call))
 
 
-def _expected(call: Call[Uow]) -> int | None:
-    """The revision that `If-Match` names; one that is no revision of ours matches nothing."""
+def _expected(call: Call[Uow]) -> set[int] | None:
+    """The revisions that `If-Match` names; what is no revision of ours matches nothing."""
     if call.if_match is None or call.if_match.strip() == "*":
         return None
-    number = call.if_match.strip().strip('"')
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+    tags = (tag.strip().strip('"') for tag in call.if_match.split(","))
+    return {int(tag) for tag in tags if tag.isascii() and tag.isdecimal() and len(tag) < 19}
 
 
 def _visible(call: Call[Uow], record: RouterExtension) -> RouterExtension:

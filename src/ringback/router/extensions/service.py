@@ -1,6 +1,6 @@
 """The rules of router extensions: make, change, end and find them; every change by the one write protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -62,11 +62,11 @@ async def create(uow: Uow, asked: NewRouterExtension) -> RouterExtension:
 
 
 async def update(
-    uow: Uow, id: str, changes: ChangeRouterExtension, *, merge: bool = False, expected: int | None = None
+    uow: Uow, id: str, changes: ChangeRouterExtension, *, merge: bool = False, expected: Container[int] | None = None
 ) -> RouterExtension:
     """Change any of its fields: `config` and `metadata` are replaced whole, or merged (RFC 7396).
 
-    `expected` is the revision that the caller has seen; `RevisionConflict` when it is another one by now.
+    `expected` are revisions that the caller has seen; `RevisionConflict` when it is another one by now.
     """
     head = await begin(uow)
     before = await _live(uow, id, expected)
@@ -74,17 +74,17 @@ async def update(
     return await _write_unless_same(uow, head, before, after, "updated", changes.comment)
 
 
-async def enable(uow: Uow, id: str, *, expected: int | None = None) -> RouterExtension:
+async def enable(uow: Uow, id: str, *, expected: Container[int] | None = None) -> RouterExtension:
     """Let it be found; nothing happens if it is."""
     return await _switch(uow, id, expected, "enabled", enabled=True)
 
 
-async def disable(uow: Uow, id: str, *, expected: int | None = None) -> RouterExtension:
+async def disable(uow: Uow, id: str, *, expected: Container[int] | None = None) -> RouterExtension:
     """Let it not be found; nothing happens if it is not."""
     return await _switch(uow, id, expected, "disabled", enabled=False)
 
 
-async def delete(uow: Uow, id: str, *, expected: int | None = None) -> RouterExtension:
+async def delete(uow: Uow, id: str, *, expected: Container[int] | None = None) -> RouterExtension:
     """End it; its row, its revisions and its audit stay."""
     head = await begin(uow)
     before = await _live(uow, id, expected)
@@ -104,7 +104,7 @@ async def restore(uow: Uow, id: str) -> RouterExtension:
 
 
 async def rollback(
-    uow: Uow, id: str, to: int, *, comment: str | None = None, expected: int | None = None
+    uow: Uow, id: str, to: int, *, comment: str | None = None, expected: Container[int] | None = None
 ) -> RouterExtension:
     """A new revision that says what an old one said, but for what the operator switches (R-4a)."""
     head = await begin(uow)
@@ -139,16 +139,16 @@ async def revisions(uow: Uow, id: str, before: int, size: int) -> list[Mapping[s
     return list(found)
 
 
-async def _live(uow: Uow, id: str, expected: int | None) -> Standing:
+async def _live(uow: Uow, id: str, expected: Container[int] | None) -> Standing:
     found = await standing(uow, id)
     if found is None or not found.record.is_live:
         raise ExtensionNotFound
-    if expected not in (None, found.last):
+    if expected is not None and found.last not in expected:
         raise RevisionConflict(found.last)
     return found
 
 
-async def _switch(uow: Uow, id: str, expected: int | None, action: str, *, enabled: bool) -> RouterExtension:
+async def _switch(uow: Uow, id: str, expected: Container[int] | None, action: str, *, enabled: bool) -> RouterExtension:
     head = await begin(uow)
     before = await _live(uow, id, expected)
     return await _write_unless_same(uow, head, before, replace(before.record, enabled=enabled), action)
