@@ -34,12 +34,12 @@ async def test_a_start_without_a_database_serves_the_file_until_it_is_there(
     node: Node, make_node: Callable[[], Node], file: Path
 ) -> None:
     await node.create("upper", config={"token": "env:RINGBACK_SECRET_X"})
-    await Keeper(node.work, node.loader, file).keep()
+    await Keeper(node.work, node.loader, file, access_keys).keep()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
     late = make_node()
     late.before_statement = fail
-    keeper = Keeper(late.work, late.loader, file)
+    keeper = Keeper(late.work, late.loader, file, access_keys)
     follower = Follower(late.loader, interval=60, poll=1, otherwise=keeper.restore)
     await follower.once()
 
@@ -59,7 +59,7 @@ async def test_a_start_without_a_database_serves_the_file_until_it_is_there(
 @pytest.mark.contract("router R-1d")
 @pytest.mark.parametrize("harm", ["cut", "changed", "format", "empty", "none"])
 async def test_a_file_that_is_not_as_it_was_written_counts_as_missing(node: Node, file: Path, harm: str) -> None:
-    await Keeper(node.work, node.loader, file).keep()
+    await Keeper(node.work, node.loader, file, access_keys).keep()
     text = file.read_text()
     assert read(file)
     harmed = {"cut": text[:-9], "changed": text.replace("4096", "4097"), "format": text.replace(":1,", ":2,", 1)}
@@ -68,7 +68,7 @@ async def test_a_file_that_is_not_as_it_was_written_counts_as_missing(node: Node
         file.unlink()
     before = node.registry.snapshot
 
-    assert not await Keeper(node.work, node.loader, file).restore()
+    assert not await Keeper(node.work, node.loader, file, access_keys).restore()
     assert (node.registry.snapshot is before, node.loader.stats().source) == (True, "database")
 
 
@@ -76,7 +76,7 @@ async def test_a_file_that_is_not_as_it_was_written_counts_as_missing(node: Node
 async def test_without_a_file_it_serves_nothing_and_goes_on_trying(make_node: Callable[[], Node], file: Path) -> None:
     node = make_node()
     node.before_statement = fail
-    keeper = Keeper(node.work, node.loader, file)
+    keeper = Keeper(node.work, node.loader, file, access_keys)
     follower = Follower(node.loader, interval=60, poll=1, otherwise=keeper.restore)
     await follower.once()
     assert (node.loader.stats().source, node.loader.stats().degraded) == ("none", True)
@@ -101,7 +101,7 @@ async def test_the_file_follows_changes_now_and_then_and_the_last_one_at_the_end
         paused.set()
         await ended.wait()
 
-    keeper = Keeper(node.work, node.loader, file, pause=pause)
+    keeper = Keeper(node.work, node.loader, file, access_keys, pause=pause)
     running = asyncio.create_task(keeper.run())
     await node.create("upper")
     async with asyncio.timeout(20):

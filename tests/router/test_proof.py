@@ -16,6 +16,7 @@ from ringback.router.audit import store
 from ringback.router.audit.daily import Daily
 from ringback.router.audit.service import Followed
 from ringback.router.extensions.keeping import Keeper, read
+from ringback.router_node import access_keys
 from tests.router.conftest import Node
 from tests.router.test_size import Seen
 
@@ -46,7 +47,7 @@ async def test_newest_entries_that_go_together_with_the_head_are_found_by_the_fi
 ) -> None:
     for number in range(3):
         await node.create(f"upper{number}")
-    keeper = Keeper(node.work, node.loader, file)
+    keeper = Keeper(node.work, node.loader, file, access_keys)
     await keeper.keep()
     assert await verified(node) == (True, None)
     take_back(node)
@@ -54,7 +55,7 @@ async def test_newest_entries_that_go_together_with_the_head_are_found_by_the_fi
     assert await verified(node) == (False, 8)
     other = make_node()
     assert await verified(other) == (True, None), "the database alone says nothing of it"
-    await Keeper(other.work, other.loader, file).recall()
+    await Keeper(other.work, other.loader, file, access_keys).recall()
     assert await verified(other) == (False, 8)
 
     await node.create("lower")
@@ -74,11 +75,11 @@ async def test_a_start_remembers_what_the_file_of_the_last_run_says(
 ) -> None:
     for number in range(3):
         await node.create(f"upper{number}")
-    await Keeper(node.work, node.loader, file).keep()
+    await Keeper(node.work, node.loader, file, access_keys).keep()
     take_back(node)
 
     late = make_node()
-    keeper = Keeper(late.work, late.loader, file)
+    keeper = Keeper(late.work, late.loader, file, access_keys)
     await keeper.recall()
     await late.loader.reload()
     await keeper.keep()

@@ -46,13 +46,13 @@ class Site:
         settings: Settings,
         routes: Routes[Route],
         memory: Memory,
-        is_reached: Callable[[], bool] | None = None,
-        nats: Nats | None = None,
-        loader: Loader | None = None,
+        is_reached: Callable[[], bool] | None,
+        nats: Nats | None,
+        loader: Loader,
     ) -> None:
         """`is_reached` says whether requests come through the broker, where there is one, `nats` whether events do.
 
-        `loader` has the router's registry, where it is served.
+        `loader` has the router's registry, which is shown where it is served.
         """
         self._is_reached = is_reached
         self._nats = nats
@@ -111,7 +111,7 @@ class Site:
 
     def _router(self) -> dict[str, dict[str, Any]]:
         """What the registry serves, from where, and how old that is."""
-        if self._loader is None or not self._settings.runs("router-manager"):
+        if not self._settings.runs("router-manager"):
             return {}
         stats = self._loader.stats()
         status = "not ready" if stats.source == "none" else "degraded" if stats.degraded else "ok"

@@ -46,13 +46,6 @@ class Kept:
     keys: Sequence[dict[str, Any]]
 
 
-async def no_keys(uow: Uow) -> AsyncIterator[dict[str, Any]]:
-    """Where nobody signs in."""
-    none: tuple[dict[str, Any], ...] = ()
-    for key in none:
-        yield key
-
-
 class Keeper:
     """Writes the file after a change, at most every `every` seconds, and at the end; reads it at the start.
 
@@ -66,7 +59,7 @@ class Keeper:
         work: Work[Uow],
         loader: Loader,
         path: Path,
-        keys: Keys = no_keys,
+        keys: Keys,
         *,
         every: float = EVERY,
         pause: Pause = woken_or_late,
