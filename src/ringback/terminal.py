@@ -201,11 +201,11 @@ def user(name_of: Callable[[], str] = getpass.getuser) -> str:
     return name.encode(errors="replace").decode()[:LONGEST_NAME]
 
 
-def progress(what: str, every: int = 100) -> Callable[[int], None]:
-    """Tells on stderr how far a long job is, for people only."""
+def progress(what: str) -> Callable[[int], None]:
+    """Tells on stderr after each hundred how far a long job is, for people only."""
 
     def tell(done: int) -> None:
-        if sys.stderr.isatty() and done % every == 0:
+        if sys.stderr.isatty() and done % 100 == 0:
             hint(f"{done} {what}")
 
     return tell

@@ -37,13 +37,11 @@ class Hearing:
         channel: str,
         heard: Callable[[], None],
         missed: Callable[[], None],
-        beat: float = BEAT,
     ) -> None:
         self._open = open
         self._channel = channel
         self._heard = heard
         self._missed = missed
-        self._beat = beat
         self._times = self._failures = 0
 
     async def run(self) -> None:
@@ -62,7 +60,7 @@ class Hearing:
         async with asyncio.timeout(LONGEST):
             ear = await self._open()
         try:
-            await ear.listen(self._channel, self._begun, self._heard, self._beat)
+            await ear.listen(self._channel, self._begun, self._heard, BEAT)
         finally:
             ear.close()
 

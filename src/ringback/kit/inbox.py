@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -82,13 +82,11 @@ class Inbox(Generic[U]):
         on: dict[tuple[str, str], Heard[U]],
         work: Work[U],
         observe: Observe,
-        pauses: Sequence[float] = PAUSES,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._on = on
         self._work = work
         self._observe = observe
-        self._pauses = pauses
         self._sleep = sleep
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
@@ -124,7 +122,7 @@ class Inbox(Generic[U]):
 
     async def _insist(self, heard: Heard[U], id: UUID, envelope: Envelope, at: datetime) -> bool:
         work = self._work.acting(Actor(f"event:{envelope.publisher}", "event"))
-        for pause in (*self._pauses, None):
+        for pause in (*PAUSES, None):
             try:
                 await heard(work, id, at)
             except Exception as error:

@@ -20,9 +20,9 @@ class Secret:
         self._text = text
 
     @classmethod
-    def generate(cls, length: int = 24) -> "Secret":
-        """A new password of `length` letters and digits from the system's own randomness."""
-        return cls("".join(secrets.choice(LETTERS) for _ in range(length)))
+    def generate(cls) -> "Secret":
+        """A new password of 24 letters and digits from the system's own randomness."""
+        return cls("".join(secrets.choice(LETTERS) for _ in range(24)))
 
     def reveal(self) -> str:
         return self._text

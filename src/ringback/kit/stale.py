@@ -25,6 +25,8 @@ NAMES: Final = 500
 """Names of one note."""
 BATCH: Final = 100
 PRUNE_EVERY: Final = 600.0
+POLL: Final = 1.0
+"""Seconds between two looks for notes."""
 OPEN: Final = ""
 """The run of a note whose keys may be there."""
 
@@ -81,10 +83,9 @@ async def note(session: Session, names: Sequence[str], now: datetime) -> None:
 class Eraser:
     """Deletes the keys of each note when what was read before its change has been written, and again in every run."""
 
-    def __init__(self, work: "Work[Any]", keys: Keys, *, poll: float = 1.0) -> None:
+    def __init__(self, work: "Work[Any]", keys: Keys) -> None:
         self._work = work
         self._keys = keys
-        self._poll = poll
         self._run = OPEN
 
     async def run(self) -> None:
@@ -102,7 +103,7 @@ class Eraser:
             except Exception as error:
                 known = isinstance(error, Failure)
                 log.warning("keys of others may be stale", action="redis", exc_info=None if known else error)
-            await asyncio.sleep(self._poll)
+            await asyncio.sleep(POLL)
 
     async def once(self) -> int:
         """How many notes are done, of the oldest few."""

@@ -95,7 +95,6 @@ class Reconciler:
         metrics: Metrics,
         settings: Settings,
         behind: asyncio.Event,
-        grace: timedelta = GRACE,
     ) -> None:
         """`behind` is set when Asterisk's tables did not follow a change."""
         self.behind = behind
@@ -103,7 +102,6 @@ class Reconciler:
         self._metrics = metrics
         self._settings = settings
         self._suffix = f".{settings.domain_name_extension}"
-        self._grace = grace
 
     async def run(self, interval: float) -> None:
         """Until cancelled: a pass at once, then one every `interval` seconds; sooner to make up for something.
@@ -136,7 +134,7 @@ class Reconciler:
     async def once(self, *, dry_run: bool = False, no_grace: bool = False) -> Pass:
         """One whole pass; with `dry_run` nothing is written, with `no_grace` rows of nobody go at once."""
         found, unread = await self._found()
-        grace = timedelta(0) if no_grace else self._grace
+        grace = timedelta(0) if no_grace else GRACE
         rows = {drift.stray for drift in found if drift.action == "remove"}
         young = await self._young(rows, grace, dry_run=dry_run)
         waiting = [drift for drift in found if drift.action == "remove" and drift.stray in young]

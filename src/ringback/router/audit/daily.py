@@ -12,7 +12,6 @@ from ringback.kit.uow import Work
 from ringback.registrar import meta
 from ringback.router.audit import service
 from ringback.router.audit.model import Verdict
-from ringback.router.extensions.following import Pause, woken_or_late
 from ringback.router.work import Uow
 
 log = structlog.get_logger()
@@ -37,9 +36,8 @@ class Proof(msgspec.Struct, frozen=True):
 class Daily:
     """Looks whether it is time, and takes the turn when it is. `last` is what this node knows of the last time."""
 
-    def __init__(self, work: Work[Uow], *, pause: Pause = woken_or_late) -> None:
+    def __init__(self, work: Work[Uow]) -> None:
         self._work = work
-        self._pause = pause
         self._failures = 0
         self.last: Proof | None = None
 
@@ -47,7 +45,7 @@ class Daily:
         """Until cancelled."""
         while True:
             await self.once()
-            await self._pause(asyncio.Event(), LOOK)
+            await asyncio.sleep(LOOK)
 
     async def once(self) -> None:
         """Whatever is due now. An outage is waited for, and told of once."""

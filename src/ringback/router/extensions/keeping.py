@@ -47,9 +47,9 @@ class Kept:
 
 
 class Keeper:
-    """Writes the file after a change, at most every `every` seconds, and at the end; reads it at the start.
+    """Writes the file after a change, at most every `EVERY` seconds, and at the end; reads it at the start.
 
-    Keys that come and go make no noise, so every `every` seconds it is seen whether the file still says what is so.
+    Keys that come and go make no noise, so every `EVERY` seconds it is seen whether the file still says what is so.
 
     The file is one line with `format` and the SHA-256 of the rest, and the rest: one JSON object.
     """
@@ -61,14 +61,12 @@ class Keeper:
         path: Path,
         keys: Keys,
         *,
-        every: float = EVERY,
         pause: Pause = woken_or_late,
     ) -> None:
         self._work = work
         self._loader = loader
         self._path = path
         self._keys = keys
-        self._every = every
         self._pause = pause
         self._woken = asyncio.Event()
         self._written = ""
@@ -80,10 +78,10 @@ class Keeper:
         """Until cancelled; then once more, if anything has changed."""
         try:
             while True:
-                await self._pause(self._woken, self._every)
+                await self._pause(self._woken, EVERY)
                 self._woken.clear()
                 if await self.keep():
-                    await self._pause(asyncio.Event(), self._every)
+                    await self._pause(asyncio.Event(), EVERY)
         finally:
             await self.keep()
 
