@@ -17,6 +17,7 @@ from ringback.kit.sqlite import SqliteDatabase
 from ringback.registrar.metrics import Metrics
 from ringback.registrar.work import Memory, Seen
 from ringback.settings import Settings
+from ringback.sip.ami_events import Refusals
 from ringback.transports.redis.address import SETTING, Address
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def memory_of(
     """The memory of one process over a database; the other arguments are those of `app.assemble`."""
     metrics = Metrics(CollectorRegistry())
     store = _store(settings, metrics)
+    suffix = f".{settings.domain_name_extension}"
     turned = None if ticks is time.monotonic else ticks  # of a test; that of a process means nothing to others
 
     def budget(name: str, limit: int) -> Budget:
@@ -55,6 +57,7 @@ def memory_of(
         publisher_misses=LocalBudget(PUBLISHER_MISSES, clock=ticks),
         requests=buckets(rate_of(settings)) if settings.rest_rate_limit else None,
         refusals=budget("refusals", settings.rest_failure_limit) if settings.rest_failure_limit else None,
+        sip_refusals=Refusals(lambda name: name.endswith(suffix)),
         passwords=Passwords(),
         keys=store.keys if store else None,
         new_hash=hashes,

@@ -22,6 +22,7 @@ from ringback.registrar.metrics import Metrics
 from ringback.registrar.trunks import wire as trunks
 from ringback.registrar.trunks.model import Trunk
 from ringback.settings import Settings
+from ringback.sip.ami_events import Refusals
 from ringback.sip.asterisk import Asterisk
 from ringback.transports.redis import go
 
@@ -39,9 +40,9 @@ class Memory:
     """What is kept between requests, by one process or by all of them; all of it may be lost.
 
     `revision` is another number after anybody's commit, where the database can say so. `requests` and `refusals` are
-    what REST counts (`api/limits.py`). `keys` is what another service remembers of our objects, if there is one;
-    `require` is `CannotStart` where those refuse us with whom we share, and `close` ends all talk with them. `shared`
-    says how they are, where there are any.
+    what REST counts (`api/limits.py`), `sip_refusals` whom an Asterisk has refused, as this process has heard. `keys`
+    is what another service remembers of our objects, if there is one; `require` is `CannotStart` where those refuse us
+    with whom we share, and `close` ends all talk with them. `shared` says how they are, where there are any.
     """
 
     metrics: Metrics
@@ -51,6 +52,7 @@ class Memory:
     publisher_misses: Budget
     requests: Buckets | None
     refusals: Budget | None
+    sip_refusals: Refusals
     passwords: Passwords
     keys: Keys | None
     new_hash: Callable[[int], str]

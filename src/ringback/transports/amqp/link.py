@@ -8,11 +8,11 @@ from typing import Final, Protocol, TypeVar
 import structlog
 
 from ringback.kit.errors import CannotStart
+from ringback.kit.pauses import Pauses
 from ringback.transports.amqp.address import Address
 from ringback.transports.amqp.channel import Channel
 from ringback.transports.amqp.connection import Connection
 from ringback.transports.amqp.refusals import Away, Refused
-from ringback.transports.pauses import Pauses
 
 PATIENCE: Final = 5.0
 """Seconds that a start waits for a broker before it goes on without."""

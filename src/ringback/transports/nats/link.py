@@ -8,11 +8,11 @@ from typing import Final
 import structlog
 
 from ringback.kit.errors import BrokerUnavailable, CannotStart
+from ringback.kit.pauses import Pauses
 from ringback.transports.nats.address import Address
 from ringback.transports.nats.client import Away, Refused
 from ringback.transports.nats.connection import Connection
 from ringback.transports.nats.publishing import Publishing
-from ringback.transports.pauses import Pauses
 
 SETTING: Final = "nats_address"
 PATIENCE: Final = 5.0
