@@ -9,7 +9,7 @@ import pytest
 
 from ringback import server
 from ringback.kit.errors import CannotStart
-from ringback.registrar.reconcile import Pass
+from ringback.registrar.drift.model import Pass
 from tests.foreign import BASE, CREATED, TRUNK_BASE, Foreign, meta, refusal, settings, upgrade
 from tests.world import MakeWorld, World
 

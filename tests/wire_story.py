@@ -283,6 +283,13 @@ async def somebody_signs_in(say: Recorder) -> None:
     await say.rest("DELETE", one)
 
 
+async def the_operator_repairs_the_sip_tables(say: Recorder) -> None:
+    key: Any = {"authorization": f"Bearer {await say.world.key(None)}"}
+    say.world.sql("UPDATE ps_aors SET max_contacts = 70, remove_existing = 'no'")
+    await say.rest("GET", "/v1.0/drift?page_size=20", **key)
+    await say.rest("POST", "/v1.0/drift:repair", **key)
+
+
 async def all_ends(say: Recorder) -> None:
     (extension,) = (await say.world.rpc("GET", "/v1/extensions", OF)).data
     await say.rpc("DELETE", f"/v1/extensions/{extension['id']}")
@@ -305,5 +312,6 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     the_operator_keeps_the_customers,
     the_operator_ends_a_customer,
     somebody_signs_in,
+    the_operator_repairs_the_sip_tables,
     all_ends,
 )

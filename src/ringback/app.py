@@ -40,6 +40,7 @@ from ringback.registrar.contacts import rpc as contacts_rpc
 from ringback.registrar.contacts.feed import Feed
 from ringback.registrar.directs import rpc as directs_rpc
 from ringback.registrar.directs.model import new_hash
+from ringback.registrar.drift import rest as drift_rest
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.extensions import rest as extensions_rest
 from ringback.registrar.extensions import rpc as extensions_rpc
@@ -84,6 +85,7 @@ REGISTRAR_REST: Final[Routes[Route]] = Routes(
     trunks_rest.routes,
     realms_rest.routes,
     imports_rest.routes,
+    drift_rest.routes,
 )
 ROUTER_REST: Final[Routes[Route]] = Routes(
     router_rest.routes,

@@ -17,7 +17,7 @@ from tests.world import World
 
 COMMITTED: Final = Path(__file__).parents[2] / "docs/openapi.json"
 DOCUMENT: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(description(REST)))
-OF_PLATFORM: Final = ("router", "customers")
+OF_PLATFORM: Final = ("router", "customers", "drift")
 """Tags of what the operator alone is served."""
 SCHEMAS: Final[dict[str, Any]] = DOCUMENT["components"]["schemas"]
 UNAUDITED: Final = ("refresh",)
@@ -88,7 +88,7 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "delete_extension", "regenerate_extension_direct_hash", "list_extension_contacts",
         "delete_extension_contacts", "delete_extension_contact", "create_trunk", "list_trunks", "get_trunk",
         "patch_trunk", "put_trunk", "delete_trunk", "get_customer_domain", "put_customer_domain",
-        "import_extensions", "export_extensions", "import_trunks", "export_trunks",
+        "import_extensions", "export_extensions", "import_trunks", "export_trunks", "list_drift", "repair_drift",
         "create_customer", "list_customers", "get_customer", "patch_customer", "put_customer", "delete_customer",
         "freeze_customer", "recover_customer", "get_own_customer", "patch_own_customer", "put_own_customer",
         "create_router_extension", "list_router_extensions", "get_router_extension", "put_router_extension",

@@ -26,7 +26,8 @@ def reconcile(shell: Shell, *words: str) -> Ran:
 def drifts(ran: Ran, code: int = 0) -> set[tuple[str, str, str, str]]:
     """(table, id, action, state) of all that a run printed."""
     assert ran.code == code, ran
-    assert all(row.keys() == {"table", "id", "action", "state"} for row in ran.json)
+    keys = {"table", "id", "action", "state", "customer_id", "object_id", "columns"}
+    assert all(row.keys() == keys for row in ran.json)
     return {(row["table"], row["id"], row["action"], row["state"]) for row in ran.json}
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ringback.kit.db import Statement
-from ringback.registrar.reconcile import Drift
+from ringback.registrar.drift.model import Drift
 from ringback.sip import edge
 from ringback.sip.tables import MANAGED
 from tests.registrar.test_list import insert

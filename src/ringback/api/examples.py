@@ -147,6 +147,15 @@ DOMAIN: Final[dict[str, Any]] = {
     "tm_create": MADE,
     "tm_update": None,
 }
+DRIFT: Final[dict[str, Any]] = {
+    "table": "registrar_sip_auths",
+    "id": PATH["trunk_id"],
+    "action": "correct",
+    "state": "due",
+    "customer_id": CUSTOMER,
+    "object_id": PATH["trunk_id"],
+    "columns": [{"column": "allowed_ips", "found": '["0.0.0.0/0"]', "wanted": '["203.0.113.7"]'}],
+}
 ANSWERS: Final[dict[str, Any]] = {
     "RegistrarManagerExtension": EXTENSION,
     "ExtensionPage": {"result": [EXTENSION], "next_page_token": ""},
@@ -154,6 +163,12 @@ ANSWERS: Final[dict[str, Any]] = {
     "TrunkPage": {"result": [TRUNK], "next_page_token": ""},
     "CustomerDomain": DOMAIN,
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
+    "DriftReport": {
+        "total": 1,
+        "counts": [{**{name: DRIFT[name] for name in ("table", "action", "state")}, "rows": 1}],
+        "unread": [],
+        "result": [DRIFT],
+    },
     "EventStream": EXAMPLE,
     **CUSTOMER_ANSWERS,
     **BULK_ANSWERS,

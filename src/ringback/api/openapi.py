@@ -35,6 +35,7 @@ TAGS: Final = {
     "customers": "The platform's customers, for its operator.",
     "customer": "Who you are.",
     "customer_domain": "The domain that your phones live under.",
+    "drift": "What SIP servers read, and what it should be.",
     "audit": "Who changed what, when and from where.",
     "accesskeys": "Who may ask, for whom, and what.",
     "events": "What happens, as it happens.",

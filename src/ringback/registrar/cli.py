@@ -1,9 +1,10 @@
 """`registrar-control reconcile` and `registrar-control secrets migrate`."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
 
+import msgspec
 import typer
 
 from ringback import answers, terminal
@@ -12,16 +13,26 @@ from ringback.app import Ringback
 from ringback.databases import lock_of
 from ringback.kit.lock import only_one
 from ringback.registrar import secrets, unfinished
+from ringback.registrar.drift import service as drift
+from ringback.registrar.drift import wire
+from ringback.registrar.drift.model import Drift, Pass, State
 from ringback.registrar.flags import Force
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
-from ringback.registrar.reconcile import Drift, Pass
 from ringback.settings import Settings
+from ringback.sip.differences import OTHER
 from ringback.terminal import with_settings
 
 secret = terminal.new_app("How passwords are kept.")
 
 DryRun = Annotated[bool, typer.Option("--dry_run", help="only tell what would be done")]
+STATES: Final[Mapping[State, str]] = {
+    "due": "would be done",
+    "done": "done",
+    "waiting": "waits",
+    "failed": "failed",
+    "left": "left",
+}
 NoGrace = Annotated[bool, typer.Option("--force", help="remove rows of nobody at once, not after 60 s")]
 
 
@@ -34,6 +45,8 @@ def reconcile(settings: Settings, dry_run: DryRun = False, force: NoGrace = Fals
         if not dry_run:
             await unfinished.resume(ringback.work)
         done = await ringback.reconciler.once(dry_run=dry_run, no_grace=force)
+        if not dry_run:
+            await drift.note(ringback.work, done)
         return done, len(await ringback.work.read(realms.left_over))
 
     done, left = terminal.work(settings, job)
@@ -45,12 +58,12 @@ def reconcile(settings: Settings, dry_run: DryRun = False, force: NoGrace = Fals
 
 
 def _show(done: Pass, format: Form, *, dry_run: bool) -> None:
-    states = {"would be done" if dry_run else "done": done.due, "waits": done.waiting, "failed": done.failed}
-    rows = [_shown(drift, state) for state, drifts in states.items() for drift in drifts]
+    rows = [_shown(*row) for row in done.rows("due" if dry_run else "done")]
     if format is not Form.TABLE:
         answers.show(rows, format)
     else:
-        answers.show_rows(rows, ("table", "id", "action", "state"), "SIP rows that differ")
+        told = [{**row, "columns": "; ".join(map(_told, row["columns"]))} for row in rows]
+        answers.show_rows(told, ("table", "id", "action", "columns", "state"), "SIP rows that differ")
     if done.waiting:
         terminal.hint("rows of nobody are removed 60 s after they were first seen, or now with --force")
     for table in done.unread:
@@ -84,5 +97,13 @@ def _nobody_beside_us(settings: Settings) -> Iterator[None]:
     yield
 
 
-def _shown(drift: Drift, state: str) -> dict[str, object]:
-    return {"table": drift.table, "id": drift.name, "action": drift.action, "state": state}
+def _shown(drift: Drift, state: State) -> dict[str, Any]:
+    """The row as REST shows it, with the command's word for its state."""
+    row: dict[str, Any] = msgspec.to_builtins(wire.shown(drift, state))
+    return {**row, "state": STATES[state]}
+
+
+def _told(column: Mapping[str, str | None]) -> str:
+    """`max_contacts: 70, not 3`"""
+    found, wanted = ("NULL" if value is None else value for value in (column["found"], column["wanted"]))
+    return f"{column['column']}: differs" if found == OTHER else f"{column['column']}: {found}, not {wanted}"

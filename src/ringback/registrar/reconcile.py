@@ -3,21 +3,19 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, Literal
+from math import inf
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
 
-from ringback.kit.columns import NIL
-from ringback.kit.db import CHUNK
 from ringback.kit.errors import DatabaseUnavailable, Failure
-from ringback.kit.streams import chunked, chunks, merged, paired
 from ringback.kit.uow import Work
 from ringback.registrar import strays, unfinished
+from ringback.registrar.drift.finding import Comparison
+from ringback.registrar.drift.model import Drift, Pass
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.metrics import Metrics
@@ -26,57 +24,14 @@ from ringback.registrar.trunks import service as trunks
 from ringback.registrar.trunks.model import Trunk
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
-from ringback.sip import asterisk, edge
-from ringback.sip.edge import Credential
-from ringback.sip.tables import MANAGED
+from ringback.sip import edge
 
 GRACE: Final = timedelta(seconds=60)
 """How long a row of nobody is left alone, in case its extension is still being written."""
 SHORTEST, LONGEST = 1.0, 60.0
 """Seconds before a pass that failed comes again, at first and in the end."""
-EDGE: Final = "registrar_sip_auths"
-CONTACTS: Final = "ps_contacts"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A SIP row that is not what it should be.
-
-    `id` is an endpoint name, or in the edge's table the id of an extension or trunk, or whatever somebody put there.
-    """
-
-    table: str
-    id: object
-    action: Literal["add", "correct", "remove"]
-
-    @property
-    def name(self) -> str:
-        """The id in one line."""
-        return self.id.hex() if isinstance(self.id, bytes) else str(self.id)
-
-    @property
-    def stray(self) -> Stray:
-        return self.table, self.name[:255]
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one pass repaired (a dry one: would repair), and what it could not.
-
-    `waiting` are the rows of nobody whose grace has not ended; `failed` rows could not be repaired, `unread` tables not
-    be compared: the log says why.
-    """
-
-    due: list[Drift] = field(default_factory=list)
-    waiting: list[Drift] = field(default_factory=list)
-    failed: list[Drift] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
-
-    @property
-    def is_whole(self) -> bool:
-        return not self.failed and not self.unread
 
 
 class NothingThere(Exception):
@@ -100,8 +55,7 @@ class Reconciler:
         self.behind = behind
         self._work = work
         self._metrics = metrics
-        self._settings = settings
-        self._suffix = f".{settings.domain_name_extension}"
+        self._comparison = Comparison(work, settings)
 
     async def run(self, interval: float) -> None:
         """Until cancelled: a pass at once, then one every `interval` seconds; sooner to make up for something.
@@ -131,9 +85,12 @@ class Reconciler:
             log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)
             return False
 
-    async def once(self, *, dry_run: bool = False, no_grace: bool = False) -> Pass:
-        """One whole pass; with `dry_run` nothing is written, with `no_grace` rows of nobody go at once."""
-        found, unread = await self._found()
+    async def once(self, *, dry_run: bool = False, no_grace: bool = False, most: float = inf) -> Pass:
+        """One whole pass; with `dry_run` nothing is written, with `no_grace` rows of nobody go at once.
+
+        It ends after `most` repairs.
+        """
+        found, unread = await self._comparison.found()
         grace = timedelta(0) if no_grace else GRACE
         rows = {drift.stray for drift in found if drift.action == "remove"}
         young = await self._young(rows, grace, dry_run=dry_run)
@@ -145,9 +102,9 @@ class Reconciler:
         done = Pass([], waiting, [], unread)
         ends: dict[tuple[bool, object], list[Drift]] = {}
         for drift in due:
-            place = (drift.table == EDGE, drift.id)  # one repair mends all of Asterisk's rows of a name
+            place = (drift.table == edge.TABLE, drift.id)  # one repair mends all of Asterisk's rows of a name
             if place not in ends:
-                ends[place] = await self._end_of(drift, done)
+                ends[place] = await self._end_of(drift, done) if len(ends) < most else done.left
             ends[place].append(drift)
         await self._tell(done)
         return done
@@ -175,99 +132,15 @@ class Reconciler:
         for (table, action), rows in Counter((drift.table, drift.action) for drift in done.due).items():
             self._metrics.reconcile_actions.labels(table, action).inc(rows)
             log.info("repaired", action="reconcile", table=table, repair=action, rows=rows)
-        self._metrics.reconcile_pending.set(len(done.waiting) + len(done.failed))
+        self._metrics.reconcile_pending.set(done.total - len(done.due))
         if done.is_whole:
             self._metrics.reconcile_success.set((await self._work.read(_now)).timestamp())
-
-    async def _found(self) -> tuple[list[Drift], list[str]]:
-        """What differs, table by table; one that cannot be read does not keep the others from being repaired."""
-        found: list[Drift] = []
-        unread: list[str] = []
-        for table in (*MANAGED, EDGE, CONTACTS):
-            try:
-                found += [drift async for drift in self._drifts(table)]
-            except Failure:
-                raise
-            except Exception as error:
-                log.error("a table cannot be compared", action="reconcile", table=table, exc_info=error)
-                unread.append(table)
-        return found, unread
-
-    async def _drifts(self, table: str) -> AsyncIterator[Drift]:
-        if table in MANAGED:
-            async for drift in self._asterisk_drifts(table):
-                yield drift
-        elif table == EDGE:
-            async for drift in self._edge_drifts():
-                yield drift
-        else:
-            for name in await self._work.read(partial(_of_nobody, self._suffix)):
-                yield Drift(CONTACTS, name, "remove")
-
-    async def _asterisk_drifts(self, table: str) -> AsyncIterator[Drift]:
-        """Both ways by name: engines do not order text alike."""
-        rows = chunks(self._work, lambda uow, after: uow.sip.owned(table, self._suffix, after, CHUNK), _row_id, "")
-        async for row, extension in paired(self._work, rows, _row_id, extensions.live_at):
-            if extension is None:
-                yield Drift(table, _row_id(row), "remove")
-            elif asterisk.differs(row, table, extension.endpoint, self._settings.asterisk_digest):
-                yield Drift(table, extension.endpoint_id, "correct")
-        truth = chunks(self._work, lambda uow, after: extensions.live_behind(uow, after, CHUNK), _id, NIL)
-        async for live, known in paired(self._work, truth, _endpoint_id, lambda uow, ids: uow.sip.known(table, ids)):
-            if not known:
-                yield Drift(table, live.endpoint_id, "add")
-
-    async def _edge_drifts(self) -> AsyncIterator[Drift]:
-        rows = chunked(self._work, lambda uow, after: edge.after(uow.session, after, CHUNK), _row_id, None)
-        async for credential, row in merged(self._credentials(), _place, rows, _row_place):
-            if credential is None:
-                if row and row["reference_type"] in ("extension", "trunk"):
-                    yield Drift(EDGE, _row_id(row), "remove")
-            elif row is None:
-                yield Drift(EDGE, credential.id, "add")
-            elif edge.differs(row, credential):
-                yield Drift(EDGE, credential.id, "correct")
-
-    async def _credentials(self) -> AsyncIterator[Credential]:
-        """What the edge must know, by id: all live extensions and all live trunks."""
-        phones = chunked(self._work, lambda uow, after: extensions.live_behind(uow, after, CHUNK), _id, NIL)
-        lines = chunked(self._work, lambda uow, after: trunks.live_behind(uow, after, CHUNK), _id, NIL)
-        async for extension, trunk in merged(phones, _id, lines, _id):
-            if found := extension or trunk:
-                yield found.credential
-
-
-def _endpoint_id(extension: Extension) -> str:
-    return extension.endpoint_id
-
-
-def _id(of: Any) -> UUID:
-    id: UUID = of.id
-    return id
-
-
-def _row_id(row: Any) -> Any:
-    return row["id"]
-
-
-def _place(credential: Credential) -> tuple[int, object]:
-    return edge.order(credential.id)
-
-
-def _row_place(row: Any) -> tuple[int, object]:
-    return edge.order(row["id"])
-
-
-async def _of_nobody(suffix: str, uow: Uow) -> list[str]:
-    """Endpoint names that contacts speak of and no extension has. One whose endpoint row is missing gets it back."""
-    names = await uow.sip.stray_contacts(suffix)
-    return [name for name in names if not await extensions.at_endpoint(uow, name)]
 
 
 async def _repair(uow: Uow, drift: Drift) -> bool:
     """Make the rows of that name follow the truth as it is now, under the lock; whether there was anything to do."""
     await strays.forget(uow, drift.stray)
-    in_edge = drift.table == EDGE
+    in_edge = drift.table == edge.TABLE
     done = await (_restate_credential(uow, drift.id) if in_edge else extensions.restate(uow, str(drift.id)))
     if uow.session.is_behind:
         raise DatabaseUnavailable

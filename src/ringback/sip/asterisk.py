@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Table, and_, bindparam, cast, delete, distinc
 
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.kit.rights import WRITES
+from ringback.sip.differences import Difference, differences
 from ringback.sip.digest import Kept
 from ringback.sip.tables import MANAGED, metadata, ps_contacts
 
@@ -147,9 +148,9 @@ class Asterisk:
         return [row["endpoint"] for row in await self._session.all(STRAY, suffix=like_suffix(suffix))]
 
 
-def differs(row: Row, table: str, endpoint: Endpoint, form: AsteriskDigest) -> bool:
-    """Whether a managed column of the row is not what it should be."""
-    return any(row[name] != value for name, value in rows_of(endpoint, form)[table].items())
+def differing(row: Row, table: str, endpoint: Endpoint, form: AsteriskDigest) -> tuple[Difference, ...]:
+    """The managed columns of the row that are not what they should be."""
+    return differences(row, rows_of(endpoint, form)[table])
 
 
 def like_suffix(suffix: str) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, 
 
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import OWN, Row, Session, Statement
+from ringback.sip.differences import Difference, differences
 from ringback.sip.digest import Kept
 
 metadata = MetaData(schema=OWN)
@@ -29,6 +30,7 @@ sip_auths = Table(
     Index("ux_registrar_sip_auths_credential", "realm", "username", unique=True),
 )
 
+TABLE: Final = "registrar_sip_auths"
 MANAGED: Final = ("reference_type", "auth_types", "realm", "username", "password", "allowed_ips", "ha1", "ha1_sha256")
 ADD = Statement(insert(sip_auths), "id", *MANAGED, "tm_create")
 CHANGE = Statement(update(sip_auths).where(sip_auths.c.id == bindparam("row_id")), *MANAGED, "tm_update")
@@ -106,5 +108,6 @@ def order(id: object) -> tuple[int, object]:
     return (1, id.encode()) if isinstance(id, str) else (0, id)
 
 
-def differs(row: Row, credential: Credential) -> bool:
-    return any(row[name] != value for name, value in credential.columns().items())
+def differing(row: Row, credential: Credential) -> tuple[Difference, ...]:
+    """The columns of ours that are not what they should be."""
+    return differences(row, credential.columns())

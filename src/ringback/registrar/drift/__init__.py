@@ -1,0 +1,1 @@
+"""Drift: SIP rows that are not what our own rows say they should be."""
