@@ -11,6 +11,9 @@ from ringback.customers import rights
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import new_token
 from ringback.databases import Opened
+from ringback.kit.db import Statement
+from ringback.router.extensions import store
+from ringback.router.extensions.registry import Snapshot
 from tests.world import World, refusal
 
 pytestmark = pytest.mark.sqlite
@@ -113,6 +116,22 @@ async def test_a_list_is_ordered_by_type_and_id_filtered_and_paged(ops: httpx.As
     assert [one["id"] for one in [*first["result"], *rest["result"]]] == everything
     assert rest["next_page_token"] == ""
     assert refusal(await ops.get(f"{ROOT}?page_token=!")) == (400, "INVALID_PAGE_TOKEN")
+
+
+@pytest.mark.contract("router X-26, F-9")
+async def test_what_ends_while_the_health_of_all_is_read_is_left_out(ops: httpx.AsyncClient, world: World) -> None:
+    registry = world.ringback.router.registry
+    left = [one for one in registry.snapshot.by_id.values() if one.id != "pii_guard"]
+
+    def before(statement: Statement) -> None:
+        if statement is store.HEALTH:
+            registry.install(Snapshot.of(registry.snapshot.revision, left))
+
+    world.before_statement = before
+    answer = await ops.get("/v1.0/router/health")
+
+    assert answer.status_code == 200
+    assert {one["extension_id"] for one in answer.json()["result"]} == {one.id for one in left}
 
 
 @pytest.mark.contract("router X-26, D-5, R-7b, F-9")

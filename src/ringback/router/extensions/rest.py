@@ -179,8 +179,9 @@ async def one_health(call: Call[Uow]) -> Answer:
 @routes.on("GET", "/v1.0/router/health", name="get_router_health", answers=RouterHealthPage, right=READ)
 async def all_health(call: Call[Uow]) -> Answer:
     """How all router extensions do."""
-    found = (await healths(call.uow)).items()
-    seen = [wire.told_health(one) for id, one in found if service.get(call.uow, id).is_for(call.caller.customer_id)]
+    known = await healths(call.uow)
+    visible = {one.id for one in service.list_all(call.uow) if one.is_for(call.caller.customer_id)}
+    seen = [wire.told_health(one) for id, one in known.items() if id in visible]
     return Answer(RouterHealthPage(seen), headers=_revision(call))
 
 
