@@ -118,6 +118,17 @@ async def test_a_list_is_ordered_by_type_and_id_filtered_and_paged(ops: httpx.As
     assert refusal(await ops.get(f"{ROOT}?page_token=!")) == (400, "INVALID_PAGE_TOKEN")
 
 
+async def test_one_record_is_shown_without_a_look_at_what_was_counted_of_all_others(
+    ops: httpx.AsyncClient, world: World
+) -> None:
+    world.statements.clear()
+    await ops.get(f"{ROOT}/pii_guard")
+    await ops.patch(f"{ROOT}/pii_guard", json={"timeout_ms": 300})
+
+    assert world.statements.count(store.HEALTH_OF) == 2
+    assert store.HEALTH not in world.statements
+
+
 @pytest.mark.contract("router X-26, F-9")
 async def test_what_ends_while_the_health_of_all_is_read_is_left_out(ops: httpx.AsyncClient, world: World) -> None:
     registry = world.ringback.router.registry

@@ -77,14 +77,13 @@ def _status(share: float | None) -> Status:
 
 
 async def health(uow: Uow, id: str) -> Health:
-    """Of one that is not deleted."""
-    uow.registry.require(id)
+    """Of one, be it deleted: its counts stay with its row."""
     return health_of(id, await uow.session.all(store.HEALTH_OF, of=id))
 
 
 async def healths(uow: Uow) -> dict[str, Health]:
-    """Of all that are not deleted, by id."""
-    rows: dict[str, list[Row]] = {id: [] for id in uow.registry.served().by_id}
+    """Of all of whom something has been counted, by id."""
+    rows: dict[str, list[Row]] = {}
     for row in await uow.session.all(store.HEALTH):
-        rows.get(row["extension_id"], []).append(row)
+        rows.setdefault(row["extension_id"], []).append(row)
     return {id: health_of(id, some) for id, some in rows.items()}

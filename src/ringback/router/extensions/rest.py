@@ -1,6 +1,8 @@
 """Router extensions for operators: `/v1.0/router/extensions`."""
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -13,6 +15,8 @@ from ringback.router.extensions import listing, service, wire
 from ringback.router.extensions.health import Health, health, health_of, healths
 from ringback.router.extensions.model import ExtensionNotFound, RouterExtension, Type, tag_of
 from ringback.router.work import Uow
+
+T = TypeVar("T")
 
 routes: Routes[Route] = Routes(service="router-manager", whose="all")
 ROOT: Final = "/v1.0/router/extensions"
@@ -107,10 +111,10 @@ async def create(call: Call[Uow]) -> Answer:
 async def find(call: Call[Uow]) -> Answer:
     """List router extensions, by type and id."""
     asked: ListExtensions = call.query
-    known = await _healths(call)
+    known = await _counted(call, healths, dict[str, Health]())
     chosen = listing.chosen(await _candidates(call), asked, known)
     page, token = listing.page(chosen, asked.page_token, asked.page_size)
-    shown = [_shown(call, one, known.get(one.id) or health_of(one.id, ())) for one in page]
+    shown = [_shown(call, one, _of(known, one.id)) for one in page]
     return Answer(RouterExtensionPage(shown, token), headers=_revision(call))
 
 
@@ -180,8 +184,8 @@ async def one_health(call: Call[Uow]) -> Answer:
 async def all_health(call: Call[Uow]) -> Answer:
     """How all router extensions do."""
     known = await healths(call.uow)
-    visible = {one.id for one in service.list_all(call.uow) if one.is_for(call.caller.customer_id)}
-    seen = [wire.told_health(one) for id, one in known.items() if id in visible]
+    visible = [one.id for one in service.list_all(call.uow) if one.is_for(call.caller.customer_id)]
+    seen = [wire.told_health(_of(known, id)) for id in visible]
     return Answer(RouterHealthPage(seen), headers=_revision(call))
 
 
@@ -205,14 +209,18 @@ async def _candidates(call: Call[Uow]) -> list[RouterExtension]:
     return [one for one in records if one.is_for(call.caller.customer_id)]
 
 
-async def _healths(call: Call[Uow]) -> dict[str, Health]:
+async def _counted(call: Call[Uow], read: Callable[[Uow], Awaitable[T]], unknown: T) -> T:
     """What the nodes have counted; the registry can be read without it while the database is away."""
     if call.uow.registry.keeper.is_degraded:
-        return {}
+        return unknown
     try:
-        return await healths(call.uow)
+        return await read(call.uow)
     except DatabaseUnavailable:
-        return {}
+        return unknown
+
+
+def _of(known: Mapping[str, Health], id: str) -> Health:
+    return known.get(id) or health_of(id, ())
 
 
 def _shown(call: Call[Uow], record: RouterExtension, of: Health) -> wire.RouterExtensionRecord:
@@ -221,8 +229,7 @@ def _shown(call: Call[Uow], record: RouterExtension, of: Health) -> wire.RouterE
 
 
 async def _one(call: Call[Uow], record: RouterExtension, status: int = 200) -> Answer:
-    known = await _healths(call)
-    shown = _shown(call, record, known.get(record.id) or health_of(record.id, ()))
+    shown = _shown(call, record, await _counted(call, partial(health, id=record.id), health_of(record.id, ())))
     place = f"{ROOT}/{record.id}" if status == 201 else None
     return Answer(shown, status, place, tag_of(record.revision), _revision(call))
 
