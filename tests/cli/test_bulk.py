@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ringback import first_start
+from ringback.registrar.imports.columns import PROGRAMS
 from tests.cli.conftest import Ran, Shell
 from tests.house import ROOT
 from tests.test_server import up
@@ -107,7 +108,45 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
             for block in blocks
         ]
 
-    assert len(blocks) == 2
-    assert re.findall(r"(\d) created, 0 updated, (\d) unchanged", said[0]) == [("2", "0"), ("2", "0"), ("0", "2")]
-    assert said[1].count('"created":0,"updated":0,"unchanged":2') == 2
-    assert '2001,2001,"Doe, Jane",,true' in said[1]
+    assert len(blocks) == 3
+    counted = [re.findall(r"(\d) created, (\d) updated, (\d) unchanged", one) for one in said]
+    assert counted[0] == [("2", "0", "0"), ("2", "0", "0"), ("0", "0", "2")]
+    assert counted[1] == [("1", "0", "0"), ("1", "0", "0"), ("0", "1", "0")]
+    assert said[2].count('"created":0,"updated":0,"unchanged":2') == 2
+    assert '2001,2001,"Doe, Jane",,true' in said[2]
+    assert "3001,3001,Doe Jürgen,j@example.com,false" in said[2]
+
+
+def test_every_program_of_the_page_means_what_it_says() -> None:
+    page = (ROOT / "docs/bulk.md").read_text()
+
+    assert dict(re.findall(r"^\| `(\w+)`[^|]*\| `([^`]+:[^`]+)` \|$", page, re.MULTILINE)) == PROGRAMS["extension"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--columns", "asterisk"), "--columns has 'asterisk', which is neither"),
+        (("--columns", "Name:name", "--mode", "some"), "--mode must be one of all_or_nothing, row_by_row; --columns"),
+        (("--encoding", "rot13"), "--encoding must be one of utf-8, utf-16"),
+    ],
+)
+def test_columns_and_encodings_that_there_are_none_of_are_usage_errors(
+    shell: Shell, file: Path, words: tuple[str, ...], told: str
+) -> None:
+    ran = run(shell, "extension", "import", str(file), *words)
+
+    assert (ran.code, told in ran.err) == (2, True), ran
+
+
+def test_a_file_that_is_not_utf_8_says_what_it_may_be_and_comes_in_so(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "phones.csv"
+    path.write_bytes("Number,First,Last\n1001,Zoë,Doe\n".encode("windows-1252"))
+    words = ("extension", "import", str(path), "--columns", "Number:extension,First+Last:name")
+
+    refused = run(shell, *words, "--format", "json")
+    made = run(shell, *words, "--encoding", "cp1252")
+
+    assert (refused.code, refused.json["faults"][0]["line"]) == (2, 2)
+    assert "--encoding" in refused.json["faults"][0]["description"]
+    assert (made.code, shell.sql("SELECT name FROM registrar_extensions")) == (0, [{"name": "Zoë Doe"}])

@@ -77,12 +77,13 @@ class Caller:
 class Flow(Generic[U]):
     """What a route gets that answers in more than one transaction: the work, and the body as it comes.
 
-    `media` is the type of the body, in lower case and without parameters.
+    `media` is the type of the body, in lower case and without parameters, `encoding` that of its text.
     """
 
     work: Work[U]
     parts: AsyncIterator[bytes]
     media: str
+    encoding: str
 
 
 @dataclass(frozen=True, slots=True)

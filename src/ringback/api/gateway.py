@@ -229,8 +229,8 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
 
 
 def _flow(request: Request, about: Mapping[str, Any], work: Work[Any]) -> Flow[Any]:
-    media = asked.media_of(request) if "uploads" in about else ""
-    return Flow(work, asked.upload_of(request), media)
+    media, encoding = asked.media_of(request) if "uploads" in about else ("", "")
+    return Flow(work, asked.upload_of(request), media, encoding)
 
 
 def _response(request: Request, answer: Answer) -> Response:

@@ -13,10 +13,12 @@ from starlette.types import Scope
 from ringback.api.call import Nothing
 from ringback.kit.errors import Fault, InvalidArgument, InvalidJsonBody, ValidationFailed
 from ringback.kit.reading import MOST, Faults, fields_of, object_of, read
+from ringback.kit.rows import ENCODINGS, encoding_of
 
 LARGEST_BODY: Final = 1 << 20
 LARGEST_UPLOAD: Final = 1 << 26
-UPLOADS: Final = ("text/csv", "application/json", "application/x-ndjson")
+CSV: Final = "text/csv"
+UPLOADS: Final = (CSV, "application/json", "application/x-ndjson")
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 """The media type of RFC 7396, which some clients send with a PATCH."""
@@ -38,7 +40,7 @@ class UploadTooLarge(InvalidArgument):
 
 
 class UnknownMedia(InvalidArgument):
-    """The body must be sent as text/csv, application/json or application/x-ndjson, in UTF-8."""
+    """The body must be sent as text/csv in a known charset, or as application/json or application/x-ndjson in UTF-8."""
 
     code, reason = 415, "UNSUPPORTED_MEDIA_TYPE"
 
@@ -123,11 +125,13 @@ async def upload_of(request: Request) -> AsyncIterator[bytes]:
         yield part
 
 
-def media_of(request: Request) -> str:
-    """What an upload is sent as."""
-    if (kind := _media(request)) not in UPLOADS:
+def media_of(request: Request) -> tuple[str, str]:
+    """What an upload is sent as, and in which encoding; only a CSV may have another one than UTF-8."""
+    kind, charset = _media(request)
+    encoding = encoding_of(charset)
+    if kind not in UPLOADS or encoding not in (ENCODINGS if kind == CSV else ENCODINGS[:1]):
         raise UnknownMedia
-    return kind
+    return kind, str(encoding)
 
 
 def read_body(shape: Any, raw: bytes) -> Any:
@@ -163,15 +167,16 @@ def _typed(kind: Any, text: str) -> object:
 
 
 def _is_json(request: Request) -> bool:
-    return _media(request) in ((JSON, MERGE_PATCH) if request.method == "PATCH" else (JSON,))
+    kinds = (JSON, MERGE_PATCH) if request.method == "PATCH" else (JSON,)
+    return _media(request) in [(kind, "utf-8") for kind in kinds]
 
 
-def _media(request: Request) -> str:
-    """The media type of the body, if it is sent as it is and, where it is text, in UTF-8; else nothing."""
+def _media(request: Request) -> tuple[str, str]:
+    """The media type of the body and its charset, UTF-8 if it names none; nothing where it is not sent as it is."""
     kind, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
-    charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")}
+    charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")} or {"utf-8"}
     coding = request.headers.get("content-encoding", "identity").strip().lower()
-    return kind if charsets <= {"utf-8"} and coding == "identity" else ""
+    return (kind if len(charsets) == 1 and coding == "identity" else "", charsets.pop())
 
 
 def _is_text(text: str) -> bool:

@@ -5,7 +5,7 @@ import codecs
 import csv
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,8 +19,13 @@ MOST_LINES: Final = 100
 MOST_IN_ALL: Final = 300_000
 """Lines of one file, the empty ones included."""
 SEPARATORS: Final = (",", ";", "\t")
+ENCODINGS: Final = (
+    *("utf-8", "utf-16", "big5", "gb18030", "iso-8859-1", "iso-8859-2", "iso-8859-15", "koi8-r", "shift_jis"),
+    *(f"windows-{number}" for number in range(1250, 1259)),
+)
+"""What a CSV may be written in."""
 BROKEN: Final = "cannot be read from here on: "
-UNKNOWN: Final = "is not a column: there are "
+OTHER: Final = "; a CSV of a spreadsheet may be windows-1252: name that (charset of its type, --encoding)"
 OPEN: Final = "unexpected end of data"
 """What the library says of a quote that is not closed."""
 SPACE: Final = re.compile(r"[ \t\r\n]*")
@@ -40,32 +45,48 @@ class Row(NamedTuple):
 class Unreadable(Exception):
     """The rest of the stream cannot be read."""
 
-    def __init__(self, line: int, description: str, field: str = "") -> None:
-        super().__init__(description)
+    def __init__(self, line: int, *faults: Fault | str) -> None:
         self.line = line
-        self.fault = Fault(field, description)
+        self.faults = tuple(Fault("", one) if isinstance(one, str) else one for one in faults)
+        super().__init__(str(self.faults))
 
 
 Cell = Callable[[str], object]
-"""What a cell's text says; `None` is nothing."""
+"""What a cell's text says; `None` is nothing, a `Fault` what is wrong with it."""
+Sources = Mapping[str, Sequence[str]]
+"""Column that is wanted → columns of the file whose texts it is, with spaces between."""
+
+
+def encoding_of(name: str) -> str | None:
+    """The one of `ENCODINGS` that has this name among others; `None` if there is none."""
+    try:
+        wanted = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
+    return next((one for one in ENCODINGS if codecs.lookup(one).name == wanted), None)
 
 
 async def csv_rows(
-    parts: AsyncIterator[bytes], columns: Mapping[str, Cell], needed: Collection[str]
+    parts: AsyncIterator[bytes],
+    columns: Mapping[str, Cell],
+    needed: Collection[str],
+    sources: Sources | None = None,
+    encoding: str = ENCODINGS[0],
 ) -> AsyncIterator[Row]:
     """The rows of a CSV (RFC 4180) with a header, separated by comma, semicolon or tab; `Unreadable` where it ends.
 
-    The header's names may stand in any order and letter case, with spaces or hyphens for underscores.
+    The header's names may stand in any order and letter case, with spaces or hyphens for underscores. With `sources`
+    they are another program's, and all others are passed over; without, a name that is not among `columns` is a fault.
     """
-    names: list[str] | None = None
-    async for line, cells in _records(_lines(_texts(parts))):
-        if names is None:
-            names = _header(line, cells, columns, needed)
+    header: _Header | None = None
+    async for line, cells in _records(_lines(_texts(parts, encoding))):
+        if header is None:
+            header = _Header(line, cells, columns, needed, sources)
         elif isinstance(cells, Fault):
             yield Row(line, {}, (cells,))
         elif any(cells):
-            yield _row(line, names, cells, columns)
-    if names is None:
+            yield header.row(line, cells)
+    if header is None:
         raise Unreadable(1, "is empty: a header with the names of the columns comes first")
 
 
@@ -88,23 +109,24 @@ async def json_items(parts: AsyncIterator[bytes]) -> AsyncIterator[Row]:
         yield row
 
 
-async def _texts(parts: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """The text of UTF-8, without its mark at the beginning."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+async def _texts(parts: AsyncIterator[bytes], encoding: str = ENCODINGS[0]) -> AsyncIterator[str]:
+    """The text, without its mark at the beginning."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    other = f"{BROKEN}it is not {encoding.upper()}{OTHER if encoding == ENCODINGS[0] else ''}"
     line, first = 1, True
     async for part in parts:
         try:
             text = decoder.decode(part)
-        except UnicodeDecodeError as error:
-            line += error.object[: error.start].count(b"\n")
-            raise Unreadable(line, BROKEN + "it is not UTF-8") from None
+        except UnicodeError as error:
+            line += error.object[: error.start].count(b"\n") if isinstance(error, UnicodeDecodeError) else 0
+            raise Unreadable(line, other) from None
         line += text.count("\n")
         if first and text:
             text, first = text.removeprefix("\ufeff"), False
         yield text
         await asyncio.sleep(0)  # whoever else has a request goes first
     if decoder.getstate()[0]:
-        raise Unreadable(line, BROKEN + "it is not UTF-8")
+        raise Unreadable(line, other)
 
 
 async def _lines(texts: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -152,26 +174,47 @@ def _cells(lines: list[str], separator: str) -> list[str] | Fault | None:
         return None if str(error) == OPEN else Fault("", f"is no row of CSV: {error}")
 
 
-def _header(line: int, cells: Any, columns: Mapping[str, Cell], needed: Collection[str]) -> list[str]:
-    if isinstance(cells, Fault):
-        raise Unreadable(line, cells.description)
-    names = [re.sub(r"[ -]+", "_", cell.strip().lower()) for cell in cells]
-    for number, name in enumerate(names):
-        if name not in columns:
-            raise Unreadable(line, UNKNOWN + ", ".join(columns), cells[number])
-        if name in names[:number]:
-            raise Unreadable(line, "stands twice in the header", name)
-    for name in needed:
-        if name not in names:
-            raise Unreadable(line, "is required in the header", name)
-    return names
+class _Header:
+    """The first line, and how those that follow it are read."""
+
+    def __init__(
+        self, line: int, cells: Any, columns: Mapping[str, Cell], needed: Collection[str], sources: Sources | None
+    ) -> None:
+        if isinstance(cells, Fault):
+            raise Unreadable(line, cells)
+        names = [_name(cell) for cell in cells]
+        unknown = f"is not a column: there are {', '.join(columns)}; what others mean is said by `columns`"
+        if sources is None and not set(names) & set(columns):
+            raise Unreadable(line, Fault(cells[0] if cells else "", unknown))
+        given = zip(names, cells, strict=True) if sources is None else ()
+        faults = [Fault(cell, unknown) for name, cell in given if name not in columns]
+        wanted = dict.fromkeys(name for those in sources.values() for name in those) if sources else columns
+        faults += [Fault(name, "stands twice in the header") for name in wanted if names.count(_name(name)) > 1]
+        asked = needed if sources is None else wanted
+        faults += [Fault(name, "is required in the header") for name in asked if _name(name) not in names]
+        if faults:
+            raise Unreadable(line, *faults)
+        self._width = len(names)
+        self._places = [
+            (columns[field], field, [names.index(_name(name)) for name in those])
+            for field, those in (sources or {name: [name] for name in names}).items()
+        ]
+
+    def row(self, line: int, cells: list[str]) -> Row:
+        if len(cells) != self._width:
+            return Row(line, {}, (Fault("", f"has {len(cells)} cells where the header has {self._width}"),))
+        said: dict[str, object] = {}
+        for read, field, places in self._places:
+            text = cells[places[0]] if len(places) == 1 else " ".join(" ".join(cells[at] for at in places).split())
+            if text and (value := read(text)) is not None:
+                said[field] = value
+        faults = [Fault(field, value.description) for field, value in said.items() if isinstance(value, Fault)]
+        return Row(line, said, tuple(faults))
 
 
-def _row(line: int, names: list[str], cells: list[str], columns: Mapping[str, Cell]) -> Row:
-    if len(cells) != len(names):
-        return Row(line, {}, (Fault("", f"has {len(cells)} cells where the header has {len(names)}"),))
-    said = {name: columns[name](cell) for name, cell in zip(names, cells, strict=True) if cell}
-    return Row(line, {name: value for name, value in said.items() if value is not None})
+def _name(cell: str) -> str:
+    """A column's name, in whatever spelling."""
+    return re.sub(r"[ -]+", "_", cell.strip().lower())
 
 
 def _decoded(text: str) -> object:

@@ -14,8 +14,10 @@ from ringback.answers import AsForm, Form
 from ringback.app import Ringback
 from ringback.documents import STDIN
 from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.rows import ENCODINGS, encoding_of
 from ringback.registrar.flags import Customer, customer_of
 from ringback.registrar.imports import service, wire
+from ringback.registrar.imports.columns import QUERIES
 from ringback.registrar.imports.exports import export
 from ringback.registrar.imports.judge import ImportQuery
 from ringback.registrar.imports.model import ImportRefused
@@ -47,6 +49,11 @@ DryRun = Annotated[bool, typer.Option("--dry_run", help="only tell what would be
 AsMode = Annotated[str, typer.Option("--mode", help="all_or_nothing, or row_by_row: each row that is right")]
 OnConflict = Annotated[str, typer.Option("--on_conflict", help="with what is there and differs: fail, skip or update")]
 Passwords = Annotated[str, typer.Option("--passwords", help="generate those that are missing, or given: refuse that")]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", help="another program's CSV: Number:extension,First+Last:name, or freepbx, 3cx, wazo"),
+]
+Encoding = Annotated[str, typer.Option("--encoding", help="what a CSV is written in, e.g. windows-1252")]
 AsFile = Annotated[As, typer.Option("--format", "--output", help="csv or json")]
 
 
@@ -63,10 +70,13 @@ def commands(app: typer.Typer, kind: str) -> None:
         mode: AsMode = "all_or_nothing",
         on_conflict: OnConflict = "fail",
         passwords: Passwords = "generate",
+        columns: Columns = None,
+        encoding: Encoding = "utf-8",
         format: AsForm = Form.TABLE,
     ) -> None:
-        query = asked(ImportQuery, dry_run=dry_run, mode=mode, on_conflict=on_conflict, passwords=passwords)
-        _import(settings, kind, file, customer_id, query, format)
+        flags = {"dry_run": dry_run, "mode": mode, "on_conflict": on_conflict, "passwords": passwords}
+        query = asked(QUERIES[kind], **flags, columns=columns)
+        _import(settings, kind, _Upload(file, encoding), customer_id, query, format)
 
     @app.command("export", help=f"Print all {kind}s as one file that can be imported again, without passwords.")
     @with_settings
@@ -82,15 +92,15 @@ def commands(app: typer.Typer, kind: str) -> None:
         terminal.work(settings, job, writes=False)
 
 
-def _import(settings: Settings, kind: str, file: str, customer_id: str | None, query: ImportQuery, form: Form) -> None:
+def _import(
+    settings: Settings, kind: str, upload: "_Upload", customer_id: str | None, query: ImportQuery, form: Form
+) -> None:
     customer = customer_of(terminal.customer_id(settings, customer_id))
-    media = _media(file)
     show = terminal.status()
 
     async def job(ringback: Ringback) -> service.Outcome:
         await (ringback.work.read(require_same) if query.dry_run else ringback.work.write(require_recorded))
-        upload = _Upload(file)
-        rows = wire.rows_of(kind, media, upload.pieces())
+        rows = wire.rows_of(kind, upload.media, upload.pieces(), query.columns, upload.encoding)
         try:
             return await service.take(ringback.work, customer, kind, rows, query, lambda now: show(_told(now, upload)))
         finally:
@@ -149,11 +159,20 @@ def _media(file: str) -> str:
     return media
 
 
+def _encoding(named: str, media: str) -> str:
+    encoding = encoding_of(named)
+    if encoding not in (among := ENCODINGS if media == "text/csv" else ENCODINGS[:1]):
+        raise ValidationFailed(encoding=f"must be one of {', '.join(among)}")
+    return str(encoding)
+
+
 class _Upload:
     """A file as it is read."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, encoding: str) -> None:
         self._file = file
+        self.media = _media(file)
+        self.encoding = _encoding(encoding, self.media)
         self._size = 0 if file == STDIN else Path(file).stat().st_size
         self._read = 0
 

@@ -33,6 +33,13 @@ class ImportQuery(Asked, frozen=True, kw_only=True):
     passwords: Annotated[
         Passwords, msgspec.Meta(description="whether rows without a password get one, or are refused")
     ] = "generate"
+    columns: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="columns of a CSV of another program and what they are here: "
+            "`Number:extension,First+Last:name`, or a program's name: freepbx, 3cx, wazo",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class Judge:
                     yield await self._part(work, some)
                     some = []
         except Unreadable as end:
-            some.append(Row(end.line, {}, (end.fault,)))
+            some.append(Row(end.line, {}, end.faults))
         if some:
             yield await self._part(work, some)
 

@@ -8,10 +8,12 @@ from uuid import UUID
 
 import msgspec
 
+from ringback.kit.errors import ValidationFailed
 from ringback.kit.reading import Asked
 from ringback.kit.rows import Row, csv_rows, json_items, json_lines
 from ringback.kit.secret import Discreet
 from ringback.registrar.extensions.model import Extension
+from ringback.registrar.imports.columns import cells_of, sources_of
 from ringback.registrar.imports.kinds import KINDS
 from ringback.registrar.imports.service import Outcome
 from ringback.registrar.trunks.model import AuthType, Trunk
@@ -80,10 +82,15 @@ class TrunkRow(msgspec.Struct, frozen=True):
 ROWS: Mapping[str, type[msgspec.Struct]] = {"extension": ExtensionRow, "trunk": TrunkRow}
 
 
-def rows_of(kind: str, media: str, parts: AsyncIterator[bytes]) -> AsyncIterator[Row]:
-    """The rows of a file of that media type."""
+def rows_of(
+    kind: str, media: str, parts: AsyncIterator[bytes], columns: str | None = None, encoding: str = "utf-8"
+) -> AsyncIterator[Row]:
+    """The rows of a file of that media type; `columns` says what those of a CSV of another program are."""
     if media == "text/csv":
-        return csv_rows(parts, KINDS[kind].cells, [KINDS[kind].key])
+        cells, sources = (cells_of(kind), sources_of(kind, columns)) if columns else (KINDS[kind].cells, None)
+        return csv_rows(parts, cells, [KINDS[kind].key], sources, encoding)
+    if columns is not None:
+        raise ValidationFailed(columns="is for CSV alone")
     return json_items(parts) if media == "application/json" else json_lines(parts)
 
 
