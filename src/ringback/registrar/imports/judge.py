@@ -33,13 +33,16 @@ class ImportQuery(Asked, frozen=True, kw_only=True):
     passwords: Annotated[
         Passwords, msgspec.Meta(description="whether rows without a password get one, or are refused")
     ] = "generate"
-    columns: Annotated[
-        str | None,
-        msgspec.Meta(
-            description="columns of a CSV of another program and what they are here: "
-            "`Number:extension,First+Last:name`, or a program's name: freepbx, 3cx, wazo",
-        ),
-    ] = None
+    columns: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                description="columns of another program's CSV and what they are here, `Number:extension,First+Last:name`; "
+                "or the program: freepbx, 3cx, wazo"
+            ),
+        ]
+        | None
+    ) = None
 
 
 @dataclass(frozen=True, slots=True)
