@@ -28,7 +28,7 @@ from ringback.kit.events import Publisher
 from ringback.kit.gate import Gate
 from ringback.kit.inbox import Inbox
 from ringback.kit.peer import Peer
-from ringback.kit.relay import Relay, Way
+from ringback.kit.relay import Relay, Way, nothing
 from ringback.kit.routing import Routes
 from ringback.kit.rpc import Answer, Send, Service
 from ringback.kit.stale import Eraser
@@ -232,10 +232,13 @@ def _ways(
     nats: Nats | None,
 ) -> Iterator[Way]:
     """How the events leave of those services that this process runs."""
-    by_itself: dict[str, Publisher] = {PUBLISHER: MemoryBus(), CUSTOMERS: Inward(inbox.take)}
+    inward = Inward(inbox.take)
+    by_itself: dict[str, Publisher] = {PUBLISHER: MemoryBus(), CUSTOMERS: inward}
     for service, bus in (by_itself | dict(buses)).items():
         if settings.runs(service):
-            yield Way(service, bus, partial(metrics.observe_event, exchange))
+            yield Way(
+                service, bus, partial(metrics.observe_event, exchange), inward.close if bus is inward else nothing
+            )
     if settings.runs(ROUTER) and nats:
         watch_nats(metrics.registry, nats)
         yield Way(ROUTER, nats.publishing(), partial(metrics.observe_event, "nats"))

@@ -1,5 +1,9 @@
 """Customers over REST: made, changed, frozen and ended by the operator, and each by themselves as far as they may."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -7,10 +11,16 @@ import httpx
 import msgspec
 import pytest
 
+from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.kit.db import Statement
+from ringback.kit.inbox import Heard, Inbox
 from ringback.kit.outbox import KEEP
+from ringback.kit.relay import Relay, Way
+from ringback.kit.uow import Work
 from ringback.registrar import cascade
 from ringback.registrar.realms.model import Status
+from ringback.registrar.work import Uow
+from ringback.transports.memory import Inward
 from tests.registrar.test_customers import left, realm, status
 from tests.world import Broken, MakeWorld, World
 
@@ -320,6 +330,61 @@ async def test_deleted_they_end_at_once_and_all_of_theirs_by_the_event(
     assert not world.sql("SELECT id FROM registrar_outbox WHERE tm_publish IS NULL AND publisher = 'customer-manager'")
     tombstone = (await operator.get(ROOT, params={"deleted": "true"})).json()["result"]
     assert [(one["id"], one["name"], one["email"]) for one in tombstone] == [(gone["id"], "", "")]
+
+
+@asynccontextmanager
+async def followed(world: World, heard: Heard[Uow]) -> AsyncIterator[None]:
+    """Ends of customers are followed like this, in a process without a broker whose patience is over at once."""
+    inbox = Inbox({(CUSTOMERS, "customer_deleted"): heard}, world.ringback.work, lambda *told: None)
+    inward = Inward(inbox.take, patience=0.0)
+    way = Way(CUSTOMERS, inward, lambda *told: None, inward.close)
+    running = asyncio.create_task(Relay(world.ringback.work, [way], world.ringback.relay.news).run())
+    yield
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_customer_whose_end_is_long_holds_up_no_other(world: World, operator: httpx.AsyncClient) -> None:
+    slow, quick = [(await made(operator))["id"] for _ in range(2)]
+    ended = {slow: asyncio.Event(), quick: asyncio.Event()}
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def heard(work: Work[Uow], id: UUID, at: datetime) -> None:
+        if str(id) == slow:
+            begun.set()
+            await may_end.wait()
+        ended[str(id)].set()
+
+    async with followed(world, heard), asyncio.timeout(20):
+        assert (await operator.delete(f"{ROOT}/{slow}")).is_success
+        await begun.wait()
+        assert (await operator.delete(f"{ROOT}/{quick}")).is_success
+        await ended[quick].wait()
+        assert not ended[slow].is_set()
+        may_end.set()
+        await ended[slow].wait()
+
+
+async def test_an_end_that_a_stop_interrupts_is_gone_on_with(world: World, operator: httpx.AsyncClient) -> None:
+    customer = (await made(operator, domain_label="acme"))["id"]
+    begun, interrupted = asyncio.Event(), asyncio.Event()
+
+    async def heard(work: Work[Uow], id: UUID, at: datetime) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            interrupted.set()
+
+    async with followed(world, heard), asyncio.timeout(20):
+        assert (await operator.delete(f"{ROOT}/{customer}")).is_success
+        await begun.wait()
+    assert interrupted.is_set()
+    assert realm(world, UUID(customer))
+
+    await cascade.resume(world.ringback.work)
+    assert realm(world, UUID(customer)) is None
 
 
 async def a_known_customer(world: World, operator: httpx.AsyncClient) -> None:

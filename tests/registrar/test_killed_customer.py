@@ -131,13 +131,12 @@ def test_5000_phones_of_a_customer_deleted_by_rest_go_completely_through_a_kill(
         process.wait()
     rest = left(world)
     unheard = "SELECT id FROM registrar_outbox WHERE event_type = 'customer_deleted' AND tm_publish IS NULL"
-    waiting = len(world.sql(unheard))
     with up(home) as (process, said):
         until(process, lambda: not world.sql(unheard) and is_forgotten(world))
         again = httpx.delete(address(said) + place, headers=operator)
 
     assert (gone.status_code, gone.json()["status"], again.status_code) == (200, "deleted", 404)
-    assert (100 < rest < 4920, waiting) == (True, 1)
+    assert 100 < rest < 4920
     all_is_gone(world, ids)
     kept = world.sql("SELECT name, username, realm, ha1 FROM registrar_extensions GROUP BY 1, 2, 3, 4")
     assert kept == [{"name": "", "username": "", "realm": "", "ha1": None}]

@@ -1,7 +1,7 @@
 """Hands events out of the outbox to those who carry them away: each publisher's by a way of its own."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -25,13 +25,20 @@ PRUNE_EVERY: Final = 600.0
 log = structlog.get_logger()
 
 
+async def nothing() -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How the events of one publisher leave: `observe` gets each event's type and whether the bus took it."""
+    """How the events of one publisher leave: `observe` gets each event's type and whether the bus took it.
+
+    `close` ends what the bus does by itself, when no more events leave.
+    """
 
     publisher: str
     bus: Publisher
     observe: Callable[[str, bool], None]
+    close: Callable[[], Awaitable[None]] = nothing
 
 
 class Relay:
@@ -49,11 +56,15 @@ class Relay:
 
     async def run(self) -> None:
         """Until cancelled: publish what waits, then wait for news (other processes' events are found by polling)."""
-        async with asyncio.TaskGroup() as going:
+        try:
+            async with asyncio.TaskGroup() as going:
+                for lane in self._lanes:
+                    going.create_task(lane.run())
+                going.create_task(self._pass_on_news())
+                going.create_task(self._prune_now_and_then())
+        finally:
             for lane in self._lanes:
-                going.create_task(lane.run())
-            going.create_task(self._pass_on_news())
-            going.create_task(self._prune_now_and_then())
+                await lane.way.close()
 
     async def publish_waiting(self) -> int:
         """Publish one batch of each publisher; how many events that were. In the end raises what a bus has raised."""
@@ -93,7 +104,7 @@ class Lane:
     def __init__(self, work: "Work[Any]", way: Way) -> None:
         self.news = asyncio.Event()
         self._work = work
-        self._way = way
+        self.way = way
         self._turn = f"outbox.{way.publisher}"
 
     async def run(self) -> None:
@@ -105,7 +116,7 @@ class Lane:
                     pause = POLL
             except Exception as error:
                 pause = min(pause * 2, LONGEST_PAUSE)
-                log.warning("events wait", action="outbox", publisher=self._way.publisher, error=_said(error))
+                log.warning("events wait", action="outbox", publisher=self.way.publisher, error=_said(error))
             try:
                 async with asyncio.timeout(pause):
                     await self.news.wait()
@@ -121,7 +132,7 @@ class Lane:
             return await self._publish_batch() if ours else 0
 
     async def _waiting(self) -> list[Message]:
-        return await self._work.read(lambda uow: outbox.waiting(uow.session, self._way.publisher))
+        return await self._work.read(lambda uow: outbox.waiting(uow.session, self.way.publisher))
 
     async def _publish_batch(self) -> int:
         messages = await self._waiting()
@@ -137,10 +148,10 @@ class Lane:
 
     async def _publish_wave(self, wave: list[Message], sent: list[int], failed: list[int]) -> None:
         """Give events to the bus at once, so that it need not answer one by one; raises the first of its failures."""
-        answers = await asyncio.gather(*map(self._way.bus.publish, wave), return_exceptions=True)
+        answers = await asyncio.gather(*map(self.way.bus.publish, wave), return_exceptions=True)
         for message, answer in zip(wave, answers, strict=True):
             (sent if answer is None else failed).append(message.id)
-            self._way.observe(message.type, answer is None)
+            self.way.observe(message.type, answer is None)
         for answer in answers:
             if answer is not None:
                 raise answer

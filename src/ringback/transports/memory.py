@@ -1,6 +1,8 @@
 """The bus of one process, and the way to services in it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import msgspec
 import structlog
@@ -8,6 +10,11 @@ import structlog
 from ringback.kit.errors import PeerUnavailable
 from ringback.kit.events import Message
 from ringback.kit.rpc import Send, Serve
+
+PATIENCE: Final = 5.0
+"""Seconds that the following of an event may take before others are followed beside it."""
+MOST: Final = 100
+"""Events that are followed at the same time."""
 
 log = structlog.get_logger()
 
@@ -31,13 +38,33 @@ class MemoryBus:
 
 
 class Inward:
-    """Takes events to those of this process who follow them; an event is safe when it has been followed."""
+    """Takes events to those of this process who follow them; an event is safe when it has been followed.
 
-    def __init__(self, take: Callable[[bytes], Awaitable[object]]) -> None:
+    One that takes longer than `patience` seconds goes on beside the others, so that none waits for a customer with
+    thousands of phones, or for an event that is tried again: what is to be finished stands in the database anyway.
+    """
+
+    def __init__(self, take: Callable[[bytes], Awaitable[object]], patience: float = PATIENCE) -> None:
         self._take = take
+        self._patience = patience
+        self._going: set[asyncio.Future[object]] = set()
 
     async def publish(self, message: Message) -> None:
-        await self._take(msgspec.json.encode(message.envelope()))
+        while len(self._going) >= MOST:
+            await asyncio.wait(self._going, return_when=asyncio.FIRST_COMPLETED)
+        following = asyncio.ensure_future(self._take(msgspec.json.encode(message.envelope())))
+        self._going.add(following)
+        following.add_done_callback(self._going.discard)
+        done, _ = await asyncio.wait([following], timeout=self._patience)
+        for one in done:
+            one.result()
+
+    async def close(self) -> None:
+        """Leave what still goes on to the next start."""
+        going = list(self._going)
+        for following in going:
+            following.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
 
 
 def services(serving: Mapping[str, Serve]) -> Send:
