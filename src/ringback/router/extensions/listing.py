@@ -2,31 +2,29 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
 
 from ringback.kit.errors import InvalidPageToken
 from ringback.router.extensions.health import Health
 from ringback.router.extensions.model import RouterExtension
 
-
-def place_of(record: RouterExtension) -> tuple[str, str]:
-    """Where it stands in a list; `page` goes by it."""
-    return record.type, record.id
+place_of: Final[Callable[[RouterExtension], tuple[str, str]]] = attrgetter("type", "id")
+"""Where it stands in a list; `page` goes by it."""
 
 
 def chosen(records: Iterable[RouterExtension], asked: Any, known: Mapping[str, Health]) -> list[RouterExtension]:
     """Those that the filters of a list (`type`, `enabled`, `status`, `tag`, `q`) leave, in their order."""
 
     def fits(one: RouterExtension) -> bool:
-        health = known.get(one.id)
-        words = (one.id, one.subject, str(one.metadata.get("description", "")))
         return (
             asked.type in (None, one.type)
             and asked.enabled in (None, one.enabled)
-            and asked.status in (None, health.status if health else "unknown")
+            and (asked.status is None or asked.status == (known[one.id].status if one.id in known else "unknown"))
             and (asked.tag is None or asked.tag in one.metadata.get("tags", ()))
-            and (asked.q is None or any(asked.q.lower() in word.lower() for word in words))
+            and (asked.q is None or _says(one, asked.q))
         )
 
     return list(filter(fits, records))
@@ -34,9 +32,15 @@ def chosen(records: Iterable[RouterExtension], asked: Any, known: Mapping[str, H
 
 def page(records: Sequence[RouterExtension], token: str | None, size: int) -> tuple[Sequence[RouterExtension], str]:
     """One page behind the place that the token names, and the token of the next one."""
-    behind = _place(token) if token else ("", "")
-    rest = [one for one in records if place_of(one) > behind]
-    return rest[:size], _token(rest[size - 1]) if len(rest) > size else ""
+    start = bisect_right(records, _place(token), key=place_of) if token else 0
+    found, more = records[start : start + size], len(records) > start + size
+    return found, _token(found[-1]) if more else ""
+
+
+def _says(record: RouterExtension, text: str) -> bool:
+    """Whether one of its texts holds this, in whatever letter case."""
+    words = (record.id, record.subject, str(record.metadata.get("description", "")))
+    return any(text.lower() in word.lower() for word in words)
 
 
 def _token(record: RouterExtension) -> str:
