@@ -37,8 +37,8 @@ class ImportQuery(Asked, frozen=True, kw_only=True):
         Annotated[
             str,
             msgspec.Meta(
-                description="columns of another program's CSV and what they are here, `Number:extension,First+Last:name`; "
-                "or the program: freepbx, 3cx, wazo"
+                description="columns of another program's CSV and what they are here, "
+                "`Number:extension,First+Last:name`; or the program: freepbx, 3cx, wazo"
             ),
         ]
         | None
