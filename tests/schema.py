@@ -121,6 +121,13 @@ ABOUT: Final = {
         "Who has changed what, when and from where, before and after without secrets; entries come and never change.",
         "every change, in its own transaction",
     ),
+    "ringback_audit_erasures": About(
+        "People who are gone, and of whom the audit log still tells something.", "whoever deletes a person"
+    ),
+    "ringback_audit_removals": About(
+        "A removal of old entries of the audit log that is not finished.",
+        "every service, where `audit_keep_days` is set",
+    ),
     "ringback_customers": About(
         "Who customers are; what they may do and have stands in the registrar's tables.",
         "customer-manager",
@@ -201,8 +208,11 @@ MEANINGS: Final = {
     "ringback_audit.identity": "tells actors of one name apart",
     "ringback_audit.source": "`rest`, `rpc`, `cli`, `event` or `system`",
     "ringback_audit.changed": "names of fields, hidden ones too",
-    "ringback_audit.old_values": "without secrets; NULL once its customer is gone",
-    "ringback_audit.new_values": "without secrets; NULL once its customer is gone",
+    "ringback_audit.old_values": "without secrets; NULL once its customer or person is gone",
+    "ringback_audit.new_values": "without secrets; NULL once its customer or person is gone",
+    "ringback_audit_erasures.object_id": "the person's id",
+    "ringback_audit_removals.last_number": "the last entry that may go",
+    "ringback_audit_removals.tm_until": "only what is older goes",
     "extensions.id": "`[a-z0-9_]`",
     "extensions.type": "never another one",
     "extensions.share_subject": "whether another one may have its subject",
@@ -252,9 +262,10 @@ LINKS: Final = (
 )
 """Which column names a row of which table."""
 GUARDS: Final = {
-    "ringback_audit": "Triggers refuse DELETE, on PostgreSQL TRUNCATE too, on SQLite an INSERT that would replace an\n"
-    "entry, and every UPDATE but one that takes `address`, `old_values` and `new_values` out of the entries of a\n"
-    "customer whose status is `deleted`.",
+    "ringback_audit": "Triggers refuse on PostgreSQL TRUNCATE, on SQLite an INSERT that would replace an entry, and\n"
+    "everywhere every UPDATE but one that takes `address`, `old_values` and `new_values` out of the entries of a\n"
+    "customer whose status is `deleted` or of a person who has no row, and every DELETE but of what is older than a\n"
+    "removal's `tm_until` and comes before the entry that tells of that removal.",
     "extension_audit_log": "Triggers refuse UPDATE and DELETE, on PostgreSQL TRUNCATE too, on SQLite an INSERT that\n"
     "would replace an entry.",
     "registrar_directs": "The view `ringback_directs` (`hash`, `endpoint`) shows Asterisk's dialplan which endpoint a\n"

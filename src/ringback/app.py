@@ -17,6 +17,7 @@ from ringback.api.site import Site
 from ringback.customers import rest as customers_rest
 from ringback.customers import rpc as customers_rpc
 from ringback.customers.audit import rest as changes_rest
+from ringback.customers.audit.keeping import Keeping
 from ringback.customers.keys import rest as keys_rest
 from ringback.customers.keys.uses import Uses
 from ringback.customers.model import PUBLISHER as CUSTOMERS
@@ -140,6 +141,11 @@ class Ringback:
     def customers(self) -> Service[Uow]:
         """Answers what customer-manager is asked."""
         return self._service(CUSTOMERS, CUSTOMER_RPC)
+
+    @property
+    def keeping(self) -> Keeping:
+        """Keeps the audit log to what it may tell."""
+        return Keeping(self.work, self.settings.audit_keep_days)
 
     @property
     def local(self) -> Service[Uow]:

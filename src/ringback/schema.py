@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from ringback.customers import store as customers
+from ringback.customers.audit import store as changes
 from ringback.customers.keys import store as keys
 from ringback.customers.people import store as people
 from ringback.customers.sessions import store as sessions
@@ -24,6 +25,7 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     replays.metadata,
     keys.metadata,
     audit.metadata,
+    changes.metadata,
     customers.metadata,
     people.metadata,
     sessions.metadata,

@@ -108,10 +108,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
             servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
             await stack.enter_async_context(_in_background(ringback.uses.run()))
         await _connected(ringback, broker, customers, nats, stack)
-        if any(map(settings.runs, (PUBLISHER, CUSTOMERS, ROUTER))):
-            await stack.enter_async_context(_in_background(ringback.relay.run()))
-        if settings.runs(PUBLISHER):
-            await _at_work(ringback, stack)
+        await _at_work(ringback, stack)
         await _at_home(ringback, home, stack)
         if settings.runs(ROUTER):
             await ringback.router.node.follower.once()
@@ -167,13 +164,17 @@ async def _connected(
 
 
 async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None:
-    """Everything of the registrar that goes on by itself, until the stack ends."""
-    settings = ringback.settings
-    for work in (
-        *([ringback.eraser.run()] if ringback.eraser else []),
-        ringback.reconciler.run(settings.reconcile_interval),
-        ringback.feed.run(settings.contact_poll_interval),
-    ):
+    """Everything that goes on by itself, of all services and of the registrar, until the stack ends."""
+    settings, works = ringback.settings, []
+    if any(map(settings.runs, (PUBLISHER, CUSTOMERS, ROUTER))):
+        works += [ringback.relay.run(), ringback.keeping.run()]
+    if settings.runs(PUBLISHER):
+        works += [ringback.eraser.run()] if ringback.eraser else []
+        works += [
+            ringback.reconciler.run(settings.reconcile_interval),
+            ringback.feed.run(settings.contact_poll_interval),
+        ]
+    for work in works:
         await stack.enter_async_context(_in_background(work))
 
 

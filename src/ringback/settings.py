@@ -171,6 +171,9 @@ class Settings(BaseSettings):
     registry_reload_interval: Annotated[float, Field(ge=1, le=86400)] = Field(
         60.0, description="seconds between two whole loads of the router's registry"
     )
+    audit_keep_days: Annotated[int, Field(ge=0, le=36500)] = Field(
+        0, description="days that entries of the audit log are kept; 0: for ever"
+    )
     drain_timeout: Annotated[float, Field(ge=0, le=3600)] = Field(
         10.0, description="seconds that requests in hand get at the end"
     )

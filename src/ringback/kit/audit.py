@@ -61,16 +61,20 @@ entries = Table(
 COLUMNS: Final = tuple(column.name for column in entries.columns if column.name != "id")
 
 ADD = Statement(insert(entries), *COLUMNS)
-TELLING = Statement(
-    select(entries.c.id)
-    .where(
-        entries.c["customer_id"] == bindparam("of_owner"),
-        entries.c.id > bindparam("after"),
-        or_(entries.c.old_values.is_not(None), entries.c.new_values.is_not(None), entries.c.address.is_not(None)),
+TELLING: Final = {
+    name: Statement(
+        select(entries.c.id)
+        .where(
+            entries.c[name] == bindparam("of"),
+            entries.c.id > bindparam("after"),
+            or_(entries.c.old_values.is_not(None), entries.c.new_values.is_not(None), entries.c.address.is_not(None)),
+        )
+        .order_by(entries.c.id)
+        .limit(BATCH)
     )
-    .order_by(entries.c.id)
-    .limit(BATCH)
-)
+    for name in ("customer_id", "object_id")
+}
+"""Entries of a customer or of an object that tell more than who did what and when."""
 BLANK = Statement(
     update(entries).where(among(entries.c.id, "id", BATCH)).values(old_values=null(), new_values=null(), address=null())
 )
@@ -163,12 +167,14 @@ async def add(session: Session, changes: Iterable[Change], by: Actor, now: datet
         )
 
 
-async def blank(session: Session, owner_id: UUID, after: int = 0) -> int:
-    """Take out what some entries of a deleted customer behind that number tell besides who did what and when.
+async def blank(
+    session: Session, id: UUID, after: int = 0, of: Literal["customer_id", "object_id"] = "customer_id"
+) -> int:
+    """Take out what some entries of a customer or an object that is gone tell besides who did what and when.
 
-    The number of the last one, 0 at the end.
+    They are the next behind the number `after`; the number of the last one, 0 at the end.
     """
-    some = [row["id"] for row in await session.all(TELLING, of_owner=owner_id, after=after)]
+    some = [row["id"] for row in await session.all(TELLING[of], of=id, after=after)]
     if some:
         await session.run(BLANK, **spread("id", some, BATCH))
     return some[-1] if some else 0

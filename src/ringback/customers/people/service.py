@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
+from ringback.customers.audit import service as audit
 from ringback.customers.keys.model import FREE, Limits
 from ringback.customers.keys.service import require_roles
 from ringback.customers.people import store
@@ -83,10 +84,11 @@ async def change(
 
 
 async def delete(uow: UnitOfWork, id: UUID, *, of: UUID | None) -> Person:
-    """The person as they were: nothing is left of them here, and their sessions end."""
+    """The person as they were: nothing is left of them here, their sessions end, and the audit log forgets them."""
     person = await get(uow, id, of=of, lock=True)
     await sessions.end_all(uow, id)
     await store.drop(uow.session, id)
+    await audit.forget(uow, id)
     uow.audited(KIND, audited(person), None)
     return person
 

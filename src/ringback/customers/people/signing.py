@@ -135,10 +135,12 @@ async def _fail(
 ) -> None:
     """One failure more with that address, noted if it is somebody's: so there are never more entries than failures."""
     failures = await sessions.fail(uow, email)
+    if failures > sessions.MOST:  # of several at the same time the others were faster
+        raise TooManyFailures.after(math.ceil(sessions.WINDOW.total_seconds()))
     if person is None:
         return
     service.note(uow, person, action, after={"failures": failures})
-    if failures >= sessions.MOST:
+    if failures == sessions.MOST:
         service.note(uow, person, "locked_out", after={"tm_end": uow.now + sessions.WINDOW})
 
 
