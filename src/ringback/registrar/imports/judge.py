@@ -129,7 +129,7 @@ class Judge:
             return replace(row, action="fail", faults=found.faults)
         if found.same is None:
             return self._new(uow, row)
-        differing = self._kind.differing(row.asked, found.same, uow)
+        differing = self._differing(uow, row.asked, found.same)
         if not differing:
             return replace(row, action="unchanged")
         if self._query.on_conflict == "skip":
@@ -143,6 +143,13 @@ class Judge:
             return replace(row, action="fail", faults=failure.faults)
         made = change.password if row.asked.password is None else None
         return replace(row, action="update", asked=change, id=found.same.id, there=found.same, made=made)
+
+    def _differing(self, uow: Uow, asked: Any, there: Any) -> list[str]:
+        """Fields that are given, and not as they are."""
+        found = self._kind.differing(asked, there)
+        if asked.password and self._kind.kept(asked, asked.password, there.realm, uow, there) != there.kept:
+            found.append("password")
+        return found
 
     def _new(self, uow: Uow, row: Judged) -> Judged:
         if not self._kind.needs_password(row.asked):

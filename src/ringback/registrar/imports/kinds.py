@@ -51,8 +51,8 @@ class Rows(Protocol):
     async def there(self, uow: Uow, customer_id: UUID, some: list[Any]) -> "list[There]":
         """What is there already at the place of each of up to 100."""
 
-    def differing(self, asked: Any, there: Any, uow: Uow) -> list[str]:
-        """Fields that are given, and not as they are."""
+    def differing(self, asked: Any, there: Any) -> list[str]:
+        """Fields that are given, and not as they are; of the password one says so with `kept`."""
 
     def needs_password(self, asked: Any) -> bool: ...
 
@@ -91,9 +91,22 @@ def _items(text: str) -> list[str] | None:
     return [item for item in re.split(r"[\s,;|]+", text) if item] or None
 
 
-def _differs(asked: Any, now: Mapping[str, object]) -> list[str]:
-    given = {name: getattr(asked, name) for name in now}
-    return [name for name, value in given.items() if value is not None and value != now[name]]
+COMMON: Final[Mapping[str, Cell]] = {
+    "username": _trimmed,
+    "password": _as_it_is,
+    "name": _as_it_is,
+    "detail": _as_it_is,
+}
+
+
+def _differing(asked: Any, there: Any) -> list[str]:
+    """Fields that both kinds have."""
+    given = {name: getattr(asked, name) for name in COMMON if name != "password"}
+    return [name for name, value in given.items() if value is not None and value != getattr(there, name)]
+
+
+def _kept(username: str, password: Secret, realm: str, uow: Uow, there: Extension | Trunk | None) -> Kept:
+    return (there.kept if there else Kept()).renewed(username, realm, password, uow.settings.secret_storage)
 
 
 class Extensions:
@@ -105,10 +118,7 @@ class Extensions:
     change_shape = ChangeExtension
     cells: Final[Mapping[str, Cell]] = {
         "extension": _trimmed,
-        "username": _trimmed,
-        "password": _as_it_is,
-        "name": _as_it_is,
-        "detail": _as_it_is,
+        **COMMON,
         "direct": _flag,
     }
 
@@ -128,12 +138,9 @@ class Extensions:
             for one in wanted
         ]
 
-    def differing(self, asked: NewExtension, there: Extension, uow: Uow) -> list[str]:
-        now = {"username": there.username, "name": there.name, "detail": there.detail, "direct": bool(there.direct)}
-        password = asked.password
-        if password and self.kept(asked, password, there.realm, uow, there) != there.kept:
-            return [*_differs(asked, now), "password"]
-        return _differs(asked, now)
+    def differing(self, asked: NewExtension, there: Extension) -> list[str]:
+        is_other = asked.direct is not None and asked.direct != bool(there.direct)
+        return [*_differing(asked, there), *(["direct"] if is_other else [])]
 
     def needs_password(self, asked: NewExtension) -> bool:
         return asked.password is None
@@ -145,8 +152,7 @@ class Extensions:
 
     def kept(self, asked: NewExtension, password: Secret, realm: str, uow: Uow, there: Extension | None = None) -> Kept:
         username = there.username if there else asked.username or asked.extension
-        before = there.kept if there else Kept()
-        return before.renewed(username, realm, password, uow.settings.secret_storage)
+        return _kept(username, password, realm, uow, there)
 
     def service(self) -> Any:
         return extensions
@@ -162,11 +168,8 @@ class Trunks:
     cells: Final[Mapping[str, Cell]] = {
         "domain_name": _trimmed,
         "auth_types": _items,
-        "username": _trimmed,
-        "password": _as_it_is,
         "allowed_ips": _items,
-        "name": _as_it_is,
-        "detail": _as_it_is,
+        **COMMON,
     }
 
     def unique(self, asked: NewTrunk) -> dict[str, str]:
@@ -181,15 +184,12 @@ class Trunks:
             for one in at
         ]
 
-    def differing(self, asked: NewTrunk, there: Trunk, uow: Uow) -> list[str]:
-        now = {"username": there.username, "name": there.name, "detail": there.detail}
-        found = _differs(asked, now)
+    def differing(self, asked: NewTrunk, there: Trunk) -> list[str]:
+        found = _differing(asked, there)
         if set(asked.auth_types) != set(there.auth_types):
             found.append("auth_types")
         if asked.allowed_ips is not None and {canonical(text) for text in asked.allowed_ips} != set(there.allowed_ips):
             found.append("allowed_ips")
-        if asked.password and self.kept(asked, asked.password, there.realm, uow, there) != there.kept:
-            found.append("password")
         return found
 
     def needs_password(self, asked: NewTrunk) -> bool:
@@ -205,8 +205,7 @@ class Trunks:
     def kept(self, asked: NewTrunk, password: Secret, realm: str, uow: Uow, there: Trunk | None = None) -> Kept:
         username = asked.username or (there.username if there else "")
         realm = realm or names.realm_of(asked.domain_name.lower(), uow.settings.domain_name_trunk)
-        before = there.kept if there else Kept()
-        return before.renewed(username, realm, password, uow.settings.secret_storage)
+        return _kept(username, password, realm, uow, there)
 
     def service(self) -> Any:
         return trunks
