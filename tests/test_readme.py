@@ -66,12 +66,14 @@ def test_the_readme_shows_what_a_first_start_prints(server: dict[str, str]) -> N
     assert plain(server["said"]) == plain(shown[1])
 
 
-@pytest.mark.process
-def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, str]) -> None:
-    block = commands_with("curl")
-    block = block.replace("127.0.0.1:8080", server["address"]).replace("var/", f"{server['home']}/")
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block],
+def meant(block: str, server: dict[str, str]) -> str:
+    """The commands of a block, for this server."""
+    return block.replace("127.0.0.1:8080", server["address"]).replace("var/", f"{server['home']}/")
+
+
+def ran(block: str, server: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", meant(block, server)],
         cwd=ROOT,
         env={**os.environ, "RINGBACK_HOME": server["home"]},
         capture_output=True,
@@ -80,12 +82,43 @@ def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, s
         check=False,
     )
 
+
+@pytest.mark.process
+def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, str]) -> None:
+    done = ran(commands_with("registrar-control"), server)
+
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"extension":"1002"' in done.stdout
     assert "Back office" in done.stdout
     assert '"status_code": 200' in done.stdout
     assert "extension_direct_created" in done.stdout
     assert (Path(server["home"]) / "asterisk" / "pjsip.conf").exists()
+
+
+@pytest.mark.process
+def test_others_are_let_in_as_the_readme_says(server: dict[str, str]) -> None:
+    done = ran(commands_with("accesskeys"), server)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"name":"wallboard","roles":["viewer"]' in done.stdout
+    assert '"kind":"person"' in done.stdout
+    assert "key: rb_" in done.stdout
+    for seen in ("wallboard", "acme", "created"):
+        assert seen in done.stdout.partition("key: rb_")[2]
+
+
+@pytest.mark.process
+def test_events_are_heard_as_the_readme_says(server: dict[str, str]) -> None:
+    whose, _, _ = commands_with("accesskeys").partition("\n")
+    listen = meant(f"{whose}\nexec {commands_with('/v1.0/events')}", server).replace("-sN", "-sN -m 20")
+    a_phone, _, _ = commands_with("registrar-control").partition("# the same")
+    assert ran(a_phone, server).returncode == 0
+    with subprocess.Popen(["bash", "-euc", listen], cwd=ROOT, stdout=subprocess.PIPE, text=True) as listening:
+        assert listening.stdout
+        heard = next((line for line in listening.stdout if line == "event: extension_created\n"), None)
+        listening.terminate()
+
+    assert heard
 
 
 @pytest.mark.process
@@ -102,5 +135,5 @@ def test_the_lines_that_a_first_start_prints_paste_as_they_are(server: dict[str,
 def test_every_command_of_the_readme_is_run_by_some_test() -> None:
     known = {"git clone", "make run", "make demo", "make test", "curl"}
 
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 6
     assert all(any(word in block for word in known) for block in BLOCKS)
