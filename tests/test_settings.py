@@ -62,6 +62,8 @@ def test_a_go_dsn_has_the_usual_port_when_it_names_none() -> None:
         ("endpoint_defaults", "nonsense=1"),
         ("endpoint_defaults", "auth=x"),
         ("secret_storage", "clear"),
+        ("asterisk_ami", "ringback:Sample-Pass-0001@127.0.0.1"),
+        ("asterisk_ami", "ami://ringback:Sample-Pass-0001@a,ami://ringback:Sample-Pass-0001@a:5038"),
         ("log_level", "loud"),
         ("database_dsn_bin", "mysql://u:Sample-Pass-0001@h/db"),
     ],

@@ -35,10 +35,12 @@ from ringback.kit.rpc import Answer, Send, Service
 from ringback.kit.stale import Eraser
 from ringback.kit.uow import Work, utc_now
 from ringback.memory import memory_of, rate_of
+from ringback.registrar.asterisks import Asterisks
 from ringback.registrar.billing import BILLING, TIMEOUT, Billing
 from ringback.registrar.contacts import rest as contacts_rest
 from ringback.registrar.contacts import rpc as contacts_rpc
 from ringback.registrar.contacts.feed import Feed
+from ringback.registrar.contacts.live import Live
 from ringback.registrar.directs import rpc as directs_rpc
 from ringback.registrar.directs.model import new_hash
 from ringback.registrar.drift import rest as drift_rest
@@ -68,6 +70,7 @@ from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
 from ringback.router_node import Upkeep, node_id
 from ringback.settings import Settings
+from ringback.sip.ami import addresses_in
 from ringback.spellings import networks_in
 from ringback.transports.amqp import each_time
 from ringback.transports.memory import Inward, MemoryBus
@@ -128,9 +131,14 @@ class Ringback:
     eraser: Eraser | None
     reconciler: Reconciler
     uses: Uses
-    feed: Feed
+    asterisks: Asterisks
     inbox: Inbox[Uow]
     router: Router
+
+    @property
+    def feed(self) -> Feed:
+        """Looks at contacts, whoever says that it should."""
+        return self.asterisks.live.feed
 
     @property
     def rpc(self) -> Service[Uow]:
@@ -196,10 +204,16 @@ def assemble(
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
         uses=uses,
-        feed=Feed(work, f".{settings.domain_name_extension}"),
+        asterisks=_asterisks(settings, memory, work, ticks),
         inbox=inbox,
         router=router,
     )
+
+
+def _asterisks(settings: Settings, memory: Memory, work: Work[Uow], ticks: Callable[[], float]) -> Asterisks:
+    addresses, suffix = addresses_in(settings.asterisk_ami.get_secret_value()), f".{settings.domain_name_extension}"
+    live = Live(work, Feed(work, suffix), suffix, ticks=ticks)
+    return Asterisks(addresses, live, memory.sip_refusals, memory.metrics, work.now)
 
 
 def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], router: Router, uses: Uses) -> Gateway:

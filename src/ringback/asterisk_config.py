@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,16 @@ from sqlalchemy import URL
 from ringback import terminal
 from ringback.config_files import Database, Force, Out, folder_of, unfit, write_and_tell
 from ringback.kit.errors import Fault, ValidationFailed
+from ringback.kit.networks import is_network
+from ringback.kit.secret import Secret
 from ringback.settings import Settings
 from ringback.sip import names
+from ringback.sip.ami import addresses_in
+from ringback.sip.ami_conf import LOOPBACK, MANAGER, USER, ManagerPort, secret_in
+from ringback.sip.ami_conf import faults_of as faults_of_manager
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
 from ringback.sip.odbc import CREDENTIALS, ENGINES, USUAL_DRIVERS, faults_of, sqlite_url
+from ringback.spellings import host_and_port, networks_in
 from ringback.terminal import with_settings
 
 USUAL = AsteriskOptions(URL.create("sqlite"))
@@ -48,6 +55,13 @@ OdbcDriver = Annotated[
         metavar="TEXT",
     ),
 ]
+AmiBind = Annotated[
+    str | None,
+    typer.Option("--ami_bind", help="where Ringback may hear what happens (asterisk_ami)", metavar="IP:PORT"),
+]
+AmiPermit = Annotated[
+    str, typer.Option("--ami_permit", help="whence Ringback comes to --ami_bind, with commas", metavar="CIDRS")
+]
 Modules = Annotated[str, typer.Option("--modules", help="folder of Asterisk's modules", metavar="DIR")]
 
 
@@ -65,19 +79,19 @@ def asterisk_config(
     default_realm: DefaultRealm = None,
     odbc_driver: OdbcDriver = None,
     modules: Modules = USUAL.directories.modules,
+    ami_bind: AmiBind = None,
+    ami_permit: AmiPermit = LOOPBACK,
 ) -> None:
     """Write the configuration of an Asterisk (16 to 22) that serves the phones of this Ringback.
 
     It reads the SQLite file of the settings, or ps_* where database_dsn_asterisk leads and the view ringback_directs
-    where database_dsn_bin does: say these for a user of its own, who need write nothing but ps_contacts. The file that
-    holds passwords is readable by its owner alone.
+    where database_dsn_bin does: for a user of its own, who writes ps_contacts alone. Files with passwords are private.
     """
-    folder = folder_of(out)
-    tables, directs = _databases(settings, database)
+    folder, (tables, directs) = folder_of(out), _databases(settings, database)
     options = AsteriskOptions(
         database=tables,
         directs=directs,
-        drivers=USUAL_DRIVERS | ({tables.get_backend_name(): odbc_driver} if odbc_driver is not None else {}),
+        drivers=USUAL_DRIVERS if odbc_driver is None else {**USUAL_DRIVERS, tables.get_backend_name(): odbc_driver},
         bind=bind,
         sip_port=sip_port,
         public_port=public_port,
@@ -86,12 +100,19 @@ def asterisk_config(
         domain_name_sip=settings.sip_domain,
         default_realm=default_realm or "",
         system_name=system_name,
+        manager=_manager(settings, folder, ami_bind, ami_permit) if ami_bind else None,
         directories=Directories(etc=str(folder), modules=modules),
     )
     _check(options)
-    secret = {CREDENTIALS} if any(source.url.password for source in options.sources) else set()
-    write_and_tell(folder, asterisk_files(options), force=force, secret=secret)
+    write_and_tell(folder, asterisk_files(options), force=force, secret=set(_secret_files(options)))
     terminal.say(_next(folder, options))
+
+
+def _secret_files(options: AsteriskOptions) -> Iterator[str]:
+    if any(source.url.password for source in options.sources):
+        yield CREDENTIALS
+    if options.manager:
+        yield MANAGER
 
 
 def _databases(settings: Settings, file: Path | None) -> tuple[URL, URL | None]:
@@ -100,6 +121,19 @@ def _databases(settings: Settings, file: Path | None) -> tuple[URL, URL | None]:
     if file or "sqlite" in (own.get_backend_name(), asterisk.get_backend_name()):
         return sqlite_url(file or settings.database_file), None
     return asterisk, own
+
+
+def _manager(settings: Settings, folder: Path, bind: str, permit: str) -> ManagerPort:
+    """With the credentials of asterisk_ami where it names this port, else of the file that is there, else new ones."""
+    try:
+        host, port = host_and_port(bind)
+    except ValueError as fault:
+        raise ValidationFailed(Fault("ami_bind", str(fault))) from None
+    named = [one for one in addresses_in(settings.asterisk_ami.get_secret_value()) if one.port == port]
+    exact = [one for one in named if one.host == host] or (named if len(named) == 1 else [])
+    user = exact[0].user if exact else USER
+    secret = exact[0].password if exact else secret_in(folder / MANAGER, user) or Secret.generate()
+    return ManagerPort(host, port, secret, user, tuple(networks_in(permit)))
 
 
 def _ports(text: str) -> tuple[int, int]:
@@ -122,6 +156,7 @@ def _check(options: AsteriskOptions) -> None:
         faults.append(Fault("system_name", "must be 1 to 255 of A-Z, a-z, 0-9, '_', '.', '-'"))
     if options.default_realm and not names.is_domain(options.default_realm):
         faults.append(Fault("default_realm", "must be a domain name"))
+    faults += _manager_faults(options.manager) if options.manager else []
     texts = {
         "out": options.directories.etc,
         "odbc_driver": options.sources[0].driver,
@@ -137,6 +172,17 @@ def _check(options: AsteriskOptions) -> None:
         raise ValidationFailed(*faults)
 
 
+def _manager_faults(manager: ManagerPort) -> list[Fault]:
+    faults = [Fault("asterisk_ami", fault) for fault in faults_of_manager(manager)]
+    try:
+        ipaddress.ip_address(manager.host)
+    except ValueError:
+        faults.append(Fault("ami_bind", "must be an IP address and a port, e.g. 127.0.0.1:5038"))
+    if not manager.permit or not all(map(is_network, manager.permit)):
+        faults.append(Fault("ami_permit", "must be IP addresses and CIDRs with commas"))
+    return faults
+
+
 def _next(folder: Path, options: AsteriskOptions) -> str:
     etc = shlex.quote(str(folder))
     engines = {ENGINES[source.url.get_backend_name()] for source in options.sources}
@@ -146,7 +192,16 @@ def _next(folder: Path, options: AsteriskOptions) -> str:
 Next, as root, on a machine with Asterisk 16 or later:
   apt-get install {packages}   # ODBC for {names}
   {_let_in(etc, options)}
-  ODBCINI={etc}/odbc.ini asterisk -f -U asterisk -C {etc}/asterisk.conf"""
+{_heard(etc, options.manager)}  ODBCINI={etc}/odbc.ini asterisk -f -U asterisk -C {etc}/asterisk.conf"""
+
+
+def _heard(etc: str, manager: ManagerPort | None) -> str:
+    if manager is None:
+        return ""
+    return f"""\
+  chown asterisk {etc}/{MANAGER}   # it holds the secret of Ringback's user
+  # and tell Ringback: ASTERISK_AMI=ami://{manager.user}:<the secret in {MANAGER}>@<this machine>:{manager.port}
+"""
 
 
 def _let_in(etc: str, options: AsteriskOptions) -> str:

@@ -17,6 +17,7 @@ from ringback.spellings import (
     SERVICES,
     Address,
     AddressOrNone,
+    Ami,
     Amqp,
     AmqpName,
     BaseDomain,
@@ -161,6 +162,10 @@ class Settings(BaseSettings):
     )
     reconcile_interval: Annotated[float, Field(ge=1, le=86400)] = Field(
         60.0, description="seconds between two repairs of the SIP tables"
+    )
+    asterisk_ami: Ami = Field(
+        SecretStr(""),
+        description="Asterisks that tell us at once: ami://user:password@host:5038, with commas; none: we look",
     )
     database_listen_url: Dsn | None = Field(
         None, description="where the router listens to PostgreSQL, never through a pooler; none: database_dsn_bin"

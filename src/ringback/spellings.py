@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.networks import is_network
+from ringback.sip.ami import addresses_in
 from ringback.sip.names import fits, is_domain
 from ringback.transports.nats.address import servers_in
 
@@ -49,6 +50,11 @@ def _redis(text: SecretStr) -> SecretStr:
 def _amqp(text: SecretStr) -> SecretStr:
     if not re.match(r"amqps?://\S+$", text.get_secret_value()):
         raise ValueError("must be amqp://user:password@host:port/vhost")
+    return text
+
+
+def _ami(text: SecretStr) -> SecretStr:
+    addresses_in(text.get_secret_value())
     return text
 
 
@@ -103,6 +109,7 @@ AddressOrNone = Annotated[str, AfterValidator(_address_or_none)]
 HttpPath = Annotated[str, AfterValidator(_path)]
 Amqp = Annotated[SecretStr, AfterValidator(_amqp)]
 Redis = Annotated[SecretStr, AfterValidator(_redis)]
+Ami = Annotated[SecretStr, AfterValidator(_ami)]
 Nats = Annotated[str, AfterValidator(_nats)]
 Services = Annotated[str, AfterValidator(_services)]
 Networks = Annotated[str, AfterValidator(_networks)]

@@ -207,3 +207,67 @@ def test_every_faulty_flag_is_named_at_once_and_nothing_is_written(shell: Shell,
     assert [flag for flag in ("bind", "rtp_ports", "system_name", "database", "odbc_driver") if f"--{flag} " in text] \
         == ["bind", "rtp_ports", "system_name", "database", "odbc_driver"]  # fmt: skip
     assert not (tmp_path / "etc").exists()
+
+
+def manager_conf(folder: Path) -> ConfigParser:
+    found = ConfigParser(interpolation=None, comment_prefixes=(";",), strict=False)
+    found.read(folder / "manager.conf")
+    return found
+
+
+def test_the_manager_port_is_closed_unless_ringback_shall_hear(shell: Shell, tmp_path: Path) -> None:
+    assert on_a_file(shell, tmp_path / "etc")[0] == 0
+
+    assert manager_conf(tmp_path / "etc")["general"]["enabled"] == "no"
+
+
+def test_the_secret_of_the_manager_port_is_made_once_and_stands_in_its_file_alone(shell: Shell, tmp_path: Path) -> None:
+    code, text = on_a_file(shell, tmp_path / "etc", "--ami_bind=127.0.0.1:5039", "--ami-permit=192.0.2.1,10.0.0.0/8")
+    assert code == 0, text
+
+    file = tmp_path / "etc/manager.conf"
+    found = manager_conf(tmp_path / "etc")
+    secret = found["ringback"]["secret"]
+    assert (len(secret) >= 24, file.stat().st_mode & 0o777) == (True, 0o600)
+    assert [name for name, content in written(tmp_path / "etc").items() if secret in content] == ["manager.conf"]
+    assert secret not in text
+    assert "ASTERISK_AMI=ami://ringback:<the secret in manager.conf>@<this machine>:5039" in text
+    assert dict(found["general"]) == {
+        "enabled": "yes", "bindaddr": "127.0.0.1", "port": "5039", "displayconnects": "no"
+    }  # fmt: skip
+    lines = file.read_text().splitlines()
+    assert (
+        lines.count("deny=0.0.0.0/0.0.0.0") == lines.count("permit=192.0.2.1") == lines.count("permit=10.0.0.0/8") == 1
+    )
+
+    again = on_a_file(shell, tmp_path / "etc", "--ami_bind=127.0.0.1:5039", "--ami_permit=192.0.2.1,10.0.0.0/8")
+    assert (again[0], again[1].startswith("0 files written")) == (0, True)
+
+
+def test_the_manager_port_has_the_credentials_that_ringback_has_been_told(shell: Shell, tmp_path: Path) -> None:
+    told = "ami://rb:Sample-Pass-0001@127.0.0.1:5039,ami://rb:Sample-Pass-0002@pbx:5038"
+
+    code, text = on_a_file(shell, tmp_path / "etc", "--ami_bind=127.0.0.1:5039", f"--asterisk_ami={told}")
+
+    assert (code, "Sample-Pass" in text) == (0, False)
+    assert manager_conf(tmp_path / "etc")["rb"]["secret"] == "Sample-Pass-0001"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--ami_bind=5038"], "--ami_bind must be host:port"),
+        (["--ami_bind=pbx:5038"], "--ami_bind must be an IP address and a port"),
+        (["--ami_bind=127.0.0.1:5038", "--ami_permit=all"], "--ami_permit must be IP addresses and CIDRs"),
+        (["--ami_bind=127.0.0.1:5038", "--ami_permit="], "--ami_permit must be IP addresses and CIDRs"),
+        (["--ami_bind=127.0.0.1:1", "--asterisk_ami=ami://u:Sample-Pass%3B@h:1"], "--asterisk_ami its password must"),
+        (["--ami_bind=127.0.0.1:1", "--asterisk_ami=ami://general:x@h:1"], "--asterisk_ami its user must not be"),
+    ],
+)
+def test_a_manager_port_that_cannot_be_is_refused_by_name(
+    shell: Shell, tmp_path: Path, flags: list[str], said: str
+) -> None:
+    code, text = on_a_file(shell, tmp_path / "etc", *flags)
+
+    assert (code, said in text, "Sample-Pass" in text) == (2, True, False), text
+    assert not (tmp_path / "etc").exists()

@@ -23,6 +23,7 @@ from ringback.demo.phone import Account, Phone, PhoneOptions
 from ringback.demo.ports import HOST, Ports, free_ports
 from ringback.demo.programs import ASTERISK_ON_SERVERS, KAMAILIO, AsteriskProgram
 from ringback.demo.server import Server
+from ringback.kit.secret import Secret
 from ringback.knobs import load
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
@@ -100,13 +101,12 @@ class World:
 
 @asynccontextmanager
 async def running(program: AsteriskProgram, folder: Path, **settings: str) -> AsyncIterator[World]:
-    """Both servers in a folder of their own, while inside."""
-    ports = Ports.find()
-    async with (
-        await Server.start(folder / "home", **settings) as server,
-        await Asterisk.start(program, ports.options(sqlite_url(server.database)), folder / "asterisk") as asterisk,
-    ):
-        yield World(server, asterisk, ports)
+    """Both servers in a folder of their own, while inside. Asterisk tells Ringback what happens."""
+    ports, secret = Ports.find(), Secret.generate()
+    async with await Server.start(folder / "home", asterisk_ami=ports.ami(secret), **settings) as server:
+        options = ports.options(sqlite_url(server.database), manager=secret)
+        async with await Asterisk.start(program, options, folder / "asterisk") as asterisk:
+            yield World(server, asterisk, ports)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ class Register:
             udp.bind((self.source, 0))
             udp.connect((host, int(port)))
             call_id = token_hex(8)
-            udp.send(self._request(udp, call_id, 1))
+            udp.send(self.request(udp, call_id, 1))
             first = udp.recv(65535).decode()
             challenges = re.findall(r"^WWW-Authenticate: *Digest (.*)\r$", first, re.MULTILINE | re.I)
             offered = [_field(challenge, "algorithm") or "MD5" for challenge in challenges]
@@ -53,11 +53,12 @@ class Register:
                 return int(first.split()[1]), []
             if self.algorithm not in offered:
                 return 0, offered
-            proof = self._proof(challenges[offered.index(self.algorithm)])
-            udp.send(self._request(udp, call_id, 2, proof))
+            proof = self.proof(challenges[offered.index(self.algorithm)])
+            udp.send(self.request(udp, call_id, 2, proof))
             return int(udp.recv(65535).split()[1]), offered
 
-    def _request(self, udp: socket.socket, call_id: str, number: int, proof: str = "") -> bytes:
+    def request(self, udp: socket.socket, call_id: str, number: int, proof: str = "") -> bytes:
+        """The message, as it goes out of that socket."""
         host, port = udp.getsockname()
         user, realm = self.extension["extension"], self.extension["realm"]
         lines = [
@@ -76,7 +77,9 @@ class Register:
         ]
         return "\r\n".join([*lines, "", ""]).encode()
 
-    def _proof(self, challenge: str) -> str:
+    def proof(self, challenge: str) -> str:
+        """What answers a challenge."""
+
         def digest(text: str) -> str:
             return hashlib.new(NAMES[self.algorithm], text.encode()).hexdigest()
 

@@ -12,7 +12,8 @@ from tests.world import MakeWorld, World
 MARKER = "Marker-Pass-4711"
 EXTENSION = "id,customer_id,name,detail,extension,domain_name,realm,username,direct_hash,direct_uri"
 TRUNK = "id,customer_id,name,detail,domain_name,realm,auth_types,username,allowed_ips"
-CONTACT = "id,customer_id,extension_id,extension,realm,uri,user_agent,via_addr,via_port,reg_server,call_id,expire_time"
+WHERE = "uri,transport,user_agent,via_addr,via_port,path,reg_server,call_id,expire_time"
+CONTACT = f"id,customer_id,extension_id,extension,realm,{WHERE}"
 KEYS = {
     "extension": f"{EXTENSION},tm_create,tm_update,tm_delete",
     "trunk": f"{TRUNK},tm_create,tm_update,tm_delete",

@@ -97,8 +97,8 @@ async def test_it_logs_in_without_saying_the_password_and_hands_on_each_event() 
         assert PASSWORD.reveal().encode() not in port.sent
 
         assert port.writer
-        port.writer.write(b"Event: A\r\nX: 1\r\n\r\nEvent: B\r\n\r\n")
-        assert await soon(heard.events.get()) == {"Event": "A", "X": "1"}
+        port.writer.write(b"Event: A\r\nResponse: 2d62dd64f3\r\n\r\nEvent: B\r\n\r\n")
+        assert await soon(heard.events.get()) == {"Event": "A", "Response": "2d62dd64f3"}
         assert await soon(heard.events.get()) == {"Event": "B"}
 
 

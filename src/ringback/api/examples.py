@@ -185,7 +185,7 @@ EVENTS: Final[dict[str, Any]] = {
         "extension_id": PATH["extension_id"],
         "extension": "1001",
         "realm": DOMAIN["realm"],
-        **{name: value for name, value in CONTACT.items() if name not in ("id", "transport", "path", "expires_in")},
+        **{name: value for name, value in CONTACT.items() if name not in ("id", "expires_in")},
         "cause": "",
         "tm_event": "2026-02-11T09:30:05.000000Z",
     },

@@ -75,6 +75,11 @@ class Asterisk(Child):
             file.touch(mode=0o600)
             file.write_text(text)
         self = cls(program, options, folders)
+        await self.again()
+        return self
+
+    async def again(self) -> None:
+        """Start it with the configuration that is there, and wait until fully booted. Raises AsteriskFailed."""
         try:
             await self._start()
             async with asyncio.timeout(BOOT_SECONDS):
@@ -86,7 +91,6 @@ class Asterisk(Child):
         except BaseException:
             await self.stop()
             raise
-        return self
 
     async def _start(self) -> None:
         command = [*self.program.command, "-f", "-C", self._conf]

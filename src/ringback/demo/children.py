@@ -44,7 +44,7 @@ async def spawn(
 
 async def end(process: asyncio.subprocess.Process, within: float) -> None:
     """SIGTERM, after `within` seconds SIGKILL; returns when it is gone."""
-    if process.returncode is None:
+    if process.returncode is None and within:
         process.terminate()
     try:
         async with asyncio.timeout(within):
@@ -65,6 +65,11 @@ class Child:
         """The process id, for as long as it runs."""
         assert self._process is not None
         return self._process.pid
+
+    async def kill(self) -> None:
+        """End it by SIGKILL, as a crash would; what it has left behind stays."""
+        if self._process is not None:
+            await end(self._process, 0)
 
     async def stop(self) -> None:
         """End it; may be called twice."""

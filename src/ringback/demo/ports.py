@@ -7,6 +7,8 @@ from typing import Self
 
 from sqlalchemy import URL
 
+from ringback.kit.secret import Secret
+from ringback.sip.ami_conf import USER, ManagerPort
 from ringback.sip.config import AsteriskOptions
 
 HOST = "127.0.0.1"
@@ -36,8 +38,14 @@ class Ports:
         """`host:port` of the SIP server that direct addresses are called at."""
         return f"{HOST}:{self.public}"
 
-    def options(self, database: URL, directs: URL | None = None) -> AsteriskOptions:
-        """An Asterisk on these ports that reads its tables there, and direct addresses too or elsewhere."""
+    def ami(self, secret: Secret) -> str:
+        """The setting `asterisk_ami` for this Asterisk."""
+        return f"ami://{USER}:{secret.reveal()}@{HOST}:{self.news}"
+
+    def options(self, database: URL, directs: URL | None = None, *, manager: Secret | None = None) -> AsteriskOptions:
+        """An Asterisk on these ports that reads its tables there, and direct addresses too or elsewhere.
+
+        With the secret `manager` Ringback hears of it."""
         return AsteriskOptions(
             database=database,
             directs=directs,
@@ -45,6 +53,7 @@ class Ports:
             sip_port=self.phones,
             public_port=self.public,
             rtp_ports=RTP_PORTS,
+            manager=ManagerPort(HOST, self.news, manager) if manager else None,
         )
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from ringback import first_start
 from ringback.demo.children import Child, spawn
 from ringback.knobs import knobs
 from ringback.server import SOCKET
+from ringback.settings import Settings
 from ringback.transports import local
 
 START_SECONDS = 15.0
@@ -49,7 +52,8 @@ class Server(Child):
         self.log = home.with_name("ringback.log")
         """What it logs, beside its home."""
         self.keys: first_start.Keys
-        self._settings = settings
+        self._settings = {name: value for name, value in settings.items() if not _is_secret(name)}
+        self._secrets = {name.upper(): value for name, value in settings.items() if _is_secret(name)}
         self._printed: asyncio.Task[None] | None = None
 
     @classmethod
@@ -71,7 +75,7 @@ class Server(Child):
     async def _start(self) -> None:
         flags = {"rest_listen_address": "127.0.0.1:0", "prometheus_listen_address": "127.0.0.1:0"}
         command = self._command("ringback", "up", **flags)
-        self._process = await spawn(command, errors=self.log, env={**clean(), "PYTHONUNBUFFERED": "1"})
+        self._process = await spawn(command, errors=self.log, env={**clean(), **self._secrets, "PYTHONUNBUFFERED": "1"})
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             if line.startswith(b"Ringback is running at "):
@@ -144,6 +148,11 @@ class Server(Child):
         await super().stop()
         if self._printed is not None:
             await self._printed
+
+
+def _is_secret(name: str) -> bool:
+    """Whether it must not stand on a command line, which everybody on the machine can read."""
+    return isinstance(Settings.model_fields[name].get_default(), SecretStr)
 
 
 def clean() -> dict[str, str]:

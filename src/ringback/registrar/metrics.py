@@ -42,6 +42,7 @@ class Metrics:
         self.reconcile_pending = gauge("reconcile_pending", "SIP rows that differ from our truth")
         self.reconcile_actions = counter("reconcile_actions", "SIP rows repaired", "table", "action")
         self.reconcile_success = gauge("reconcile_last_success_timestamp_seconds", "End of the last whole pass")
+        self.asterisk_connected = gauge("asterisk_connected", "1 while an Asterisk tells its events", "asterisk")
         self.contacts_live = gauge("contacts_live", "Phones with a live contact")
         self.contact_events = counter("contact_events", "Contacts that came or went", "type")
         self.redis_failure = counter("redis_failure", "Answers of Redis that did not come", "use")

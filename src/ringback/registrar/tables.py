@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import CHAR, BigInteger, Column, Index, Integer, MetaData, String, Table, func, text
+from sqlalchemy import CHAR, BigInteger, Column, Index, Integer, MetaData, String, Table, Text, func, text
 
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import OWN
@@ -141,7 +141,9 @@ contact_states = Table(
     Column("reg_server", String(255)),
     Column("call_id", String(255)),
     Column("expiration_time", BigInteger, nullable=False),
+    Column("path", Text),
     Index("idx_registrar_contact_states_extension", "extension_id"),
+    Index("idx_registrar_contact_states_expiration", "expiration_time"),
 )
 
 strays = Table(

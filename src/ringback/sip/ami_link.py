@@ -117,7 +117,7 @@ class Link:
     async def _log_in(self, reader: ami.Reader, writer: asyncio.StreamWriter) -> None:
         async def said(name: str, **fields: str) -> Message:
             writer.write(ami.action(name, **fields))
-            while "Response" not in (message := await reader.next()):
+            while "Event" in (message := await reader.next()):
                 pass
             return _granted(message)
 
@@ -141,15 +141,15 @@ class Link:
             self._take(message)
 
     def _take(self, message: Message) -> None:
-        answer = self._asked.get(message.get("ActionID", ""))
-        if "Response" in message:
-            if answer and not answer.done():
-                answer.set_result(message)
-        elif "Event" in message:
+        if "Event" in message:
             try:
                 self._heard(message)
             except Exception as error:  # one that is not understood ends no connection
                 log.error("an event of Asterisk is not understood", action="ami", exc_info=error)
+        elif "Response" in message:
+            answer = self._asked.get(message.get("ActionID", ""))
+            if answer and not answer.done():
+                answer.set_result(message)
 
     def _say(self, why: str) -> None:
         """Once for each reason, not for each try."""
@@ -159,7 +159,7 @@ class Link:
 
 
 def _granted(response: Message) -> Message:
-    if response["Response"] == "Error":
+    if response.get("Response", "Error") == "Error":
         raise Refused(response.get("Message", "it says no"))
     return response
 

@@ -120,6 +120,10 @@ class Asterisk:
         """The rows of `ps_contacts` that have not expired, as they stand."""
         return await self._session.all(CONTACTS, endpoint=id, now=int(now.timestamp()))
 
+    async def contacts_at(self, ids: list[str], now: datetime) -> list[Row]:
+        """The same of up to `CHUNK` endpoints."""
+        return await self._session.all(CONTACTS_AT, now=int(now.timestamp()), **spread("endpoint", ids, CHUNK))
+
     async def online(self, suffix: str, now: datetime) -> int:
         """How many of our endpoints have a live contact."""
         row = await self._session.one(ONLINE, suffix=like_suffix(suffix), now=int(now.timestamp()))
@@ -214,6 +218,9 @@ CONTACTS_OF = Statement(
 )
 CONTACTS = Statement(
     select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint"), LIVE).order_by(ps_contacts.c.id)
+)
+CONTACTS_AT = Statement(
+    select(ps_contacts).where(among(ps_contacts.c.endpoint, "endpoint", CHUNK), LIVE).order_by(ps_contacts.c.id)
 )
 ONLINE = Statement(
     select(func.count(distinct(ps_contacts.c.endpoint)).label("count")).where(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import URL
 
+from ringback.sip.ami_conf import MANAGER, ManagerPort, manager_conf
 from ringback.sip.dialplan import EXTENSIONS_CONF
 from ringback.sip.odbc import CREDENTIALS, USUAL_DRIVERS, Source, odbc_ini, res_odbc_conf
 
@@ -82,7 +83,7 @@ class AsteriskOptions:
     `public_port` where anybody may call a direct address (UDP and TCP, never challenged; 0 = no such port).
     `rtp_ports` are the first and the last UDP port for audio. `default_realm` is what an unknown phone is challenged
     with (empty: `domain_name_extension`). `system_name` goes into `ps_contacts.reg_server`: one for each Asterisk that
-    shares the tables.
+    shares the tables. `manager` is where Ringback hears what happens (none: nowhere).
     """
 
     database: URL
@@ -96,6 +97,7 @@ class AsteriskOptions:
     domain_name_sip: str = "sip.localhost"
     default_realm: str = ""
     system_name: str = "asterisk"
+    manager: ManagerPort | None = None
     directories: Directories = field(default_factory=Directories)
 
     @property
@@ -118,6 +120,7 @@ def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
         "pjsip.conf": _pjsip(options),
         "rtp.conf": _rtp(options),
         "extensions.conf": EXTENSIONS_CONF,
+        MANAGER: manager_conf(options.manager),
         **UNUSED,
     }
 
@@ -133,7 +136,6 @@ UNUSED: Mapping[str, str] = {
         "; Tones that Asterisk makes itself: none is played by this dialplan.\n"
         "[general]\ncountry=us\n\n[us]\ndescription=North America\nringcadence=2000,4000\ndial=350+440\n"
     ),
-    "manager.conf": "; No AMI.\n[general]\nenabled=no\n",
     "pjproject.conf": "; Log levels of the SIP library: as they are.\n",
     "stasis.conf": "; Message bus: as it is.\n",
     "udptl.conf": "; No fax.\n[general]\n",

@@ -69,7 +69,17 @@ class Feed:
         await self._each(self._work.read, found.endpoints, partial(_note_if_known, ours))
         await self._each(self._work.write, found.extensions, _compare_extension)
         await self._each(self._work.write, ours, _compare_endpoint)
-        await self._each(self._work.write, found.refreshed, lambda uow, contact: store.change(uow.session, contact))
+        await self.remember(found.refreshed)
+
+    async def compare(self, endpoints: Iterable[str]) -> None:
+        """Tell the news of these endpoints, a few in each transaction; those of nobody have none."""
+        ours: set[str] = set()
+        await self._each(self._work.read, endpoints, partial(_note_if_known, ours))
+        await self._each(self._work.write, ours, _compare_endpoint)
+
+    async def remember(self, refreshed: Iterable[Contact]) -> None:
+        """Note contacts that are as they were but for their time, or for where they came from."""
+        await self._each(self._work.write, refreshed, lambda uow, contact: store.change(uow.session, contact))
 
     async def _each(self, run: Run, items: Iterable[Any], verb: Verb) -> None:
         rest = list(items)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ringback.kit.errors import NotFound
 
-STATE: Final = ("uri", "user_agent", "via_addr", "via_port", "reg_server", "call_id", "expiration_time")
+STATE: Final = ("uri", "user_agent", "via_addr", "via_port", "reg_server", "call_id", "expiration_time", "path")
 """What we remember of a contact, to notice that it came, went or expired."""
 LATEST: Final = 253_402_300_799
 """The last second that has a date: 9999-12-31T23:59:59Z."""

@@ -1,6 +1,6 @@
 """Where a phone is right now, and what changed since we last looked."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from ringback.kit.events import Event
 from ringback.kit.pair import SecondAway
@@ -47,6 +47,29 @@ async def refresh(uow: Uow, extension: Extension) -> None:
     """The next read goes to the database, also one whose fill is under way; and what changed is told now."""
     await compare(uow, extension)
     await _outdate(uow, extension)
+
+
+class Differing(NamedTuple):
+    """The endpoints whose contacts came or went since we last looked, and the contacts that were refreshed."""
+
+    endpoints: set[str]
+    refreshed: list[Contact]
+
+
+async def differing(uow: Uow, endpoint_ids: list[str]) -> Differing:
+    """Of up to `CHUNK` endpoints, without a lock: what `refresh` would tell."""
+    rows = map(from_row, await uow.sip.contacts_at(endpoint_ids, uow.now))
+    live = {contact.id: contact for contact in rows if contact.expiration_time > uow.now.timestamp()}
+    seen = await store.at_endpoints(uow.session, endpoint_ids)
+    new = {contact.endpoint for id, contact in live.items() if id not in seen}
+    gone = {str(row["endpoint_id"]) for id, row in seen.items() if id not in live}
+    known = [(contact, from_row(seen[id])) for id, contact in live.items() if id in seen]
+    return Differing(new | gone, [contact for contact, before in known if contact.state != before.state])
+
+
+async def lapsed(uow: Uow, limit: int) -> list[str]:
+    """The names of up to `limit` endpoints with a contact that has expired, as far as we have seen it."""
+    return await store.lapsed(uow.session, int(uow.now.timestamp()), limit)
 
 
 async def forget(

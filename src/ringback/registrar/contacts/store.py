@@ -30,6 +30,18 @@ BEHIND = Statement(
 KNOWN = Statement(WITH_ENDPOINT.where(among(contact_states.c.id, "id", CHUNK)))
 
 
+AT_ENDPOINTS = Statement(
+    select(contact_states, extensions.c.endpoint_id)
+    .join(extensions, and_(extensions.c.id == contact_states.c.extension_id, extensions.c.tm_delete.is_(None)))
+    .where(among(extensions.c.endpoint_id, "name", CHUNK))
+)
+LAPSED = Statement(
+    select(extensions.c.endpoint_id)
+    .join(contact_states, contact_states.c.extension_id == extensions.c.id)
+    .where(extensions.c.tm_delete.is_(None), contact_states.c.expiration_time <= bindparam("now"))
+    .order_by(contact_states.c.expiration_time)
+    .limit(bindparam("size"))
+)
 VERSION = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "contacts_version")
 
 
@@ -72,3 +84,13 @@ async def behind(session: Session, id: str, limit: int) -> list[Row]:
 async def known(session: Session, ids: list[str]) -> dict[str, Row]:
     """Those of up to `CHUNK` contacts that we have seen, by id, as `behind` gives them."""
     return {row["id"]: row for row in await session.all(KNOWN, **spread("id", ids, CHUNK))}
+
+
+async def at_endpoints(session: Session, names: list[str]) -> dict[str, Row]:
+    """What we have seen of up to `CHUNK` endpoints of live extensions, by the contacts' ids."""
+    return {row["id"]: row for row in await session.all(AT_ENDPOINTS, **spread("name", names, CHUNK))}
+
+
+async def lapsed(session: Session, now: int, limit: int) -> list[str]:
+    """The endpoints of up to `limit` contacts that expired by `now`, longest ago first; each name once."""
+    return list(dict.fromkeys(row["endpoint_id"] for row in await session.all(LAPSED, now=now, size=limit)))

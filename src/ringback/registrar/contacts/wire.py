@@ -53,9 +53,11 @@ class ContactNews(msgspec.Struct, frozen=True):
     extension: str
     realm: str
     uri: str
+    transport: str
     user_agent: str
     via_addr: str
     via_port: int
+    path: str
     reg_server: str
     call_id: str
     expire_time: datetime
@@ -63,7 +65,7 @@ class ContactNews(msgspec.Struct, frozen=True):
     tm_event: datetime
 
 
-TEXTS: Final = ("user_agent", "via_addr", "reg_server", "call_id")
+TEXTS: Final = ("user_agent", "via_addr", "path", "reg_server", "call_id")
 
 
 def news(extension: Extension, contact: Contact, cause: str, now: datetime) -> ContactNews:
@@ -74,6 +76,7 @@ def news(extension: Extension, contact: Contact, cause: str, now: datetime) -> C
         extension=extension.number,
         realm=extension.realm,
         uri=contact.plain_uri,
+        transport=contact.transport,
         via_port=contact.via_port,
         expire_time=contact.expire_time,
         cause=cause,
@@ -90,7 +93,7 @@ def public(contact: Contact, now: datetime) -> RegistrarManagerContact:
         via_port=contact.via_port,
         expire_time=contact.expire_time,
         expires_in=max(0, int(contact.expire_time.timestamp()) - int(now.timestamp())),
-        **_plain(contact, *TEXTS, "path"),
+        **_plain(contact, *TEXTS),
     )
 
 

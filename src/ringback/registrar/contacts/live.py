@@ -1,0 +1,122 @@
+"""Looks at phones as soon as an Asterisk speaks of them, and at those whose time has come."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+
+from ringback.kit.db import CHUNK
+from ringback.kit.errors import Failure
+from ringback.kit.uow import Work
+from ringback.registrar.contacts import service
+from ringback.registrar.contacts.feed import Feed
+from ringback.registrar.work import Uow
+
+LOOKS: Final = (0.05, 0.15, 0.35, 0.75, 1.5, 3.0)
+"""Seconds after the word of a phone at which it is looked at: Asterisk speaks before it writes the contact."""
+TICK: Final = 0.05
+"""Seconds within which phones are looked at together."""
+BEAT: Final = 0.5
+"""Seconds between two looks for contacts that have expired, of which nobody speaks in time."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Word:
+    """When a phone was spoken of, and how often it has been looked at since."""
+
+    at: float
+    looks: int = 0
+
+    @property
+    def due(self) -> float:
+        return self.at + LOOKS[self.looks]
+
+
+class Live:
+    """Knows which phones to look at, and when. The looks are reads; the feed tells the news of those that differ."""
+
+    def __init__(
+        self, work: Work[Uow], feed: Feed, suffix: str, *, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`suffix` is what the names of our endpoints end in."""
+        self._work = work
+        self.feed = feed
+        self._suffix = suffix
+        self._ticks = ticks
+        self._words: dict[str, _Word] = {}
+        self._has_missed = False
+        self._woken = asyncio.Event()
+        self._next_beat = float("-inf")
+
+    def hear(self, endpoint_id: str) -> None:
+        """Somebody speaks of that phone: its contacts may be others in a moment, or are already."""
+        if endpoint_id.endswith(self._suffix):
+            self._words[endpoint_id] = _Word(self._ticks())
+            self._woken.set()
+
+    def miss(self) -> None:
+        """Words may have been lost: look at all phones once."""
+        self._has_missed = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            if not self._words:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(BEAT):
+                        await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self.once()
+            except Exception as error:
+                self._has_missed = True
+                known = isinstance(error, Failure)
+                log.warning("contacts cannot be compared", action="live", exc_info=None if known else error)
+                await asyncio.sleep(1)
+            await asyncio.sleep(TICK)
+
+    async def once(self) -> None:
+        """Look at what is due now, and tell what has changed."""
+        if self._has_missed:
+            async with self._work.database.turn("contacts") as ours:
+                if ours:  # else another instance looks at all of them
+                    await self.feed.once()
+            self._has_missed = False
+        names = self._due()
+        for begin in range(0, len(names), CHUNK):
+            differing, _ = await self._work.read(partial(_look, names[begin : begin + CHUNK]))
+            await self.feed.compare(differing)
+        if self._ticks() >= self._next_beat:
+            self._next_beat = self._ticks() + BEAT
+            await self._expire()
+
+    def _due(self) -> list[str]:
+        """The phones to look at now; each is looked at several times, since its contact may still be on its way."""
+        now = self._ticks()
+        names = [name for name, word in self._words.items() if word.due <= now]
+        for name in names:
+            word = self._words[name]
+            word.looks += 1
+            if word.looks == len(LOOKS):
+                del self._words[name]
+        return names
+
+    async def _expire(self) -> None:
+        """Tell of those whose time has come; of many of them Asterisk has heard again meanwhile, which is no news."""
+        names = await self._work.read(lambda uow: service.lapsed(uow, CHUNK))
+        if names:
+            differing, refreshed = await self._work.read(partial(_look, names))
+            await self.feed.compare(differing)
+            await self.feed.remember(refreshed)
+
+
+async def _look(names: list[str], uow: Uow) -> service.Differing:
+    return await service.differing(uow, names)

@@ -1,0 +1,188 @@
+"""What phones do at a real Asterisk is told as it happens: polling is as good as off here, so that only Asterisk's own
+word can have told it."""
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from ringback.demo.programs import AsteriskProgram
+from ringback.sip.ami import Address, Message
+from ringback.sip.ami_events import Refusal, refused
+from ringback.sip.ami_link import Link
+
+from .conftest import Extension, StartPhone, World, running, until
+from .digest import Register, register
+from .test_contact_events import EXPIRED, REGISTERED, unregistered
+
+pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
+
+PHONES, ABREAST = 2000, 50
+SOON = 10
+"""Seconds that a loaded machine may take; polling comes once in an hour."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with running(program, tmp_path_factory.mktemp("live"), contact_poll_interval="3600") as one:
+        await until(lambda: connected(one), SOON)
+        yield one
+        assert one.complaints() == []
+
+
+async def connected(world: World, times: int = 1) -> bool:
+    """Whether Ringback has begun so often to hear its Asterisk."""
+    return world.server.log.read_text().count("an Asterisk tells its events") >= times
+
+
+async def told(world: World, extension: Extension, *expected: tuple[str, str]) -> None:
+    """Wait until there are as many events; they are these."""
+
+    async def enough() -> bool:
+        return len(await world.news(extension)) >= len(expected)
+
+    await until(enough, SOON)
+    assert await world.news(extension) == list(expected)
+
+
+def last(world: World, extension: Extension) -> Mapping[str, Any]:
+    """The data of the newest event about the extension's contacts."""
+    about = "subscription_id = ? AND event_type LIKE 'contact%' ORDER BY id DESC LIMIT 1"
+    ((payload,),) = world.sql(f"SELECT payload FROM registrar_outbox WHERE {about}", UUID(extension["id"]).bytes)
+    found: dict[str, Any] = json.loads(payload)
+    return found
+
+
+@pytest.mark.contract("registrar R-51")
+async def test_register_elsewhere_and_unregister_are_told_by_asterisks_word(world: World, phone: StartPhone) -> None:
+    extension = await world.create("2701")
+    one, two = await asyncio.gather(phone(extension), phone(extension))
+
+    assert await one.register() == 200
+    await told(world, extension, REGISTERED)
+    here = last(world, extension)
+    assert (here["transport"], here["via_addr"], here["path"]) == ("udp", "127.0.0.1", "")
+    assert here["user_agent"]
+
+    assert await two.register() == 200
+    await told(world, extension, REGISTERED, REGISTERED)
+    assert await one.register() == 200  # a refresh is no news
+    assert await two.unregister() == 200
+    await told(world, extension, REGISTERED, REGISTERED, unregistered("removed"))
+    assert len(await world.contacts(extension)) == 1
+
+
+@pytest.mark.contract("registrar R-51")
+async def test_a_phone_that_falls_silent_is_told_when_its_time_is_over(world: World) -> None:
+    extension = await world.create("2702")
+    world.sql("UPDATE ps_aors SET minimum_expiration = 1 WHERE id = ?", extension["endpoint_id"])
+
+    assert await register(world.ports.phones_at, extension, expires="2") == (200, ["MD5"])
+
+    await told(world, extension, REGISTERED)
+    await told(world, extension, REGISTERED, EXPIRED)
+
+
+async def test_an_asterisk_that_was_killed_is_heard_again_and_what_was_missed_is_told(
+    world: World,
+) -> None:
+    extension, missed = await asyncio.gather(world.create("2703"), world.create("2705"))
+    assert await register(world.ports.phones_at, extension) == (200, ["MD5"])
+    await told(world, extension, REGISTERED)
+
+    await world.asterisk.kill()
+    columns = "id, uri, expiration_time, endpoint, via_addr, reg_server"
+    values = ("2705^3B@0123456789abcdef", "sip:2705@192.0.2.5", 4_000_000_000, missed["endpoint_id"], "192.0.2.5", "x")
+    world.sql(f"INSERT INTO ps_contacts ({columns}) VALUES (?, ?, ?, ?, ?, ?)", *values)
+    await world.asterisk.again()
+
+    await until(lambda: connected(world, 2), SOON)
+    await told(world, missed, REGISTERED)
+    assert await register(world.ports.phones_at, extension) == (200, ["MD5"])
+    await told(world, extension, REGISTERED, REGISTERED)
+
+
+async def test_a_wrong_password_is_known_with_its_reason_and_its_address(world: World) -> None:
+    extension = await world.create("2704")
+    manager = world.asterisk.options.manager
+    assert manager
+    heard: asyncio.Queue[tuple[str, Refusal]] = asyncio.Queue()
+    connected = asyncio.Event()
+
+    def hear(message: Message) -> None:
+        if found := refused(message, datetime.now(UTC)):
+            heard.put_nowait(found)
+
+    link = Link(Address(manager.host, manager.port, manager.user, manager.secret), hear, connected.set)
+    task = asyncio.create_task(link.run())
+    async with asyncio.timeout(SOON):
+        await connected.wait()
+        stranger = {**extension, "extension": "9999", "username": "9999"}
+        assert await register(world.ports.phones_at, {**extension, "password": "wrong"}) == (401, ["MD5"])
+        assert await register(world.ports.phones_at, stranger) == (401, ["MD5"])
+        (account, refusal), (name, unknown) = await heard.get(), await heard.get()
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert (account, refusal.reason, refusal.transport) == (extension["endpoint_id"], "wrong_password", "udp")
+    assert refusal.address.startswith("127.0.0.1:")
+    assert refusal.server == "asterisk"
+    assert (name, unknown.reason) == ("9999", "unknown_account")
+
+
+@pytest.mark.long
+async def test_two_thousand_phones_that_come_at_once_are_told_once_each(world: World) -> None:
+    phones = [
+        phone
+        for begin in range(0, PHONES, ABREAST)
+        for phone in await asyncio.gather(*(world.create(str(30000 + begin + n)) for n in range(ABREAST)))
+    ]
+    everybody = "SELECT subscription_id FROM registrar_outbox WHERE event_type = 'contact_registered'"
+    ours = {UUID(phone["id"]).bytes for phone in phones}
+
+    async def told_of() -> list[bytes]:
+        return sorted(id for (id,) in world.sql(everybody) if id in ours)
+
+    async def all_told() -> bool:
+        return set(await told_of()) == ours
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(SOON)
+        host, port = world.ports.phones_at.split(":")
+        udp.connect((host, int(port)))
+        await asyncio.to_thread(storm, udp, phones)
+        await until(all_told, SOON)
+        await asyncio.to_thread(storm, udp, phones)  # they refresh, which is no news
+
+    another = await world.create("2706")
+    assert await register(world.ports.phones_at, another) == (200, ["MD5"])
+    await told(world, another, REGISTERED)
+    assert await told_of() == sorted(ours)
+
+
+def storm(udp: socket.socket, phones: list[Extension]) -> None:
+    """All of them register, some at a time, from one socket; each is let in."""
+    for begin in range(0, len(phones), ABREAST):
+        asked = {token_hex(8): Register("", phone) for phone in phones[begin : begin + ABREAST]}
+        for call_id, phone in asked.items():
+            udp.send(phone.request(udp, call_id, 1))
+        challenges = dict(_answer(udp) for _ in asked)
+        for call_id, phone in asked.items():
+            udp.send(phone.request(udp, call_id, 2, phone.proof(challenges[call_id])))
+        assert all("SIP/2.0 200 OK" in text for _, text in (_answer(udp) for _ in asked))
+
+
+def _answer(udp: socket.socket) -> tuple[str, str]:
+    """The Call-ID of a response, and all of it."""
+    text = udp.recv(65535).decode()
+    found = re.search(r"^Call-ID: *(\S+)", text, re.MULTILINE | re.IGNORECASE)
+    assert found
+    return found[1], text

@@ -1,0 +1,135 @@
+"""A word of Asterisk is enough to look at a phone; what has changed is told once, and a refresh costs no write."""
+
+from typing import Any
+
+import pytest
+
+from ringback.sip.ami import Message
+from tests.registrar.test_contact_events import EXPIRED, REGISTERED, refresh, seen, told, unregistered, writes
+from tests.world import World
+
+
+def proven(endpoint_id: str) -> Message:
+    """What Asterisk says of a phone that has proven its password, before it writes where the phone is."""
+    return {"Event": "SuccessfulAuth", "Service": "PJSIP", "AccountID": endpoint_id}
+
+
+async def later(world: World, seconds: float) -> list[tuple[str, str]]:
+    """What is told of what is due then."""
+    before = len(world.events())
+    world.ticks += seconds
+    await world.ringback.asterisks.live.once()
+    return told(world, before)
+
+
+async def spoken_of(world: World) -> Any:
+    """A phone that Asterisk has just spoken of."""
+    made = await world.create()
+    await later(world, 60)
+    world.ringback.asterisks.hear(proven(made["endpoint_id"]))
+    return made
+
+
+@pytest.mark.contract("registrar R-51")
+async def test_a_contact_that_comes_after_the_word_of_it_is_told_at_the_next_look(world: World) -> None:
+    made = await spoken_of(world)
+    assert await later(world, 0.05) == []
+
+    world.register(made["endpoint_id"])
+    assert await later(world, 0.04) == []
+    assert await later(world, 0.06) == [REGISTERED]
+    assert await later(world, 0.2) == []
+
+
+@pytest.mark.contract("registrar R-51")
+async def test_a_registration_elsewhere_that_replaces_another_is_told_as_both(world: World) -> None:
+    made = await spoken_of(world)
+    first = world.register(made["endpoint_id"])
+    assert await later(world, 0.1) == [REGISTERED]
+    world.ringback.asterisks.hear(proven(made["endpoint_id"]))
+    world.sql("DELETE FROM ps_contacts WHERE id = ?", first)
+    world.register(made["endpoint_id"])
+
+    assert sorted(await later(world, 0.1)) == [REGISTERED, unregistered("removed")]
+
+
+async def test_a_refresh_is_read_a_few_times_and_never_written(world: World) -> None:
+    made = await spoken_of(world)
+    id = world.register(made["endpoint_id"])
+    assert await later(world, 0.1) == [REGISTERED]
+    refresh(world, id, expires_in=3600)
+    world.ringback.asterisks.hear(proven(made["endpoint_id"]))
+    world.statements.clear()
+
+    for seconds in (0.05, 0.1, 0.2, 0.4, 0.75, 1.5):
+        assert await later(world, seconds) == []
+
+    assert (writes(world), len(world.statements) > 6) == ([], True)
+    world.statements.clear()
+    assert await later(world, 5) == []
+    assert len(world.statements) == 1  # has any contact expired?
+
+
+@pytest.mark.contract("registrar R-51")
+async def test_contacts_expire_without_a_word_and_those_that_were_refreshed_do_not(world: World) -> None:
+    made = await spoken_of(world)
+    silent = world.register(made["endpoint_id"], expires_in=100)
+    alive = world.register(made["endpoint_id"], expires_in=100)
+    assert await later(world, 0.1) == [REGISTERED, REGISTERED]
+    assert await later(world, 1) == []
+    world.wait(50)
+    refresh(world, alive, expires_in=600)
+    world.wait(60)
+
+    assert await later(world, 1) == [EXPIRED]
+    assert [row["id"] for row in seen(world)] == [alive] != [silent]
+    world.statements.clear()
+    assert await later(world, 1) == []
+    assert writes(world) == []
+
+
+async def test_names_that_no_phone_of_ours_can_have_are_not_looked_at(world: World) -> None:
+    await later(world, 60)
+    world.statements.clear()
+    for name in ("", "1001", "1001@elsewhere.example", "'; DROP TABLE ps_contacts; --"):
+        world.ringback.asterisks.hear(proven(name))
+
+    assert await later(world, 0.1) == []
+    assert world.statements == []
+
+
+async def test_a_name_that_nobody_has_is_no_news(world: World) -> None:
+    await world.create()
+    name = f"nobody@x.{world.settings.domain_name_extension}"
+    world.register(name)
+    world.ringback.asterisks.hear(proven(name))
+
+    assert await later(world, 0.1) == []
+
+
+async def test_what_was_missed_while_nobody_told_us_is_found_by_one_look_at_all(world: World) -> None:
+    made = await world.create()
+    await later(world, 60)
+    world.register(made["endpoint_id"])
+    assert await later(world, 1) == []
+
+    world.ringback.asterisks.live.miss()
+    assert await later(world, 0) == [REGISTERED]
+    world.statements.clear()
+    assert await later(world, 0) == []
+    assert world.statements == []
+
+
+async def test_whom_asterisk_refused_is_known_of_the_phone(world: World) -> None:
+    made = await world.create()
+    refused = {
+        "Event": "ChallengeResponseFailed",
+        "Service": "PJSIP",
+        "AccountID": made["endpoint_id"],
+        "RemoteAddress": "IPV4/UDP/192.0.2.9/5060",
+        "SystemName": "ast-1",
+    }
+    world.ringback.asterisks.hear(refused)
+
+    (found,) = world.ringback.memory.sip_refusals.of(made["endpoint_id"])
+    assert (found.reason, found.address, found.server) == ("wrong_password", "192.0.2.9:5060", "ast-1")
