@@ -156,6 +156,34 @@ async def test_every_example_works_as_described(
     operation: dict[str, Any],
     body: Any,
 ) -> None:
+    client, place, more = await prepared(http, operator, world, path, operation, body)
+    noted = len(world.sql("SELECT id FROM ringback_audit"))
+    answer = await client.request(method, place, **more)
+
+    described = operation["responses"][str(answer.status_code)]
+    assert answer.is_success, answer.text
+    changes = method != "GET" and operation["tags"] != ["router"] and operation["operationId"] not in UNAUDITED
+    changes = changes and body != {"direct": True}  # it has one
+    assert (len(world.sql("SELECT id FROM ringback_audit")) > noted) == changes
+    kind = answer.headers["content-type"].partition(";")[0]
+    content = described["content"][kind]
+    conforms(answer.json() if kind == "application/json" else answer.text, content.get("schema", {}))
+    if "Idempotent-Replay" in described["headers"]:
+        answer = await client.request(method, place, **more)
+        conforms(answer.json(), described["content"]["application/json"]["schema"])
+    for name in described["headers"]:
+        assert name.lower() in answer.headers, name
+
+
+async def prepared(
+    http: httpx.AsyncClient,
+    operator: httpx.AsyncClient,
+    world: World,
+    path: str,
+    operation: dict[str, Any],
+    body: Any,
+) -> tuple[httpx.AsyncClient, str, dict[str, Any]]:
+    """Who may ask for it, at which place, and what else they send; all that its path names is there."""
     made = await world.create("1000", direct=True)
     if operation["tags"] == ["router"]:
         await a_router_extension(operator, world)
@@ -190,27 +218,11 @@ async def test_every_example_works_as_described(
     world.ringback.gateway.end_streams()
     if operation["operationId"] == "recover_customer":
         await operator.post(f"/v1.0/customers/{world.customer}/freeze")
-    noted = len(world.sql("SELECT id FROM ringback_audit"))
     client, place = operator if operation["tags"][0] in OF_PLATFORM else http, path.format(**id)
     headers = {"Idempotency-Key": "once"}
     if operation["operationId"] in OF_ONESELF:
         headers["authorization"] = f"Bearer {tokens['access_token']}"
-    more = {"params": query, "headers": headers, **({} if body is None else {"json": body})}
-    answer = await client.request(method, place, **more)
-
-    described = operation["responses"][str(answer.status_code)]
-    assert answer.is_success, answer.text
-    changes = method != "GET" and operation["tags"] != ["router"] and operation["operationId"] not in UNAUDITED
-    changes = changes and body != {"direct": True}  # it has one
-    assert (len(world.sql("SELECT id FROM ringback_audit")) > noted) == changes
-    kind = answer.headers["content-type"].partition(";")[0]
-    content = described["content"][kind]
-    conforms(answer.json() if kind == "application/json" else answer.text, content.get("schema", {}))
-    if "Idempotent-Replay" in described["headers"]:
-        answer = await client.request(method, place, **more)
-        conforms(answer.json(), described["content"]["application/json"]["schema"])
-    for name in described["headers"]:
-        assert name.lower() in answer.headers, name
+    return client, place, {"params": query, "headers": headers, **({} if body is None else {"json": body})}
 
 
 async def a_router_extension(operator: httpx.AsyncClient, world: World) -> None:
