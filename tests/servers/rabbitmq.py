@@ -156,7 +156,7 @@ class RabbitMq(Server):
                 (libraries / found.name).symlink_to(found)  # without its plugins it starts in half the time
 
     def command(self) -> tuple[str, ...]:
-        machine = "-W w -S 2:2 --"
+        machine = "-W w -S 2:2 -sbwt none -sbwtdcpu none -sbwtdio none --"
         places = ("-root", str(self.program.path.parents[2]), "-bindir", self._helpers, "-progname", "erl", "--")
         boot = f"-home {self.folder} -- -noshell -noinput -boot start_sasl -s rabbit boot"
         # a node that knows no other: it listens on a port of its own and asks no epmd for anybody's
