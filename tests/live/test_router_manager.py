@@ -152,16 +152,24 @@ async def test_its_commands_need_our_own_database_and_no_other(
 
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_what_only_the_operator_can_mend_ends_the_start(engine: str, make_database: MakeDatabase) -> None:
-    database = make_database(engine)
-    without_tables = await refused("router-manager", database_dsn_bin=database.dsn, **HERE)
-    wrong = parse_dsn(database.dsn).set(password="Wrong-Pass-0001").render_as_string(hide_password=False)
-    not_let_in = await refused("router-manager", database_dsn_bin=wrong, **HERE)
-    others_work = await refused("router-manager", database_dsn_bin=database.dsn, services="all", **HERE)
-    nowhere = await refused("router-manager", **HERE)
+    dsn = make_database(engine).dsn
+    wrong = parse_dsn(dsn).set(password="Wrong-Pass-0001").render_as_string(hide_password=False)
+    without_tables, not_let_in = await asyncio.gather(
+        *(refused("router-manager", database_dsn_bin=one, **HERE) for one in (dsn, wrong))
+    )
 
-    assert [ended.code for ended in (without_tables, not_let_in, others_work, nowhere)] == [2, 2, 2, 2]
+    assert [ended.code for ended in (without_tables, not_let_in)] == [2, 2]
     assert "ringback db upgrade" in without_tables.line
     assert "database_dsn_bin" in not_let_in.line
     assert "Wrong-Pass-0001" not in not_let_in.line
+
+
+async def test_settings_that_are_wrong_end_the_start_before_any_database_is_asked() -> None:
+    dsn = "mysql://nobody@127.0.0.1:1/none"
+    others_work, nowhere = await asyncio.gather(
+        refused("router-manager", database_dsn_bin=dsn, services="all", **HERE), refused("router-manager", **HERE)
+    )
+
+    assert [ended.code for ended in (others_work, nowhere)] == [2, 2]
     assert "services: must be router-manager" in others_work.line
     assert "database_dsn_bin" in nowhere.line

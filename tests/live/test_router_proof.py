@@ -1,7 +1,6 @@
 """A router on a database server proves its audit log by itself, against what it has kept of it beside the database."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.live.conftest import until
 from tests.live.daemon import BIN, Daemon, environment
+from tests.live.test_router_manager import ROOT, made
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
 
@@ -61,17 +61,15 @@ async def test_entries_that_were_taken_away_with_the_head_are_found_at_the_next_
     engine: str, make_database: MakeDatabase, tmp_path: Path
 ) -> None:
     database = make_database(engine)
+    (operator,) = await made(database, "operator")
     own: dict[str, Any] = {"database_dsn_bin": database.dsn, "ringback_home": tmp_path, "node_id": "router-1"}
     listens = {"rest_listen_address": "127.0.0.1:0"}
-    await ran("router-control", "migrate", **own)
-    _, made = await ran("ringback", "key", "create", "--bootstrap", "--format", "json", **own)
-    key = {"ringback_key": json.loads(made)["key"]}
-    async with Daemon.running(program="router-manager", **own, **listens) as daemon:
+    async with Daemon.running(program="router-manager", **own, **listens) as daemon, httpx.AsyncClient() as client:
         assert await proof(daemon) == 1
         for number in range(3):
-            words = ("--type", "pre", "--subject", f"beamline.ext.pre.upper{number}.v1")
-            create = ("router-control", "extensions", "create", f"upper{number}", *words)
-            assert (await ran(*create, ringback_url=daemon.url, **key))[0] == 0
+            asked = {"id": f"upper{number}", "type": "pre", "subject": f"beamline.ext.pre.upper{number}.v1"}
+            headers = {"authorization": f"Bearer {operator.reveal()}"}
+            assert (await client.post(f"{daemon.url}{ROOT}", json=asked, headers=headers)).status_code == 201
         daemon.tell()
         assert await daemon.ended() == 0
     assert await ran("router-control", "audit", "verify", "--local", **own) == (
@@ -86,6 +84,8 @@ async def test_entries_that_were_taken_away_with_the_head_are_found_at_the_next_
         assert await proof(daemon) == 0
         told = [line for line in daemon.log if line.get("action") == "audit"]
         assert [(line["severity"], line["first_bad"]) for line in told] == [("ERROR", 8)]
-        code, said = await ran("router-control", "audit", "verify", ringback_url=daemon.url, **key)
+        code, said = await ran(
+            "router-control", "audit", "verify", ringback_url=daemon.url, ringback_key=operator.reveal()
+        )
         assert (code, said.startswith("entry 8 ")) == (1, True)
-        assert not any(key["ringback_key"] in str(line) for line in daemon.log)
+        assert not any(operator.reveal() in str(line) for line in daemon.log)
