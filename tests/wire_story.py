@@ -286,6 +286,8 @@ async def somebody_signs_in(say: Recorder) -> None:
 async def the_operator_repairs_the_sip_tables(say: Recorder) -> None:
     key: Any = {"authorization": f"Bearer {await say.world.key(None)}"}
     say.world.sql("UPDATE ps_aors SET max_contacts = 70, remove_existing = 'no'")
+    (extension,) = (await say.world.rpc("GET", "/v1/extensions", OF)).data
+    await say.rest("GET", f"/v1.0/extensions/{extension['id']}/diagnosis")
     await say.rest("GET", "/v1.0/drift?page_size=20", **key)
     await say.rest("POST", "/v1.0/drift:repair", **key)
 

@@ -41,6 +41,7 @@ from ringback.registrar.contacts import rest as contacts_rest
 from ringback.registrar.contacts import rpc as contacts_rpc
 from ringback.registrar.contacts.feed import Feed
 from ringback.registrar.contacts.live import Live
+from ringback.registrar.diagnosis import rest as diagnosis_rest
 from ringback.registrar.directs import rpc as directs_rpc
 from ringback.registrar.directs.model import new_hash
 from ringback.registrar.drift import rest as drift_rest
@@ -86,6 +87,7 @@ CUSTOMER_RPC: Final[Routes[Answer]] = customers_rpc.routes
 REGISTRAR_REST: Final[Routes[Route]] = Routes(
     extensions_rest.routes,
     contacts_rest.routes,
+    diagnosis_rest.routes,
     trunks_rest.routes,
     realms_rest.routes,
     imports_rest.routes,

@@ -31,6 +31,7 @@ from ringback.kit.db import Row
 from ringback.kit.events import Message
 from ringback.migrations import cli as schema
 from ringback.registrar import cli as upkeep
+from ringback.registrar.diagnosis import cli as diagnosis
 from ringback.registrar.directs import cli as directs
 from ringback.registrar.extensions import cli as extensions
 from ringback.registrar.heard import HEARD
@@ -53,6 +54,7 @@ POLL = 0.1
 """Seconds between two looks for news of other processes."""
 
 registrar = new_app("Extensions, direct addresses, trunks, domains and customers, on the databases themselves.")
+extensions.app.command()(diagnosis.diagnose)
 imports.commands(extensions.app, "extension")
 imports.commands(trunks.app, "trunk")
 registrar.add_typer(extensions.app, name="extension")

@@ -156,6 +156,13 @@ DRIFT: Final[dict[str, Any]] = {
     "object_id": PATH["trunk_id"],
     "columns": [{"column": "allowed_ips", "found": '["0.0.0.0/0"]', "wanted": '["203.0.113.7"]'}],
 }
+REFUSED: Final = {
+    "name": "refusals",
+    "state": "problem",
+    "seen": "The phone was refused 12 times since 2026-02-11 09:02 UTC from 192.0.2.7 because its password is wrong",
+    "do": "set the password again on the phone, or make a new one with 'registrar-control extension update"
+    f" --id {PATH['extension_id']} --generate_password'",
+}
 ANSWERS: Final[dict[str, Any]] = {
     "RegistrarManagerExtension": EXTENSION,
     "ExtensionPage": {"result": [EXTENSION], "next_page_token": ""},
@@ -168,6 +175,14 @@ ANSWERS: Final[dict[str, Any]] = {
         "counts": [{**{name: DRIFT[name] for name in ("table", "action", "state")}, "rows": 1}],
         "unread": [],
         "result": [DRIFT],
+    },
+    "ExtensionDiagnosis": {
+        "extension_id": PATH["extension_id"],
+        "endpoint_id": "1001@acme.registrar.example.com",
+        "as_of": "2026-02-11T09:30:05Z",
+        "ok": False,
+        "summary": f"{REFUSED['seen']}: {REFUSED['do']}.",
+        "checks": [{"name": "customer", "state": "ok", "seen": "The customer is active", "do": ""}, REFUSED],
     },
     "EventStream": EXAMPLE,
     **CUSTOMER_ANSWERS,

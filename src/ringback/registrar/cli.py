@@ -20,7 +20,7 @@ from ringback.registrar.flags import Force
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
 from ringback.settings import Settings
-from ringback.sip.differences import OTHER
+from ringback.sip.differences import Difference
 from ringback.terminal import with_settings
 
 secret = terminal.new_app("How passwords are kept.")
@@ -62,7 +62,7 @@ def _show(done: Pass, format: Form, *, dry_run: bool) -> None:
     if format is not Form.TABLE:
         answers.show(rows, format)
     else:
-        told = [{**row, "columns": "; ".join(map(_told, row["columns"]))} for row in rows]
+        told = [{**row, "columns": "; ".join(str(Difference(**one)) for one in row["columns"])} for row in rows]
         answers.show_rows(told, ("table", "id", "action", "columns", "state"), "SIP rows that differ")
     if done.waiting:
         terminal.hint("rows of nobody are removed 60 s after they were first seen, or now with --force")
@@ -101,9 +101,3 @@ def _shown(drift: Drift, state: State) -> dict[str, Any]:
     """The row as REST shows it, with the command's word for its state."""
     row: dict[str, Any] = msgspec.to_builtins(wire.shown(drift, state))
     return {**row, "state": STATES[state]}
-
-
-def _told(column: Mapping[str, str | None]) -> str:
-    """`max_contacts: 70, not 3`"""
-    found, wanted = ("NULL" if value is None else value for value in (column["found"], column["wanted"]))
-    return f"{column['column']}: differs" if found == OTHER else f"{column['column']}: {found}, not {wanted}"

@@ -1,13 +1,15 @@
 """What an installation remembers of itself, so that a start with other settings cannot spoil it."""
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, insert, select, update
 
+from ringback.kit.clock import clock_beside
 from ringback.kit.db import Statement
 from ringback.kit.errors import CannotStart
 from ringback.kit.uow import UnitOfWork
-from ringback.registrar.tables import meta
+from ringback.registrar.tables import extensions, meta
 from ringback.registrar.work import Uow
 
 STORAGE: Final = "secret_storage"
@@ -16,6 +18,7 @@ FIXED: Final = (STORAGE, "domain_name_extension", "domain_name_trunk")
 GET = Statement(select(meta.c.value).where(meta.c.key == bindparam("name")))
 ADD = Statement(insert(meta), "key", "value")
 CHANGE = Statement(update(meta).where(meta.c.key == bindparam("name")), "value")
+CLOCK = clock_beside(extensions)
 WAYS_OUT: Final = {
     "digest": "this database keeps digests, of which no password can be made: set secret_storage=digest",
     "plaintext": "this database keeps passwords in plaintext: set secret_storage=plaintext,"
@@ -39,6 +42,12 @@ async def require_same(uow: Uow) -> None:
             known = WAYS_OUT.get(str(recorded)) if name == STORAGE else None
             line = known or f"this database was made with {recorded}; {value} needs a database of its own"
             raise CannotStart(f"{name}: {line}")
+
+
+async def clock(uow: UnitOfWork) -> datetime | None:
+    """What time it is in our own database; `None` while there is no extension."""
+    row = await uow.session.one(CLOCK)
+    return row["now"] if row else None
 
 
 async def recorded_as(uow: UnitOfWork, name: str) -> str | None:

@@ -104,6 +104,13 @@ direct_hashes = Table(
     Column("tm_revoke", Time),
 )
 
+directs_view = Table(
+    "ringback_directs",
+    MetaData(schema=OWN),  # migrations make a view of it, and no table
+    Column("hash", String(255), primary_key=True),
+    Column("endpoint", String(255)),
+)
+
 customer_domains = Table(
     "registrar_customer_domains",
     metadata,

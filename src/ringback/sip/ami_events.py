@@ -105,6 +105,12 @@ class Refusals:
         if len(kept) > self._phones:
             kept.popitem(last=False)
 
+    def alike(self, endpoint_id: str) -> dict[str, tuple[Refusal, ...]]:
+        """Of those who call themselves so in other letter case, by what they call themselves."""
+        wanted = endpoint_id.lower()
+        names = [name for name in (*self._ours, *self._strangers) if name != endpoint_id and name.lower() == wanted]
+        return {name: self.of(name) for name in names}
+
     def of(self, endpoint_id: str) -> tuple[Refusal, ...]:
         """Of one account, oldest first: an endpoint's name, or what a stranger called himself."""
         kept = self._ours if self._is_ours(endpoint_id) else self._strangers

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import BigInteger, Table, and_, bindparam, cast, delete, distinct, func, insert, select, update
 
+from ringback.kit.clock import clock_beside
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.kit.rights import WRITES
 from ringback.sip.differences import Difference, differences
@@ -17,6 +18,8 @@ from ringback.sip.tables import MANAGED, metadata, ps_contacts
 AsteriskDigest = Literal["md5_cred", "password_digest"]
 
 MAX_CONTACTS: Final = 3
+DECISIVE: Final = {"ps_endpoints": ("allow",), "ps_aors": ("maximum_expiration",)}
+"""Columns of the operator's that decide whether a phone works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,19 @@ class Asterisk:
                 await self._session.run(RENAME[table], old_id=old, id=endpoint.id)
         await self.put(endpoint)
 
+    async def rows(self, id: str) -> dict[str, Row | None]:
+        """Table → our columns of the endpoint's row, and what else decides whether it can be called."""
+        return {table: await self._session.one(ROW[table], row_id=id) for table in MANAGED}
+
+    async def all_contacts(self, id: str) -> list[Row]:
+        """The rows of `ps_contacts`, those that have expired and were left there too."""
+        return await self._session.all(ALL_CONTACTS, endpoint=id)
+
+    async def clock(self) -> datetime | None:
+        """What time it is where Asterisk's tables are; `None` while they are empty."""
+        row = await self._session.one(CLOCK)
+        return row["now"] if row else None
+
     async def contacts(self, id: str, now: datetime) -> list[Row]:
         """The rows of `ps_contacts` that have not expired, as they stand."""
         return await self._session.all(CONTACTS, endpoint=id, now=int(now.timestamp()))
@@ -196,6 +212,14 @@ KNOWN: Final = {
 IS_CLEAR: Final = and_(
     table_of("ps_auths").c.password.is_not(None), table_of("ps_auths").c.id.like(bindparam("suffix"), escape="\\")
 )
+ROW: Final = {
+    name: Statement(
+        select(
+            table_of(name).c.id, *(table_of(name).c[column] for column in (*MANAGED[name], *DECISIVE.get(name, ())))
+        ).where(table_of(name).c.id == bindparam("row_id"))
+    )
+    for name in MANAGED
+}
 CLEAR = Statement(select(table_of("ps_auths").c.id).where(IS_CLEAR))
 FORGET_CLEAR = Statement(update(table_of("ps_auths")).where(IS_CLEAR), "password")
 LIVE = ps_contacts.c.expiration_time > bindparam("now")
@@ -222,6 +246,10 @@ CONTACTS = Statement(
 CONTACTS_AT = Statement(
     select(ps_contacts).where(among(ps_contacts.c.endpoint, "endpoint", CHUNK), LIVE).order_by(ps_contacts.c.id)
 )
+ALL_CONTACTS = Statement(
+    select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")).order_by(ps_contacts.c.id)
+)
+CLOCK = clock_beside(table_of("ps_aors"))
 ONLINE = Statement(
     select(func.count(distinct(ps_contacts.c.endpoint)).label("count")).where(
         cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now"),

@@ -23,6 +23,13 @@ class Difference:
     found: str | None
     wanted: str | None
 
+    def __str__(self) -> str:
+        """`max_contacts: 70, not 3`"""
+        if self.found == OTHER:
+            return f"{self.column} {OTHER}"
+        found, wanted = ("NULL" if value is None else value for value in (self.found, self.wanted))
+        return f"{self.column}: {found}, not {wanted}"
+
 
 def differences(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[Difference, ...]:
     """The columns that are not as wanted, by name of `wanted`; whatever somebody has put into the row."""

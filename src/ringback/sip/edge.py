@@ -48,6 +48,9 @@ IN_ORDER: Final = (
     .order_by(sip_auths.c.id)
     .limit(bindparam("size"))
 )
+ONE = Statement(
+    select(sip_auths.c.id, *(sip_auths.c[column] for column in MANAGED)).where(sip_auths.c.id == bindparam("row_id"))
+)
 FIRST = Statement(IN_ORDER)
 AFTER = Statement(IN_ORDER.where(sip_auths.c.id > bindparam("after")))
 
@@ -99,6 +102,11 @@ async def after(session: Session, id: object | None, limit: int) -> list[Row]:
     if id is None:
         return await session.all(FIRST, size=limit)
     return await session.all(AFTER, after=id, size=limit)
+
+
+async def of(session: Session, id: UUID) -> Row | None:
+    """Our columns of one row."""
+    return await session.one(ONE, row_id=id)
 
 
 def order(id: object) -> tuple[int, object]:

@@ -88,7 +88,7 @@ ps_contacts = Table(
     Index("idx_ps_contacts_endpoint", "endpoint"),
 )
 
-CONTACTS: Final = "ps_contacts"
+AORS, AUTHS, ENDPOINTS, CONTACTS = "ps_aors", "ps_auths", "ps_endpoints", "ps_contacts"
 MANAGED: Final = {
     "ps_aors": ("max_contacts", "remove_existing"),
     "ps_auths": (

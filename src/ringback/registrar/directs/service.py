@@ -75,6 +75,11 @@ async def lookup(uow: Uow, text: str, source: str | None, publisher: str) -> Dir
     raise DirectNotFound
 
 
+async def rung(uow: Uow, direct: Direct) -> str | None:
+    """The endpoint that the address rings, as Asterisk's dialplan reads it; `None` where it is refused."""
+    return await store.rung(uow.session, direct.hash)
+
+
 async def _watch(uow: Uow, publisher: str) -> None:
     """Say so, at most once a second, when one publisher asks for very many; it is served all the same."""
     misses = uow.memory.publisher_misses

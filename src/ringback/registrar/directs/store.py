@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select, update
 from ringback.kit.db import Row, Session, Statement
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.realms.model import Status
-from ringback.registrar.tables import customers, direct_hashes, directs, extensions
+from ringback.registrar.tables import customers, direct_hashes, directs, directs_view, extensions
 
 COLUMNS: Final = tuple(column.name for column in directs.columns)
 ISSUE = Statement(insert(direct_hashes), "hash", "direct_id", "tm_create")
@@ -35,6 +35,7 @@ REACHABLE = Statement(
         customers.c.status.is_(None) | (customers.c.status == Status.ACTIVE.value),
     )
 )
+RUNG = Statement(select(directs_view.c.endpoint).where(directs_view.c.hash == bindparam("hash")))
 
 
 def to_row(direct: Direct) -> dict[str, Any]:
@@ -76,6 +77,12 @@ async def reachable(session: Session, hash: str) -> Direct | None:
     """The live direct of that hash, if its extension lives and its customer is active."""
     row = await session.one(REACHABLE, hash=hash)
     return from_row(row) if row else None
+
+
+async def rung(session: Session, hash: str) -> str | None:
+    """The endpoint that Asterisk rings for a hash, as its dialplan reads it; `None` where it is refused."""
+    row = await session.one(RUNG, hash=hash)
+    return str(row["endpoint"]) if row else None
 
 
 async def find(session: Session, wanted: Mapping[str, Any], *, deleted: bool) -> list[Direct]:

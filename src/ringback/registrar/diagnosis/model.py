@@ -1,0 +1,58 @@
+"""A diagnosis: what was looked at, what was seen, and what to do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+State = Literal["ok", "problem", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `seen` is a sentence without its full stop; `do` is what to do about it."""
+
+    name: str
+    state: State
+    seen: str
+    do: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.seen}: {self.do}." if self.do else f"{self.seen}."
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All that was looked at of one extension at one moment, the most probable reason first."""
+
+    id: UUID
+    customer_id: UUID
+    endpoint_id: str
+    at: datetime
+    checks: tuple[Check, ...]
+
+    @property
+    def problem(self) -> Check | None:
+        """The most probable reason why the phone does not work."""
+        return next((check for check in self.checks if check.state == "problem"), None)
+
+    @property
+    def summary(self) -> str:
+        """One sentence: the most probable reason and what to do."""
+        if problem := self.problem:
+            return problem.sentence
+        where = next(check.seen for check in self.checks if check.name == "contacts")
+        return f"{where}; nothing is wrong that Ringback can see."
+
+
+def ok(name: str, seen: str) -> Check:
+    return Check(name, "ok", seen)
+
+
+def problem(name: str, seen: str, do: str) -> Check:
+    return Check(name, "problem", seen, do)
+
+
+def unknown(name: str, seen: str, do: str = "") -> Check:
+    return Check(name, "unknown", seen, do)
