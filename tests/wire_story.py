@@ -160,6 +160,19 @@ async def a_customer_brings_files(say: Recorder) -> None:
     await say.world.rpc("DELETE", f"/v1/trunks/{one['id']}")
 
 
+async def a_customer_sets_up_a_phone(say: Recorder) -> None:
+    (phone,) = (await say.rest("GET", "/v1.0/extensions?extension=1001")).json()["result"]
+    place = f"/v1.0/extensions/{phone['id']}/setup_link"
+    for open, about in (("POST", "As JSON:"), ("GET", "The same by a fetch:")):
+        made = await say.rest("POST", place, {"expires_in_minutes": 60}, code=201)
+        await say.rest("GET", place)
+        link = made.json()["url"].partition("8080")[2]
+        await say.rest(open, f"{link}?format=json", about=about, anonymous=True)
+        await say.rest("GET", link, code=404, anonymous=True)
+    await say.rest("POST", place, code=201)
+    await say.rest("DELETE", place)
+
+
 async def a_customer_is_refused(say: Recorder) -> None:
     wrong = {"extension": "1001", "password": "short", "colour": "green"}
     await say.rest("POST", "/v1.0/extensions", wrong, code=400)
@@ -307,6 +320,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     a_customer_makes_a_trunk,
     a_customer_listens,
     a_customer_brings_files,
+    a_customer_sets_up_a_phone,
     a_customer_is_refused,
     the_customer_is_frozen_and_recovers,
     the_operator_keeps_the_registry,

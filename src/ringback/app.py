@@ -55,6 +55,7 @@ from ringback.registrar.realms import rest as realms_rest
 from ringback.registrar.realms import rpc as realms_rpc
 from ringback.registrar.realms.model import new_label
 from ringback.registrar.reconcile import Reconciler
+from ringback.registrar.setups import rest as setups_rest
 from ringback.registrar.trunks import rest as trunks_rest
 from ringback.registrar.trunks import rpc as trunks_rpc
 from ringback.registrar.work import Memory, Uow, registrar_work
@@ -92,6 +93,7 @@ REGISTRAR_REST: Final[Routes[Route]] = Routes(
     realms_rest.routes,
     imports_rest.routes,
     drift_rest.routes,
+    setups_rest.routes,
 )
 ROUTER_REST: Final[Routes[Route]] = Routes(
     router_rest.routes,

@@ -27,8 +27,11 @@ from ringback.spellings import (
     HttpPath,
     Nats,
     Networks,
+    Port,
+    PublicUrl,
     Redis,
     Services,
+    Transport,
     names_in,
 )
 
@@ -111,6 +114,10 @@ class Settings(BaseSettings):
     rest_failure_limit: Count = Field(
         60, description="refused credentials a minute that one address may send to REST; 0: any number"
     )
+    public_url: PublicUrl = Field("", description="what links to REST begin with; none: rest_listen_address")
+    sip_public_host: Domain = Field("", description="SIP server that phones are told; none: their realm")
+    sip_public_port: Port = Field(0, description="its port; 0: what DNS says, or the transport's own")
+    sip_public_transport: Transport = Field("udp", description="how phones reach it: udp, tcp or tls")
     ssl_cert_base64: SecretStr | None = Field(None, description="certificate chain of REST, PEM in base64; none: HTTP")
     ssl_privkey_base64: SecretStr | None = Field(None, description="private key of REST, PEM in base64")
     jwt_key: SecretStr | None = Field(None, description="HMAC key of VoIPbin's agent tokens; none: they are refused")
@@ -220,6 +227,11 @@ class Settings(BaseSettings):
     @property
     def sip_domain(self) -> str:
         return self.domain_name_sip or sip_domain(self.domain_name_extension)
+
+    @property
+    def link_base(self) -> str:
+        """What links to REST begin with, without a slash at the end."""
+        return self.public_url or f"http{'s' if self.ssl_cert_base64 else ''}://{self.rest_listen_address}"
 
     @property
     def endpoint_columns(self) -> Mapping[str, str]:

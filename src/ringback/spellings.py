@@ -1,7 +1,7 @@
 """How the value of a setting may be spelt: the types of the settings."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -86,6 +86,12 @@ def networks_in(text: str) -> list[str]:
     return names_in(text) if text else []
 
 
+def _public_url(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[\w./~-]*)?", text, re.ASCII):
+        raise ValueError("must be http://host or https://host, with a port and a path if there are")
+    return text.rstrip("/")
+
+
 def _path(text: str) -> str:
     if not re.fullmatch(r"/[\w/.-]*", text):
         raise ValueError("must be a path that begins with /")
@@ -106,6 +112,8 @@ Domain = Annotated[str, AfterValidator(lambda text: text and _domain(text))]
 Dsn = Annotated[SecretStr, AfterValidator(_dsn)]
 Address = Annotated[str, AfterValidator(_address)]
 AddressOrNone = Annotated[str, AfterValidator(_address_or_none)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+Transport = Literal["udp", "tcp", "tls"]
 HttpPath = Annotated[str, AfterValidator(_path)]
 Amqp = Annotated[SecretStr, AfterValidator(_amqp)]
 Redis = Annotated[SecretStr, AfterValidator(_redis)]
@@ -114,6 +122,7 @@ Nats = Annotated[str, AfterValidator(_nats)]
 Services = Annotated[str, AfterValidator(_services)]
 Networks = Annotated[str, AfterValidator(_networks)]
 AmqpName = Annotated[str, Field(min_length=1, max_length=255)]
+Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 
 SERVICES: Final = ("registrar-manager", "customer-manager", "router-manager", "api-manager")

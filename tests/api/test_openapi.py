@@ -90,6 +90,8 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "create_trunk", "list_trunks", "get_trunk",
         "patch_trunk", "put_trunk", "delete_trunk", "get_customer_domain", "put_customer_domain",
         "import_extensions", "export_extensions", "import_trunks", "export_trunks", "list_drift", "repair_drift",
+        "create_extension_setup_link", "get_extension_setup_link", "delete_extension_setup_link", "open_setup_link",
+        "open_setup_link_by_hand",
         "create_customer", "list_customers", "get_customer", "patch_customer", "put_customer", "delete_customer",
         "freeze_customer", "recover_customer", "get_own_customer", "patch_own_customer", "put_own_customer",
         "create_router_extension", "list_router_extensions", "get_router_extension", "put_router_extension",
@@ -199,6 +201,8 @@ async def prepared(
         "accesskey_id": (await http.post("/v1.0/accesskeys", json={"name": "x", "roles": ["viewer"]})).json()["id"],
         "customer_id": str(world.customer),
     }
+    link = (await http.post(f"/v1.0/extensions/{made['id']}/setup_link")).json()["url"]
+    id["token"] = link.rpartition("/")[2]
     await world.name()
     sam = {"email": "sam@example.com", "password": "Sample-Pass-0008"}
     id["person_id"] = (await http.post("/v1.0/people", json={**sam, "name": "Sam", "roles": ["viewer"]})).json()["id"]

@@ -101,8 +101,9 @@ class World:
 
 @asynccontextmanager
 async def running(program: AsteriskProgram, folder: Path, **settings: str) -> AsyncIterator[World]:
-    """Both servers in a folder of their own, while inside. Asterisk tells Ringback what happens."""
+    """Both servers in a folder of their own, while inside. Each knows where the other is."""
     ports, secret = Ports.find(), Secret.generate()
+    settings = {"sip_public_host": HOST, "sip_public_port": str(ports.phones)} | settings
     async with await Server.start(folder / "home", asterisk_ami=ports.ami(secret), **settings) as server:
         options = ports.options(sqlite_url(server.database), manager=secret)
         async with await Asterisk.start(program, options, folder / "asterisk") as asterisk:

@@ -91,7 +91,7 @@ class Call(Generic[U]):
     """One authenticated request; `body` and `query` are the shapes that the route declares.
 
     `customer_id` is nil where the platform asks for what is no customer's. A route that is declared with `streams`
-    has a `flow` and no `uow`.
+    has a `flow` and no `uow`. `accept` and `user_agent` are those headers; with `is_head` nothing is changed.
     """
 
     uow: U
@@ -103,6 +103,8 @@ class Call(Generic[U]):
     caller: Caller = Caller(None)
     request_id: str = ""
     user_agent: str = ""
+    accept: str = ""
+    is_head: bool = False
     flow: Flow[U] | None = None
 
     @property
@@ -133,7 +135,7 @@ class Answer:
 
     `data` is JSON already where it was answered before; `added` are fields of it that are known after the commit only.
     `refused` is told in its place, though what was done stays done; `listening` are events that follow in its place.
-    `stream` is what comes instead of all that, bit by bit, of the type `media`.
+    `content` is what comes instead of all that, of the type `media`; `stream` is the same bit by bit.
     """
 
     data: msgspec.Struct | msgspec.Raw
@@ -144,6 +146,7 @@ class Answer:
     added: dict[str, Any] = field(default_factory=dict)
     refused: Failure | None = None
     listening: Listening | None = None
+    content: bytes | None = None
     stream: AsyncIterator[bytes] | None = None
     media: str = "application/json"
 

@@ -7,6 +7,7 @@ from ringback.api.bulk_examples import BULK_ANSWERS
 from ringback.api.customer_examples import CUSTOMER, CUSTOMER_ANSWERS, CUSTOMER_EVENTS, CUSTOMER_EXAMPLES
 from ringback.api.events import EXAMPLE
 from ringback.api.router_examples import MADE, ROUTER_ANSWERS, ROUTER_EXAMPLES
+from ringback.api.setup_examples import LINK, SETUP_ANSWERS, SETUP_EXAMPLES
 
 ABOUT: Final = """\
 Extensions, direct addresses and contacts of SIP phones; trunks to carriers and PBXes.
@@ -80,6 +81,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "a password of your own": {"password": "Sample-Pass-0005"},
     },
     "put_customer_domain": {"a short label": {"domain_label": "acme-3"}},
+    **SETUP_EXAMPLES,
     **CUSTOMER_EXAMPLES,
     **ROUTER_EXAMPLES,
     **ACCESS_EXAMPLES,
@@ -93,6 +95,7 @@ PATH: Final = {
     "trunk_id": "c8a1e0d2-91b4-4b6e-a3d5-7f2b6c1d9e04",
     "router_extension_id": "upper",
     "number_id": "1",
+    "token": LINK,
     **ACCESS_PATH,
 }
 EXTENSION: Final[dict[str, Any]] = {
@@ -185,6 +188,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "checks": [{"name": "customer", "state": "ok", "seen": "The customer is active", "do": ""}, REFUSED],
     },
     "EventStream": EXAMPLE,
+    **SETUP_ANSWERS,
     **CUSTOMER_ANSWERS,
     **BULK_ANSWERS,
     **ROUTER_ANSWERS,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -141,7 +142,7 @@ class Gateway:
         by = Actor(caller.name, "rest", request_id, caller.address or None, caller.identity or None)
         work = self._works[service].acting(by)
         run = await _read(request, found, caller, request_id, work)
-        do = work.read if method == "GET" or about.get("reads") else work.write
+        do = work.write if _writes(request, about) else work.read
         async with self._limits.place(caller, guesses=about.get("guesses", False)):
             streams = about.get("streams")
             answer = await (run(None) if streams else do(run, patience=about.get("patience", PATIENCE)))
@@ -190,6 +191,13 @@ class Gateway:
             return who_by(self._kept_key, address, *credentials)
 
 
+def _writes(request: Request, about: Mapping[str, Any]) -> bool:
+    """Whether it may change anything: by its method, unless the route says otherwise; a HEAD never does."""
+    if about.get("writes"):
+        return request.method != "HEAD"
+    return request.method not in READING and not about.get("reads")
+
+
 def _has_state(route: Entry[Route]) -> bool:
     """Whether it changes or ends an object that its path names."""
     return route.method in CHANGING and "<" in route.pattern and is_object(route.about["answers"])
@@ -218,14 +226,23 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
         raise InvalidId(*found.faults, *faults.found)
     if customer_id is None or faults.found:
         raise ValidationFailed(*faults.found)
-    if_match, user_agent = asked.list_in(request, "if-match"), request.headers.get("user-agent", "")
 
     async def run(uow: Any) -> Answer:
-        call = Call(uow, customer_id, found.path, filters, body, if_match, caller, request_id, user_agent, flow)
-        return await found.route.answer(call)
+        call = Call(uow, customer_id, found.path, filters, body, caller=caller, request_id=request_id, flow=flow)
+        return await found.route.answer(_with_headers(call, request))
 
     verb = repeat.once(run, key, request, raw, caller)
     return about["around"](verb, filters) if "around" in about else verb
+
+
+def _with_headers(call: Call[Any], request: Request) -> Call[Any]:
+    return replace(
+        call,
+        if_match=asked.list_in(request, "if-match"),
+        accept=asked.list_in(request, "accept") or "",
+        user_agent=request.headers.get("user-agent", ""),
+        is_head=request.method == "HEAD",
+    )
 
 
 def _flow(request: Request, about: Mapping[str, Any], work: Work[Any]) -> Flow[Any]:
@@ -239,6 +256,8 @@ def _response(request: Request, answer: Answer) -> Response:
         if request.method == "HEAD":
             return Response(b"", answer.status, headers, answer.media)
         return StreamingResponse(answer.stream, answer.status, headers, answer.media)
+    if answer.content is not None:
+        return Response(answer.content, answer.status, headers, answer.media)
     if tag := answer.entity_tag:
         headers["etag"] = tag
         if request.method in READING and _is_known(request, headers["etag"]):

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from ringback.api.call import Caller
 from ringback.kit.budget import Budget
-from ringback.kit.errors import PermissionDenied, ResourceExhausted, Unauthenticated
+from ringback.kit.errors import NotFound, PermissionDenied, ResourceExhausted, Unauthenticated
 from ringback.kit.gate import Gates
 from ringback.kit.rate import LARGEST, Buckets, Rate, Taken
 from ringback.registrar.directs.model import source_of
@@ -100,13 +100,13 @@ class Limits:
 
     @asynccontextmanager
     async def _trying(self, address: str) -> AsyncIterator[None]:
-        """The same by an address: what is refused within counts like a refused key."""
+        """The same by an address: what is refused within, or not found, counts like a refused key."""
         if self._refusals and await self._refusals.is_shut(address):
             raise RateLimited(PAUSE)
         try:
             async with self._gates.place(address):
                 yield
-        except Unauthenticated:
+        except (Unauthenticated, NotFound):
             if self._refusals:
                 await self._refusals.spend(address)
             raise

@@ -14,6 +14,7 @@ from ringback.api.examples import ABOUT, ANSWERS, EVENTS, EXAMPLES, PATH
 from ringback.api.news import WEBHOOKS
 from ringback.api.parts import HEADERS, KEYS, PARAMETERS, REFUSALS, Error
 from ringback.api.repeat import takes_key
+from ringback.api.setup_examples import SETUP_FORMS
 from ringback.kit.reading import fields_of
 from ringback.kit.routing import Route as Entry
 from ringback.kit.routing import Routes, key
@@ -31,6 +32,7 @@ UPLOADED: Final[dict[str, type[msgspec.Struct]]] = {"extension": NewExtension, "
 """What a file of rows is made of."""
 TAGS: Final = {
     "extensions": "Phones that can register, and where they are.",
+    "setup": "Setting up phones by a link that works once.",
     "trunks": "Connections to carriers and PBXs, by digest or by address.",
     "customers": "The platform's customers, for its operator.",
     "customer": "Who you are.",
@@ -209,7 +211,10 @@ def _content(route: Entry[Route]) -> dict[str, Any]:
             JSON: {"schema": {"type": "array", "items": _ref(shape)}, "example": [ANSWERS[shape.__name__]]},
             "text/csv": {"schema": {"type": "string"}, "example": DOWNLOADS[shape.__name__]},
         }
-    return {JSON: {"schema": _ref(shape), "example": ANSWERS[shape.__name__]}}
+    found: dict[str, Any] = {JSON: {"schema": _ref(shape), "example": ANSWERS[shape.__name__]}}
+    return found | {
+        media: {"schema": {"type": "string"}, "example": SETUP_FORMS[media]} for media in route.about.get("forms", ())
+    }
 
 
 def _refusals(route: Entry[Route]) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 import mimetypes
 import re
 from collections.abc import Awaitable, Callable
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 import msgspec
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from ringback import __version__
 from ringback.api.call import Route
 from ringback.api.gateway import Page
+from ringback.api.html import OWN_ONLY, page
 from ringback.api.openapi import description
 from ringback.kit.errors import BrokerUnavailable, Failure
 from ringback.kit.outbox import pending
@@ -30,10 +30,6 @@ from ringback.spellings import SERVICES
 
 ASSETS: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
-OWN_ONLY: Final = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 LINKS: Final = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/ready"}
 
 
@@ -202,12 +198,5 @@ def json(data: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(data), status, media_type="application/json")
 
 
-def html(page: str, /, **values: object) -> Response:
-    """A page for browsers, which may load nothing from anywhere else."""
-    return Response(template(page).render(values), 200, {"content-security-policy": OWN_ONLY}, "text/html")
-
-
-@cache
-def template(name: str) -> jinja2.Template:
-    loader = jinja2.PackageLoader("ringback", "api/pages")
-    return jinja2.Environment(loader=loader, autoescape=True).get_template(name)
+def html(name: str, /, **values: object) -> Response:
+    return Response(page(name, **values), 200, {"content-security-policy": OWN_ONLY}, "text/html")

@@ -22,7 +22,7 @@ REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 REWRITES: Final[tuple[Rewrite, ...]] = (
     (re.compile(r"://\S{1,512}@"), "://"),
     (re.compile(r"(?<!\S)\S{1,512}@tcp\("), "tcp("),
-    (re.compile(r"\br[br]_[A-Za-z0-9_-]{20,}"), REDACTED),
+    (re.compile(r"\br[brs]_[A-Za-z0-9_-]{20,}"), REDACTED),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),  # a JSON Web Token
 )
 

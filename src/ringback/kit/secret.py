@@ -2,13 +2,13 @@
 
 import secrets
 import string
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import msgspec
 
 LETTERS: Final = string.ascii_letters + string.digits
 SHOWN_ONCE: Final = ("password", "key", "access_token", "refresh_token")
-"""Fields of an answer that nobody is shown twice."""
+"""Fields of an answer that nobody is shown twice, unless it says otherwise."""
 
 
 class Secret:
@@ -43,12 +43,14 @@ class Secret:
 class Discreet(msgspec.Struct, frozen=True):
     """An answer that may hold what is shown once; printed or logged it shows none of it."""
 
+    shown_once: ClassVar[tuple[str, ...]] = SHOWN_ONCE
+
     def __repr__(self) -> str:
         fields = msgspec.structs.asdict(self)
-        fields |= {name: "[REDACTED]" for name in SHOWN_ONCE if fields.get(name)}
+        fields |= {name: "[REDACTED]" for name in self.shown_once if fields.get(name)}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
     def without_secrets(self) -> Self:
         """The same as everybody may see it."""
-        empty = {name: "" for name in SHOWN_ONCE if name in self.__struct_fields__}
+        empty = {name: "" for name in self.shown_once if name in self.__struct_fields__}
         return msgspec.structs.replace(self, **empty)

@@ -174,6 +174,17 @@ applies = Table(
     Index("ux_registrar_applies_number", "customer_id", "number", unique=True),
 )
 
+setup_links = Table(
+    "registrar_setup_links",
+    metadata,
+    Column("extension_id", Id, primary_key=True),
+    Column("token_hash", CHAR(64), nullable=False),
+    Column("tm_create", Time, nullable=False),
+    Column("tm_expire", Time, nullable=False),
+    Index("ux_registrar_setup_links_token", "token_hash", unique=True),
+    Index("idx_registrar_setup_links_end", "tm_expire"),
+)
+
 meta = Table(
     "registrar_meta",
     metadata,

@@ -25,12 +25,16 @@ from ringback.registrar.flags import (
     Token,
     Username,
     changed_password,
+    number,
     one,
     password_of_new,
     show_one,
     show_page,
     sure,
 )
+from ringback.registrar.setups import forms, opening, qr
+from ringback.registrar.setups import wire as setups_wire
+from ringback.registrar.setups.model import MOST_MINUTES, USUAL_MINUTES
 from ringback.registrar.work import Seen, Uow
 from ringback.settings import Settings
 from ringback.terminal import asked, do, need, with_settings
@@ -42,6 +46,9 @@ Number = Annotated[
 ]
 Direct = Annotated[bool, typer.Option("--direct", help="with a direct address at once")]
 Domain = Annotated[str | None, typer.Option("--domain", help="label of the realm")]
+
+Minutes = Annotated[str, typer.Option("--expires_in_minutes", help=f"for how long the link works, 1 to {MOST_MINUTES}")]
+Sheet = Annotated[bool, typer.Option("--sheet", help="no link: make the password now and show it once")]
 
 LISTED: Final = ("id", "extension", "name", "username", "realm", "direct_hash", "tm_create")
 NARROW: Final = ("id", "extension", "name", "direct_hash")
@@ -156,6 +163,36 @@ def delete(settings: Settings, id: Id = None, force: Force = False, format: AsFo
     which = one(id, "Extension id")
     sure(settings, force, lambda uow: service.get(uow, which, of=None), _show_doomed)
     show(do(settings, lambda uow: service.delete(uow, which, of=None), writes=True), format, "Deleted")
+
+
+@app.command()
+@with_settings
+def setup(
+    settings: Settings,
+    id: Id = None,
+    expires_in_minutes: Minutes = str(USUAL_MINUTES),
+    sheet: Sheet = False,
+    format: AsForm = Form.TABLE,
+) -> None:
+    """Set up a phone: a QR code and its link, which works once; or at once, with a sheet to type from."""
+    which = one(id, "Extension id")
+    if sheet:
+        phone = do(settings, lambda uow: opening.renew(uow, which, of=None), writes=True)
+        _tell(forms.text(phone), setups_wire.as_json(phone), format)
+        return
+    wanted = asked(setups_wire.NewSetupLink, expires_in_minutes=number(expires_in_minutes))
+    made = do(settings, lambda uow: opening.make(uow, which, wanted.expires_in_minutes, of=None), writes=True)
+    link = setups_wire.public(made.link, made.extension.customer_id, settings.link_base, made.token)
+    until = f"It works once, until {link.tm_expire:%Y-%m-%d %H:%M:%S} UTC."
+    words = forms.text(opening.told(Provisioned(made.extension), settings))
+    _tell("\n\n".join([qr.blocks(link.url), f"{link.url}\n{until}", words]), link, format)
+
+
+def _tell(text: str, data: msgspec.Struct, format: Form) -> None:
+    if format is Form.TABLE:
+        terminal.say(text)
+    else:
+        answers.show(data, format)
 
 
 def show(of: Provisioned, format: Form, title: str, *, on_stderr: bool = False) -> None:

@@ -18,6 +18,7 @@ from ringback.registrar.extensions.model import Extension, ExtensionNotFound, Pr
 from ringback.registrar.extensions.wire import ChangeExtension, NewExtension
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Realm
+from ringback.registrar.setups import service as setups
 from ringback.registrar.work import Uow
 from ringback.sip import edge, names
 from ringback.sip.digest import Kept
@@ -99,6 +100,7 @@ async def delete(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     """End a phone: its number is free again, its password and its address work no more."""
     before = await _locked(uow, id, of)
     await contacts.forget(uow, before, Cause.EXTENSION_DELETED)
+    await setups.end(uow, id)
     if ended := await directs.disable(uow, id):
         uow.emit(direct_events.deleted(ended, uow.settings.sip_domain))
     extension = replace(before, tm_update=uow.now, tm_delete=uow.now, direct=None)
@@ -181,10 +183,9 @@ async def get_by_number(uow: Uow, customer_id: UUID, number: str) -> Provisioned
 async def get_by_direct(uow: Uow, text: str, source: str | None, publisher: str) -> Provisioned:
     """The extension behind a direct address; one that was deleted meanwhile is a miss like any other."""
     direct = await directs.lookup(uow, text, source, publisher)
-    extension = await store.live(uow.session, direct.extension_id)
-    if extension is None:
-        raise DirectNotFound
-    return Provisioned(extension)
+    if extension := await store.live(uow.session, direct.extension_id):
+        return Provisioned(extension)
+    raise DirectNotFound
 
 
 async def at_numbers(uow: Uow, customer_id: UUID, numbers: list[str], usernames: list[str]) -> list[Extension]:
@@ -267,10 +268,9 @@ def _mine(extension: Extension | None, of: UUID | None) -> Extension:
 
 
 def _require_short(extension: Extension) -> None:
-    if len(extension.endpoint_id) > names.IDENTITY_LIMIT:
-        raise ValidationFailed(
-            extension=f"is too long: {extension.endpoint_id} exceeds {names.IDENTITY_LIMIT} characters"
-        )
+    id, most = extension.endpoint_id, names.IDENTITY_LIMIT
+    if len(id) > most:
+        raise ValidationFailed(extension=f"is too long: {id} exceeds {most} characters")
 
 
 async def _tell_sip(uow: Uow, extension: Extension) -> None:
