@@ -273,8 +273,14 @@ GUARDS: Final = {
     "removal's `tm_until` and comes before the entry that tells of that removal.",
     "extension_audit_log": "Triggers refuse UPDATE and DELETE, on PostgreSQL TRUNCATE too, on SQLite an INSERT that\n"
     "would replace an entry.",
-    "registrar_directs": "The view `ringback_directs` (`hash`, `endpoint`) shows Asterisk's dialplan which endpoint a\n"
-    "live hash of an active customer rings.",
+    "registrar_directs": "The view `ringback_directs` (`hash`, `endpoint`) shows which endpoint a live hash of an\n"
+    "active customer rings. `ringback_addresses` (`hash`, `endpoint`, `status`) has those of frozen customers too,\n"
+    "with the `status` of the customer: Asterisk's dialplan reads it.",
+    "registrar_extensions": "The view `ringback_extensions` (`endpoint`, `status`) shows Asterisk's dialplan the live\n"
+    "ones and the status of their customer.",
+    "registrar_trunks": "The view `ringback_trunks` (`trunk`, `status`) shows the realms of the live ones and the\n"
+    "status of their customer, `ringback_trunk_numbers` (`trunk`, `number`, `endpoint`, `status`) which numbers each\n"
+    "may ring, in small letters but on MariaDB, which compares without their case.",
 }
 INTRODUCTION: Final = f"""\
 # The schema

@@ -84,7 +84,7 @@ def asterisk_config(
 ) -> None:
     """Write the configuration of an Asterisk (16 to 22) that serves the phones of this Ringback.
 
-    It reads the SQLite file of the settings, or ps_* where database_dsn_asterisk leads and the view ringback_directs
+    It reads the SQLite file of the settings, or ps_* where database_dsn_asterisk leads and the views of who rings
     where database_dsn_bin does: for a user of its own, who writes ps_contacts alone. Files with passwords are private.
     """
     folder, (tables, directs) = folder_of(out), _databases(settings, database)
@@ -116,7 +116,7 @@ def _secret_files(options: AsteriskOptions) -> Iterator[str]:
 
 
 def _databases(settings: Settings, file: Path | None) -> tuple[URL, URL | None]:
-    """Where Asterisk's tables are, and the view if that is elsewhere."""
+    """Where Asterisk's tables are, and the views if they are elsewhere."""
     own, asterisk = settings.databases
     if file or "sqlite" in (own.get_backend_name(), asterisk.get_backend_name()):
         return sqlite_url(file or settings.database_file), None

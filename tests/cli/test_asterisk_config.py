@@ -8,6 +8,7 @@ import pytest
 
 from ringback.kit.dsn import parse_dsn
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
+from ringback.sip.func_odbc import QUERIES
 
 from .conftest import Ran, Shell
 
@@ -15,7 +16,7 @@ PASSWORD = "a;b}c %41+\\;\"'"
 MARIADB = f"asterisk:{PASSWORD}@tcp(db.example:3307)"
 POSTGRESQL = f"postgresql://asterisk:{quote(PASSWORD)}@db.example/voip"
 OWN, THEIRS = f"{MARIADB}/bin_manager", f"{MARIADB}/asterisk"
-FILES = 20
+FILES = 21
 
 
 def command(shell: Shell, out: Path, own: str, theirs: str, *more: str) -> Ran:
@@ -88,8 +89,9 @@ def test_each_database_is_where_its_dsn_says(shell: Shell, tmp_path: Path) -> No
     assert (found["ringback-directs"]["database"], "forcetls" in found["ringback-directs"]) == ("bin_manager", False)
     assert (tmp_path / "etc/extconfig.conf").read_text().splitlines()[2:] == [
         *(f"{table} => odbc,ringback,{table}" for table in ("ps_endpoints", "ps_auths", "ps_aors", "ps_contacts")),
-        "ringback_directs => odbc,ringback-directs,ringback_directs",
     ]
+    queries = (tmp_path / "etc/func_odbc.conf").read_text()
+    assert queries.count("\ndsn=ringback-directs\n") == queries.count("\nreadsql=") == len(QUERIES)
 
 
 def test_postgresql_is_told_its_schema_at_the_start_of_each_connection(shell: Shell, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from ringback.kit.dsn import parse_dsn
 from ringback.migrations import commands
+from ringback.sip.func_odbc import VIEWS
 from tests.servers.database import Database, DatabaseServer
 
 PASSWORD: Final = "a;b}c{d %41+\\'\"#=>é"
@@ -86,7 +87,8 @@ class Tables:
         """The same for a user who may do what an Asterisk must, as docs/asterisk.md says it."""
         own, asterisk = (self.own.name, self.asterisk.name) if self.is_mariadb else ("bin_manager", "asterisk")
         grants = {f"{asterisk}.{table}": "SELECT" for table in REALTIME}
-        grants |= {f"{asterisk}.ps_contacts": "SELECT, INSERT, UPDATE, DELETE", f"{own}.ringback_directs": "SELECT"}
+        grants |= {f"{asterisk}.ps_contacts": "SELECT, INSERT, UPDATE, DELETE"}
+        grants |= {f"{own}.{view}": "SELECT" for view in VIEWS}
         secret = PASSWORD.replace("'", "''")
         if self.is_mariadb:
             escaped = secret.replace("\\", "\\\\")

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from ringback.registrar.realms.model import Status
+
 from .conftest import StartPhone, World
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
@@ -37,6 +39,29 @@ async def test_a_number_is_looked_for_at_the_callers_customer_only(world: World,
         assert (await caller.call(uri)).status == 404
     assert (await caller.call(f"sip:1209@{ours}")).status == 480
     assert foreign.rang == 0
+
+
+async def test_a_frozen_customers_phones_ring_nobody_and_nobody_rings_them(world: World, phone: StartPhone) -> None:
+    one, two, ours = await asyncio.gather(
+        world.create("1221", customer=world.other, direct=True),
+        world.create("1222", customer=world.other),
+        world.create("1223", direct=True),
+    )
+    caller, callee, foreign = await asyncio.gather(phone(one), phone(two), phone(ours))
+    assert [await each.register() for each in (caller, callee, foreign)] == [200, 200, 200]
+    direct, theirs = (f"sip:direct.{extension['direct_hash']}@sip.localhost" for extension in (ours, one))
+    inside, nobody = (f"sip:{number}@{two['realm']}" for number in ("1222", "1229"))
+
+    await world.set_status(world.other, Status.FROZEN)
+    try:
+        assert [(await caller.call(uri)).status for uri in (inside, direct, nobody)] == [403, 403, 404]
+        assert (await foreign.call(theirs)).status == 403
+    finally:
+        await world.set_status(world.other, Status.ACTIVE)
+    assert (caller.rang, callee.rang, foreign.rang) == (0, 0, 0)
+
+    assert [(await caller.call(uri, talk=0.1)).status for uri in (inside, direct)] == [200, 200]
+    assert (await foreign.call(theirs, talk=0.1)).status == 200
 
 
 async def test_every_number_that_the_alphabet_allows_can_be_called(world: World, phone: StartPhone) -> None:

@@ -72,7 +72,6 @@ async def test_a_disabled_address_and_that_of_a_deleted_extension_are_refused(wo
     assert (one.rang, two.rang) == (1, 0)
 
 
-@pytest.mark.contract("registrar R-39")
 async def test_a_frozen_customers_address_is_refused_until_the_customer_is_active_again(
     world: World, phone: StartPhone
 ) -> None:
@@ -86,7 +85,7 @@ async def test_a_frozen_customers_address_is_refused_until_the_customer_is_activ
     finally:
         await world.set_status(world.other, Status.ACTIVE)
 
-    assert frozen == 404
+    assert frozen == 403
     assert (await stranger.call(address(extension), talk=0.1)).status == 200
 
 

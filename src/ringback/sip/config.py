@@ -8,6 +8,7 @@ from sqlalchemy import URL
 
 from ringback.sip.ami_conf import MANAGER, ManagerPort, manager_conf
 from ringback.sip.dialplan import EXTENSIONS_CONF
+from ringback.sip.func_odbc import func_odbc_conf
 from ringback.sip.odbc import CREDENTIALS, USUAL_DRIVERS, Source, odbc_ini, res_odbc_conf
 
 PUBLIC_DOMAIN = "direct.invalid"  # RFC 2606: nobody owns it; it only ties the public port to its endpoint
@@ -55,7 +56,7 @@ MODULES = (
     "func_channel.so",
     "func_cut.so",
     "func_logic.so",
-    "func_realtime.so",
+    "func_odbc.so",
     "func_strings.so",
 )
 
@@ -77,8 +78,8 @@ class Directories:
 class AsteriskOptions:
     """What differs between two Asterisks that read Ringback's tables.
 
-    `database` is where Asterisk's tables are, a SQLite file by its absolute path; `directs` where the view of direct
-    addresses is, when not in the same place. `drivers` are those of ODBC by backend: names from odbcinst.ini or full
+    `database` is where Asterisk's tables are, a SQLite file by its absolute path; `directs` where the views of who
+    rings are, when not in the same place. `drivers` are those of ODBC by backend: names from odbcinst.ini or full
     paths of libraries. `sip_port` is where phones register (UDP and TCP),
     `public_port` where anybody may call a direct address (UDP and TCP, never challenged; 0 = no such port).
     `rtp_ports` are the first and the last UDP port for audio. `default_realm` is what an unknown phone is challenged
@@ -102,7 +103,7 @@ class AsteriskOptions:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The databases: that of Asterisk's tables first, that of the view last."""
+        """The databases: that of Asterisk's tables first, that of the views last."""
         urls = {"ringback": self.database, **({"ringback-directs": self.directs} if self.directs else {})}
         return tuple(Source(name, url, self.drivers[url.get_backend_name()]) for name, url in urls.items())
 
@@ -116,6 +117,7 @@ def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
         "odbc.ini": odbc_ini(options.sources),
         CREDENTIALS: res_odbc_conf(options.sources),
         "extconfig.conf": _extconfig(options),
+        "func_odbc.conf": func_odbc_conf(options.sources[-1].name),
         "sorcery.conf": _sorcery(),
         "pjsip.conf": _pjsip(options),
         "rtp.conf": _rtp(options),
@@ -187,10 +189,9 @@ messages => notice,warning,error
 
 
 def _extconfig(options: AsteriskOptions) -> str:
-    first, last = options.sources[0].name, options.sources[-1].name
-    sections = {**dict.fromkeys(REALTIME_TABLES.values(), first), "ringback_directs": last}
+    section = options.sources[0].name
     lines = ["; table => driver,section of res_odbc.conf,table", "[settings]"]
-    lines += [f"{table} => odbc,{section},{table}" for table, section in sections.items()]
+    lines += [f"{table} => odbc,{section},{table}" for table in REALTIME_TABLES.values()]
     return "\n".join(lines) + "\n"
 
 

@@ -7,26 +7,51 @@ writeprotect=yes
 
 ; A registered phone. It rings its own customer's extensions, and any direct address.
 [default]
-exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Goto(direct,${EXTEN},1)
-exten => _[0-9A-Za-z+_.]!,1,Set(NUMBER=${EXTEN})
+exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
+ same => n,Set(KIND=phone)
+ same => n,Goto(direct-of,s,1)
+exten => _[0-9A-Za-z+_.]!,1,Set(TEXT=${EXTEN})
+ same => n,Set(KIND=phone)
  same => n,Goto(number,s,1) ; a context of its own: here "h" is a number, there it is not run on hangup
 
-; NUMBER of the caller's own customer. The domain is that of the endpoint that has proved its password:
-; no call leaves its customer.
+; Anybody, registered or not: sip:direct.<hash>@..., in any letter case.
+[direct]
+exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
+ same => n,Set(KIND=stranger)
+ same => n,Goto(direct-of,s,1)
+
+; TEXT is called, a number of the caller's own customer. The domain is that of the endpoint that has proved its
+; password: no call leaves its customer.
 [number]
-exten => s,1,Set(PLAIN=${FILTER(0-9A-Za-z+_.\-,${NUMBER})})
- same => n,GotoIf($[${LEN(${PLAIN})} != ${LEN(${NUMBER})}]?unknown)
- same => n,Set(TARGET=${PLAIN}@${CUT(CHANNEL(endpoint),@,2)})
- same => n,GotoIf($["${REALTIME_FIELD(ps_endpoints,id,${TARGET},id)}" = "${TARGET}"]?ring,s,1)
+exten => s,1,Set(PLAIN=${FILTER(0-9A-Za-z+_.\-,${TEXT})})
+ same => n,GotoIf($[${LEN(${PLAIN})} != ${LEN(${TEXT})} | ${LEN(${PLAIN})} > 40]?unknown)
+ same => n,Set(ROUTE=${RINGBACK_NUMBER(${PLAIN}@${CUT(CHANNEL(endpoint),@,2)})})
+ same => n,GotoIf($["${ROUTE}" = ""]?go,s,1)
+ same => n,GotoIf($["${ROUTE}" = "frozen"]?go,s,1)
+ same => n,GotoIf($["${CUT(ROUTE,@,1)}" = "${PLAIN}"]?go,s,1) ; MariaDB compares without letter case
  same => n(unknown),Hangup(1) ; 404
 
-; Anybody, registered or not: sip:direct.<hash>@..., in any letter case. The view has live hashes only.
-[direct]
-exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(HASH=${FILTER(0-9a-f,${TOLOWER(${EXTEN:7})})})
- same => n,GotoIf($[${LEN(${HASH})} != ${LEN(${EXTEN:7})}]?unknown)
- same => n,Set(TARGET=${REALTIME_FIELD(ringback_directs,hash,${HASH},endpoint)})
- same => n,GotoIf($["${TARGET}" != ""]?ring,s,1)
+; TEXT is the hash of a direct address, or something else.
+[direct-of]
+exten => s,1,Set(HASH=${FILTER(0-9a-f,${TOLOWER(${TEXT})})})
+ same => n,GotoIf($[${LEN(${HASH})} != ${LEN(${TEXT})} | ${LEN(${HASH})} > 64]?unknown)
+ same => n,Goto(${KIND})
+ same => n(phone),Set(ROUTE=${RINGBACK_PHONE_DIRECT(${HASH},${CHANNEL(endpoint)})})
+ same => n,Goto(go,s,1)
+ same => n(stranger),Set(ROUTE=${RINGBACK_DIRECT(${HASH})})
+ same => n,Goto(go,s,1)
  same => n(unknown),Hangup(1) ; 404
+
+; What the database has said: an endpoint, "frozen", nothing.
+[go]
+exten => s,1,GotoIf($["${ODBCSTATUS}" = "FAILURE"]?away)
+ same => n,GotoIf($["${ROUTE}" = ""]?unknown)
+ same => n,GotoIf($["${ROUTE}" = "frozen"]?frozen)
+ same => n,Set(TARGET=${ROUTE})
+ same => n,Goto(ring,s,1)
+ same => n(away),Hangup(34) ; 503
+ same => n(unknown),Hangup(1) ; 404
+ same => n(frozen),Hangup(21) ; 403
 
 ; All contacts of TARGET at once, 60 s.
 [ring]
