@@ -7,7 +7,7 @@ from alembic import op
 from ringback.migrations.ddl import ensure_view, is_mysql
 
 revision = "ringback_routes_create_views"
-down_revision = "registrar_contact_states_add_column_path"
+down_revision = "registrar_setup_links_create_table"
 branch_labels = None
 depends_on = None
 
