@@ -127,6 +127,7 @@ async def test_an_access_key_has_no_password_and_no_sessions(http: httpx.AsyncCl
 
     assert refusal(await change(http, {})) == DENIED
     assert (await http.get(MINE)).json() == {"result": [], "next_page_token": ""}
+    assert refusal(await http.get(MINE, params={"page_token": "x"})) == (400, "INVALID_PAGE_TOKEN")
     assert (await http.delete(MINE)).json() == {"ended": 0}
     assert refusal(await http.delete(f"{MINE}/{uuid4()}")) == NO_SESSION
     assert world.everything() == before

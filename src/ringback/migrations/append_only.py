@@ -77,9 +77,11 @@ def _mysql(may_be_blank: str, may_go: str) -> list[str]:
 
 
 def _postgresql(may_be_blank: str, may_go: str) -> list[str]:
-    """The function finds the other tables in the schema of its own, whatever the search path is."""
-    return [
-        f"""
+    """The function finds the other tables in the schema of its own, whatever the search path is.
+
+    It stands in one line: where statements are printed, each ends with the line that a semicolon ends.
+    """
+    function = f"""
         CREATE OR REPLACE FUNCTION ringback_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
         $$ DECLARE may boolean; BEGIN
             IF TG_OP = 'UPDATE' THEN
@@ -91,7 +93,9 @@ def _postgresql(may_be_blank: str, may_go: str) -> list[str]:
             END IF;
             RAISE EXCEPTION '{SAYS}';
         END $$
-        """,
+        """
+    return [
+        " ".join(function.split()),
         """
         CREATE OR REPLACE TRIGGER ringback_audit_row BEFORE UPDATE OR DELETE ON ringback_audit
         FOR EACH ROW EXECUTE FUNCTION ringback_audit_refuse()
