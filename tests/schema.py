@@ -100,6 +100,9 @@ ABOUT: Final = {
     "registrar_contact_states": About(
         "Contacts as they were at the last look, to tell what has come, gone and expired.", f"{SERVICE}, at each look"
     ),
+    "registrar_contact_history": About(
+        "When each phone came and went, for `contact_history_keep_days`.", f"{SERVICE}, with each event of a contact"
+    ),
     "registrar_strays": About("Since when a SIP row has been seen that is nobody's.", f"{SERVICE}'s reconciler"),
     "registrar_meta": About(
         "What an installation remembers of itself: its base domains, how the last proof of the audit log went.",
@@ -254,6 +257,7 @@ LINKS: Final = (
     ("registrar_directs", "extension_id", "registrar_extensions"),
     ("registrar_direct_hashes", "direct_id", "registrar_directs"),
     ("registrar_contact_states", "extension_id", "registrar_extensions"),
+    ("registrar_contact_history", "extension_id", "registrar_extensions"),
     ("registrar_sip_auths", "id", "registrar_trunks"),
     ("registrar_extensions", "endpoint_id", "ps_endpoints"),
     ("ps_endpoints", "auth", "ps_auths"),

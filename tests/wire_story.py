@@ -70,6 +70,7 @@ async def a_peer_makes_an_extension(say: Recorder) -> None:
     await say.rpc("GET", "/v1/contacts", {**OF, "extension": "1001"})
     say.world.wait(60)
     await say.look()
+    await say.rpc("DELETE", "/v1/contacts", {**OF, "extension": "1001"})
     await say.rpc("PUT", one, {"name": "Reception", "direct_regenerate": True})
     await say.rpc("POST", f"{one}/direct-hash-regenerate")
 
@@ -110,6 +111,7 @@ async def _its_phone(say: Recorder, endpoint: str, contacts: str) -> None:
     await say.rest("DELETE", f"{contacts}/{contact['id']}")
     say.world.register(endpoint, id=f"{endpoint};@{BINDINGS[2]}")
     await say.rest("DELETE", contacts)
+    await say.rest("GET", f"{contacts}/history?page_size=2")
 
 
 async def a_peer_makes_a_trunk(say: Recorder) -> None:

@@ -40,6 +40,7 @@ from ringback.registrar.billing import BILLING, TIMEOUT, Billing
 from ringback.registrar.contacts import rest as contacts_rest
 from ringback.registrar.contacts import rpc as contacts_rpc
 from ringback.registrar.contacts.feed import Feed
+from ringback.registrar.contacts.history import HistoryKeeping
 from ringback.registrar.contacts.live import Live
 from ringback.registrar.diagnosis import rest as diagnosis_rest
 from ringback.registrar.directs import rpc as directs_rpc
@@ -158,6 +159,11 @@ class Ringback:
     def keeping(self) -> Keeping:
         """Keeps the audit log to what it may tell."""
         return Keeping(self.work, self.settings.audit_keep_days)
+
+    @property
+    def history(self) -> HistoryKeeping:
+        """Keeps the history of contacts as long as it may be."""
+        return HistoryKeeping(self.work, self.settings.contact_history_keep_days)
 
     @property
     def local(self) -> Service[Uow]:

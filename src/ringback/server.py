@@ -174,6 +174,7 @@ async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None
             ringback.reconciler.run(settings.reconcile_interval),
             ringback.feed.run(settings.contact_poll_interval),
             ringback.asterisks.run(),
+            ringback.history.run(),
         ]
     for work in works:
         await stack.enter_async_context(_in_background(work))

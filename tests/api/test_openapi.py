@@ -86,8 +86,8 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
     assert names == [
         "create_extension", "list_extensions", "get_extension", "patch_extension", "put_extension",
         "delete_extension", "regenerate_extension_direct_hash", "list_extension_contacts",
-        "delete_extension_contacts", "delete_extension_contact", "diagnose_extension",
-        "create_trunk", "list_trunks", "get_trunk",
+        "delete_extension_contacts", "delete_extension_contact", "list_extension_contact_history",
+        "diagnose_extension", "create_trunk", "list_trunks", "get_trunk",
         "patch_trunk", "put_trunk", "delete_trunk", "get_customer_domain", "put_customer_domain",
         "import_extensions", "export_extensions", "import_trunks", "export_trunks", "list_drift", "repair_drift",
         "create_extension_setup_link", "get_extension_setup_link", "delete_extension_setup_link", "open_setup_link",

@@ -265,3 +265,38 @@ def test_a_command_line_that_is_no_utf_8_is_one_line(shell: Shell) -> None:
 
 def test_an_empty_list_says_so(shell: Shell) -> None:
     assert shell.control("extension", "list", "--customer_id", shell.customer).out == "Extensions: none\n"
+
+
+def test_a_phone_is_unregistered_and_its_history_tells(shell: Shell) -> None:
+    made = shell.create("1001")
+    empty = shell.control("extension", "history", "--id", made["id"])
+    expires = int(time.time()) + 600
+    for port in (5061, 5062):
+        columns = "id, uri, endpoint, expiration_time, via_addr, via_port, user_agent, reg_server, call_id"
+        values = (
+            f"1001;@{port}",
+            "sip:1001@192.0.2.44",
+            made["endpoint_id"],
+            expires,
+            "192.0.2.44",
+            port,
+            "P/1",
+            "a",
+            "c",
+        )
+        shell.sql(f"INSERT INTO ps_contacts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *values)
+
+    gone = shell.control("extension", "unregister", "--id", made["id"], "--format=json").json
+    again = shell.control("extension", "unregister", "--id", made["id"], "--contact_id", gone[0]["id"])
+    history = shell.control("extension", "history", "--id", made["id"], "--limit=3", "--format=json").json
+    table = shell.control("extension", "history", "--id", made["id"]).out
+
+    assert "last seen never; 0 changes of address, 0 flaps in the last hour" in empty.out
+    assert len(gone) == 2
+    assert again.code == 3
+    assert shell.sql("SELECT * FROM ps_contacts") == []
+    assert [(entry["event"], entry["cause"]) for entry in history["result"]] == [
+        ("unregistered", "api"), ("unregistered", "api"), ("registered", "")
+    ]  # fmt: skip
+    assert history["next_page_token"]
+    assert "unregistered" in table

@@ -28,6 +28,7 @@ from ringback.kit.errors import (
 from ringback.kit.routing import Found
 from ringback.kit.rpc import Send, Serve
 from ringback.kit.secret import Secret
+from ringback.registrar.contacts.model import ContactNotFound
 from ringback.registrar.directs.model import (
     DirectFlagsConflict,
     DirectNotEnabled,
@@ -123,6 +124,7 @@ Call = Callable[[Desk, ExtensionOverRpc, TrunkOverRpc], Awaitable[object]]
 
 GOOD: dict[str, Call] = {
     "contact_list": lambda at, one, trunk: at.client.contact_list(one.customer_id, "1001"),
+    "contact_delete": lambda at, one, trunk: at.client.contact_delete(one.customer_id, "1001"),
     "contact_refresh": lambda at, one, trunk: at.client.contact_refresh(one.customer_id, "1001"),
     "extension_count": lambda at, one, trunk: at.client.extension_count(one.customer_id),
     "extension_create": lambda at, one, trunk: at.create("1002"),
@@ -250,6 +252,11 @@ async def test_contacts_come_back_typed_and_a_refresh_says_nothing(desk: Desk) -
     assert (contact.id, contact.via_port, contact.endpoint) == (id, 5062, made.endpoint_id)
     assert contact.uri == "sip:1001@192.0.2.44:5062^3Btransport=tcp"
     assert await client.contact_list(customer, "nobody") == []
+    assert await client.contact_delete(customer, "nobody") == []
+    with pytest.raises(ContactNotFound):
+        await client.contact_delete(customer, "1001", "another")
+    assert [gone.id for gone in await client.contact_delete(customer, "1001", id)] == [id]
+    assert await client.contact_list(customer, "1001") == []
 
 
 @pytest.mark.contract("registrar R-86")

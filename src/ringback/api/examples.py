@@ -128,6 +128,15 @@ CONTACT: Final[dict[str, Any]] = {
     "expire_time": "2026-02-11T09:40:00Z",
     "expires_in": 595,
 }
+ENTRY: Final[dict[str, Any]] = {
+    "id": "0d5f0e5c-7d0e-4a53-9d3b-0f6f3a2c8b11",
+    "event": "registered",
+    "cause": "",
+    "contact_id": CONTACT["id"],
+    **{name: CONTACT[name] for name in ("uri", "transport", "user_agent", "via_addr", "via_port", "path")},
+    "reg_server": "ast-1",
+    "tm_create": "2026-02-11T09:30:05.000000Z",
+}
 TRUNK: Final[dict[str, Any]] = {
     "id": PATH["trunk_id"],
     "customer_id": CUSTOMER,
@@ -173,6 +182,13 @@ ANSWERS: Final[dict[str, Any]] = {
     "TrunkPage": {"result": [TRUNK], "next_page_token": ""},
     "CustomerDomain": DOMAIN,
     "Contacts": {"result": [CONTACT], "next_page_token": "", "registered": True, "as_of": "2026-02-11T09:30:05Z"},
+    "ContactHistory": {
+        "result": [ENTRY],
+        "next_page_token": "",
+        "last_seen": "2026-02-11T09:30:05Z",
+        "address_changes": 0,
+        "flaps_last_hour": 0,
+    },
     "DriftReport": {
         "total": 1,
         "counts": [{**{name: DRIFT[name] for name in ("table", "action", "state")}, "rows": 1}],

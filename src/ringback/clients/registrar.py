@@ -22,7 +22,7 @@ from ringback.kit.peer import TIMEOUT, Observer, Peer
 from ringback.kit.rpc import Send
 from ringback.registrar.asked import OfCustomer
 from ringback.registrar.contacts.model import Contact, ContactNotFound
-from ringback.registrar.contacts.wire import OfExtension
+from ringback.registrar.contacts.wire import ContactsToForget, OfExtension
 from ringback.registrar.directs.model import (
     Direct,
     DirectFlagsConflict,
@@ -123,6 +123,11 @@ class RegistrarClient:
         """RPC 1: the live contacts of a customer's number; none for an unknown one."""
         asked = OfExtension(customer_id=customer_id, extension=extension)
         return await self._peer.ask(CONTACTS, "GET", "/v1/contacts", data=asked)
+
+    async def contact_delete(self, customer_id: UUID, extension: str, id: str = "") -> Sequence[Contact]:
+        """RPC 21: take away all contacts of a number, or the one of that id; those that went."""
+        asked = ContactsToForget(customer_id=customer_id, extension=extension, id=id)
+        return await self._peer.ask(CONTACTS, "DELETE", "/v1/contacts", data=asked)
 
     async def contact_refresh(self, customer_id: UUID, extension: str) -> None:
         """RPC 2: the next read of these contacts goes to the database."""

@@ -15,6 +15,7 @@ from ringback.kit.db import CHUNK
 from ringback.kit.errors import DatabaseUnavailable, Failure, NotFound, Unavailable
 from ringback.kit.streams import chunked
 from ringback.kit.uow import Work
+from ringback.registrar.contacts import history
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.plans import service as plans
 from ringback.registrar.realms import service as realms
@@ -28,7 +29,7 @@ KINDS: Final[tuple[tuple[Find, Delete], ...]] = (
     (extensions.live_ids, extensions.delete),
     (trunks.live_ids, trunks.delete),
 )
-ERASURES: Final[tuple[Erase, ...]] = (extensions.erase_some, trunks.erase_some)
+ERASURES: Final[tuple[Erase, ...]] = (extensions.erase_some, trunks.erase_some, history.erase_some)
 """What of deleted objects is forgotten, some of them at a time."""
 
 log = structlog.get_logger()

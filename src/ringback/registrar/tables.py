@@ -153,6 +153,28 @@ contact_states = Table(
     Index("idx_registrar_contact_states_expiration", "expiration_time"),
 )
 
+contact_history = Table(
+    "registrar_contact_history",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id, nullable=False),
+    Column("extension_id", Id, nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("contact", CHAR(32), nullable=False),
+    Column("uri", String(511), nullable=False),
+    Column("transport", String(32), nullable=False),
+    Column("user_agent", String(255), nullable=False),
+    Column("via_addr", String(40), nullable=False),
+    Column("via_port", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("reg_server", String(255), nullable=False),
+    Column("tm_create", Time, nullable=False),
+    Index("idx_registrar_contact_history_page", "extension_id", "tm_create", "id"),
+    Index("idx_registrar_contact_history_customer", "customer_id", "id"),
+    Index("idx_registrar_contact_history_age", "tm_create"),
+)
+
 strays = Table(
     "registrar_strays",
     metadata,

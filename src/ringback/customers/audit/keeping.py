@@ -9,7 +9,7 @@ import structlog
 
 from ringback.customers.audit import service
 from ringback.customers.audit.model import Old
-from ringback.kit.errors import Failure
+from ringback.kit.chores import again_and_again
 from ringback.kit.uow import Work
 
 PAUSE: Final = 60.0
@@ -29,19 +29,10 @@ class Keeping:
     def __init__(self, work: Work[Any], days: int) -> None:
         self._work = work
         self._days = days
-        self._fails = False
 
     async def run(self) -> None:
         """Until cancelled. An outage is waited for, and told of once."""
-        while True:
-            try:
-                await self.once()
-                self._fails = False
-            except Exception as error:
-                told = error.sentence if isinstance(error, Failure) else repr(error)
-                (log.debug if self._fails else log.warning)("the audit log is not kept", action="audit", error=told)
-                self._fails = True
-            await asyncio.sleep(PAUSE)
+        await again_and_again(self.once, PAUSE, action="audit", failure="the audit log is not kept")
 
     async def once(self) -> None:
         """All that is due now, unless another instance is at it."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from hashlib import sha256
 from math import isfinite
 from typing import Any, Final
+from uuid import UUID
 
 from ringback.kit.errors import NotFound
 
@@ -77,7 +78,48 @@ class Contact:
     @property
     def public_id(self) -> str:
         """32 hex characters that name this contact to customers."""
-        return sha256(self.id.encode()).hexdigest()[:32]
+        return public_id(self.id)
+
+
+def public_id(id: str) -> str:
+    """What a contact with that row is called to customers."""
+    return sha256(id.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One entry of a phone's history: a contact that was `registered`, `unregistered` or `expired`, as it was then.
+
+    `contact` is its public id; texts are as people read them.
+    """
+
+    id: UUID
+    customer_id: UUID
+    extension_id: UUID
+    event: str
+    cause: str
+    contact: str
+    uri: str
+    transport: str
+    user_agent: str
+    via_addr: str
+    via_port: int
+    path: str
+    reg_server: str
+    tm_create: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """When the phone was seen last (now, if it is registered; never: `None`), and how steady it is.
+
+    `address_changes` are registrations from another address than the one before; `flaps_last_hour` those of the last
+    hour that followed the end of a contact within it. Both look at the newest 1,000 entries.
+    """
+
+    last_seen: datetime | None
+    address_changes: int
+    flaps_last_hour: int
 
 
 def plain(text: str) -> str:

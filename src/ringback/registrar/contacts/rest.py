@@ -4,8 +4,9 @@ from typing import Final
 
 from ringback.api.call import Answer, Call, Route
 from ringback.customers.rights import READ, WRITE
+from ringback.kit.pages import cursor_of
 from ringback.kit.routing import Routes
-from ringback.registrar.contacts import service, wire
+from ringback.registrar.contacts import history, service, wire
 from ringback.registrar.contacts.model import Cause
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
@@ -36,6 +37,21 @@ async def forget(call: Call[Uow]) -> Answer:
 async def forget_one(call: Call[Uow]) -> Answer:
     """Unregister one device."""
     return await _forget(call, call.path["contact_id"])
+
+
+@routes.on(
+    "GET", f"{ROOT}/history", right=READ, name="list_extension_contact_history", query=wire.HistoryQuery,
+    answers=wire.ContactHistory,
+)  # fmt: skip
+async def past(call: Call[Uow]) -> Answer:
+    """When the phone came and went, newest first.
+
+    Entries are kept for `contact_history_keep_days`. `address_changes` and `flaps_last_hour` (registrations of the last
+    hour that followed the end of a contact) are those of the newest 1,000.
+    """
+    extension, asked = await _extension(call), call.query
+    page = await history.page(call.uow, extension, cursor_of(asked.page_token), asked.page_size)
+    return Answer(wire.history(page, await history.summary(call.uow, extension)))
 
 
 async def _forget(call: Call[Uow], only: str | None = None) -> Answer:

@@ -2,9 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from ringback.kit.events import Event
 from ringback.kit.pair import SecondAway
-from ringback.registrar.contacts import events, store
+from ringback.registrar.contacts import events, history, store
 from ringback.registrar.contacts.model import Cause, Contact, ContactNotFound, from_row
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Seen, Uow
@@ -31,15 +30,15 @@ async def compare(uow: Uow, extension: Extension) -> list[Contact]:
     for id, contact in live.items():
         if id not in seen:
             await store.add(uow.session, extension.id, contact)
-            _tell(uow, events.registered(extension, contact, uow.now))
+            await _tell(uow, extension, contact, "registered")
         elif seen[id].state != contact.state:
             await store.change(uow.session, contact)
     for id in seen.keys() - live.keys():
         await store.drop(uow.session, id)
         if seen[id].expiration_time <= uow.now.timestamp():
-            _tell(uow, events.expired(extension, seen[id], uow.now))
+            await _tell(uow, extension, seen[id], "expired")
         else:
-            _tell(uow, events.unregistered(extension, seen[id], Cause.REMOVED, uow.now))
+            await _tell(uow, extension, seen[id], "unregistered", Cause.REMOVED)
     return list(live.values())
 
 
@@ -91,7 +90,7 @@ async def forget(
         raise ContactNotFound
     for contact in gone:
         await store.drop(uow.session, contact.id)
-        _tell(uow, events.unregistered(extension, contact, cause, uow.now))
+        await _tell(uow, extension, contact, "unregistered", cause)
         await uow.sip.drop_contact(contact.id, extension.endpoint_id)
     if gone and cause is Cause.API:
         whose = {"id": extension.id, "customer_id": extension.customer_id}
@@ -112,7 +111,9 @@ async def _rows(uow: Uow, endpoint_id: str) -> list[Contact]:
     return [contact for contact in found if contact.expiration_time > uow.now.timestamp()]
 
 
-def _tell(uow: Uow, event: Event) -> None:
+async def _tell(uow: Uow, extension: Extension, contact: Contact, action: str, cause: str = "") -> None:
+    await history.note(uow, extension, contact, action, str(cause))
+    event = events.of(action, extension, contact, str(cause), uow.now)
     uow.emit(event)
     uow.after(uow.memory.metrics.contact_events.labels(event.type).inc)
 

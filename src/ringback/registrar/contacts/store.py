@@ -1,13 +1,16 @@
 """SQL of what we last saw of each contact."""
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
-from ringback.registrar.contacts.model import STATE, Contact, from_row
-from ringback.registrar.tables import contact_states, extensions
+from ringback.kit.listing import Listing
+from ringback.kit.pages import Cursor, Page
+from ringback.registrar.contacts.model import STATE, Contact, Past, from_row
+from ringback.registrar.tables import contact_history, contact_states, extensions
 
 COLUMNS: Final = ("id", "extension_id", *STATE)
 IS_ID: Final = contact_states.c.id == bindparam("contact_id")
@@ -42,6 +45,21 @@ LAPSED = Statement(
     .order_by(contact_states.c.expiration_time)
     .limit(bindparam("size"))
 )
+PAST: Final = tuple(column.name for column in contact_history.columns)
+ADD_PAST = Statement(insert(contact_history), *PAST)
+OF_CUSTOMER = Statement(
+    select(contact_history.c.id)
+    .where(contact_history.c.customer_id == bindparam("owner"), contact_history.c.id > bindparam("after"))
+    .order_by(contact_history.c.id)
+    .limit(CHUNK)
+)
+OLD = Statement(
+    select(contact_history.c.id)
+    .where(contact_history.c.tm_create < bindparam("until"))
+    .order_by(contact_history.c.tm_create)
+    .limit(CHUNK)
+)
+REMOVE_PAST = Statement(delete(contact_history).where(among(contact_history.c.id, "id", CHUNK)))
 VERSION = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "contacts_version")
 
 
@@ -94,3 +112,34 @@ async def at_endpoints(session: Session, names: list[str]) -> dict[str, Row]:
 async def lapsed(session: Session, now: int, limit: int) -> list[str]:
     """The endpoints of up to `limit` contacts that expired by `now`, longest ago first; each name once."""
     return list(dict.fromkeys(row["endpoint_id"] for row in await session.all(LAPSED, now=now, size=limit)))
+
+
+async def add_past(session: Session, past: Past) -> None:
+    await session.run(ADD_PAST, **{name: getattr(past, name) for name in PAST})
+
+
+async def past(session: Session, extension_id: UUID, cursor: Cursor | None, size: int) -> Page[Past]:
+    """One page of a phone's history."""
+    return await HISTORY.page(session, {"extension_id": extension_id}, cursor, size, deleted=False)
+
+
+async def erase_past(session: Session, customer_id: UUID, after: UUID) -> UUID | None:
+    """Delete up to `CHUNK` entries of a customer, by id, behind `after`: the last id, or `None` where none is left."""
+    ids = [row["id"] for row in await session.all(OF_CUSTOMER, owner=customer_id, after=after)]
+    await _remove(session, ids)
+    return ids[-1] if ids else None
+
+
+async def remove_past(session: Session, until: datetime) -> int:
+    """Delete up to `CHUNK` entries that are older; how many."""
+    ids = [row["id"] for row in await session.all(OLD, until=until)]
+    await _remove(session, ids)
+    return len(ids)
+
+
+async def _remove(session: Session, ids: list[UUID]) -> None:
+    if ids:
+        await session.run(REMOVE_PAST, **spread("id", ids, CHUNK))
+
+
+HISTORY: Final = Listing(contact_history, select(contact_history), lambda row: Past(**row))

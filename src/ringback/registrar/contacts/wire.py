@@ -6,8 +6,9 @@ from uuid import UUID
 
 import msgspec
 
+from ringback.kit.pages import LARGEST, Page, PageSize, PageToken
 from ringback.kit.reading import Asked, Identity, rule
-from ringback.registrar.contacts.model import Contact, plain
+from ringback.registrar.contacts.model import Contact, Past, Summary, plain
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Seen
 
@@ -17,6 +18,12 @@ class OfExtension(Asked, frozen=True, kw_only=True):
 
     customer_id: Identity
     extension: Annotated[str, rule("not empty", bool)]
+
+
+class ContactsToForget(OfExtension, frozen=True, kw_only=True):
+    """Which of them a peer takes away: all, or the one whose row has this id."""
+
+    id: str = ""
 
 
 class RegistrarManagerContact(msgspec.Struct, frozen=True):
@@ -65,7 +72,44 @@ class ContactNews(msgspec.Struct, frozen=True):
     tm_event: datetime
 
 
+class HistoryQuery(Asked, frozen=True, kw_only=True):
+    """Which page of a phone's history."""
+
+    page_size: PageSize = LARGEST
+    page_token: PageToken | None = None
+
+
+class ContactEntry(msgspec.Struct, frozen=True):
+    """What became of a contact: `event` is registered, unregistered or expired; `cause` as in the event."""
+
+    id: UUID
+    event: str
+    cause: str
+    contact_id: str
+    uri: str
+    transport: str
+    user_agent: str
+    via_addr: str
+    via_port: int
+    path: str
+    reg_server: str
+    tm_create: datetime
+
+
+class ContactHistory(msgspec.Struct, frozen=True):
+    """A phone's history, newest first, and what it comes to; `last_seen` is now while the phone is registered."""
+
+    result: list[ContactEntry]
+    next_page_token: str
+    last_seen: datetime | None
+    address_changes: int
+    flaps_last_hour: int
+
+
 TEXTS: Final = ("user_agent", "via_addr", "path", "reg_server", "call_id")
+
+
+ENTRY: Final = ContactEntry.__struct_fields__
 
 
 def news(extension: Extension, contact: Contact, cause: str, now: datetime) -> ContactNews:
@@ -95,6 +139,19 @@ def public(contact: Contact, now: datetime) -> RegistrarManagerContact:
         expires_in=max(0, int(contact.expire_time.timestamp()) - int(now.timestamp())),
         **_plain(contact, *TEXTS),
     )
+
+
+def entry(past: Past) -> ContactEntry:
+    return ContactEntry(
+        contact_id=past.contact, **{name: getattr(past, name) for name in ENTRY if name != "contact_id"}
+    )
+
+
+def history(page: Page[Past], summary: Summary) -> ContactHistory:
+    return ContactHistory(
+        list(map(entry, page.items)), page.next_token, summary.last_seen, summary.address_changes,
+        summary.flaps_last_hour,
+    )  # fmt: skip
 
 
 def _plain(contact: Contact, *names: str) -> dict[str, str]:

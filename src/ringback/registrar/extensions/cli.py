@@ -8,9 +8,11 @@ import typer
 from ringback import answers, terminal
 from ringback.answers import AsForm, Form
 from ringback.kit.errors import Fault, ValidationFailed
-from ringback.kit.pages import Page, page_of
+from ringback.kit.pages import Page, cursor_of, page_of, size_of
+from ringback.registrar.contacts import history as past
 from ringback.registrar.contacts import service as contacts
 from ringback.registrar.contacts import wire as contacts_wire
+from ringback.registrar.contacts.model import Cause
 from ringback.registrar.extensions import service, wire
 from ringback.registrar.extensions.model import Extension, Provisioned
 from ringback.registrar.flags import (
@@ -50,6 +52,10 @@ Domain = Annotated[str | None, typer.Option("--domain", help="label of the realm
 Minutes = Annotated[str, typer.Option("--expires_in_minutes", help=f"for how long the link works, 1 to {MOST_MINUTES}")]
 Sheet = Annotated[bool, typer.Option("--sheet", help="no link: make the password now and show it once")]
 
+ContactId = Annotated[str | None, typer.Option("--contact_id", help="one contact alone, by its id in REST")]
+
+CONTACTS: Final = ("uri", "user_agent", "via_addr", "via_port")
+PAST: Final = ("tm_create", "event", "cause", "uri", "via_addr", "user_agent", "reg_server")
 LISTED: Final = ("id", "extension", "name", "username", "realm", "direct_hash", "tm_create")
 NARROW: Final = ("id", "extension", "name", "direct_hash")
 """Columns where there is no room for all: an id must stay in one line, to be copied."""
@@ -103,7 +109,7 @@ def get(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -> None:
     terminal.say("registered" if seen.contacts else "not registered")
     if seen.contacts:
         rows = [msgspec.structs.asdict(contacts_wire.public(contact, now)) for contact in seen.contacts]
-        answers.show_rows(rows, ("uri", "user_agent", "via_addr", "via_port", "expires_in"), "Contacts")
+        answers.show_rows(rows, (*CONTACTS, "expires_in"), "Contacts")
 
 
 @app.command("list")
@@ -193,6 +199,50 @@ def _tell(text: str, data: msgspec.Struct, format: Form) -> None:
         terminal.say(text)
     else:
         answers.show(data, format)
+
+
+@app.command()
+@with_settings
+def history(
+    settings: Settings, id: Id = None, limit: Limit = "100", token: Token = "", format: AsForm = Form.TABLE
+) -> None:
+    """Show when an extension's phone came and went, newest first, and how steady it is."""
+    which = one(id, "Extension id")
+    size, cursor = size_of(limit), cursor_of(token)
+
+    async def look(uow: Uow) -> contacts_wire.ContactHistory:
+        extension = (await service.get(uow, which, of=None)).extension
+        page = await past.page(uow, extension, cursor, size)
+        return contacts_wire.history(page, await past.summary(uow, extension))
+
+    found = do(settings, look)
+    if format is not Form.TABLE:
+        answers.show(found, format)
+        return
+    answers.show_rows([msgspec.structs.asdict(entry) for entry in found.result], PAST, "History")
+    seen = found.last_seen.isoformat(timespec="seconds") if found.last_seen else "never"
+    steady = f"{found.address_changes} changes of address, {found.flaps_last_hour} flaps in the last hour"
+    terminal.say(f"last seen {seen}; {steady}")
+    if found.next_page_token:
+        terminal.hint(f"more: --token {found.next_page_token}")
+
+
+@app.command()
+@with_settings
+def unregister(settings: Settings, id: Id = None, contact_id: ContactId = None, format: AsForm = Form.TABLE) -> None:
+    """Unregister an extension's phone everywhere, or one contact of it; a phone that has the password may come back."""
+    which = one(id, "Extension id")
+
+    async def forget(uow: Uow) -> list[Any]:
+        extension = (await service.get(uow, which, of=None, lock=True)).extension
+        gone, _ = await contacts.forget(uow, extension, Cause.API, contact_id)
+        return [contacts_wire.public(contact, uow.now) for contact in gone]
+
+    gone = do(settings, forget, writes=True)
+    if format is not Form.TABLE:
+        answers.show(gone, format)
+        return
+    answers.show_rows([msgspec.structs.asdict(contact) for contact in gone], ("id", *CONTACTS), "Unregistered")
 
 
 def show(of: Provisioned, format: Form, title: str, *, on_stderr: bool = False) -> None:
