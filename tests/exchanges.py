@@ -12,12 +12,12 @@ import httpx
 import msgspec
 
 from ringback.api.events import STREAM
-from ringback.app import CUSTOMER_RPC, REST, RPC
 from ringback.kit import outbox
 from ringback.kit.events import Message
 from ringback.kit.pages import Cursor, cursor_of
 from ringback.kit.routing import Found, Routes
 from ringback.router.extensions.writing import PUBLISHER as ROUTER
+from ringback.routes import CUSTOMER_RPC, REST, RPC
 from tests.world import World
 
 Key = tuple[str, str]

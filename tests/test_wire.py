@@ -11,10 +11,10 @@ import pytest
 from ringback.api.events import STREAM
 from ringback.api.news import WEBHOOKS
 from ringback.api.parts import REFUSALS
-from ringback.app import CUSTOMER_RPC, REST, RPC
 from ringback.kit.pages import Cursor, cursor_of
 from ringback.kit.routing import parse_id
 from ringback.registrar.heard import HEARD
+from ringback.routes import CUSTOMER_RPC, REST, RPC
 from tests import wire
 from tests.exchanges import Exchanges, StandIns
 from tests.wire_story import story

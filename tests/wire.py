@@ -17,12 +17,12 @@ from typing import Any, Final
 import structlog
 
 from ringback.api.news import WEBHOOKS
-from ringback.app import CUSTOMER_RPC, REST, RPC
 from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import make_schema
 from ringback.kit.routing import Routes
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.heard import HEARD
+from ringback.routes import CUSTOMER_RPC, REST, RPC
 from tests.exchanges import Exchange, Exchanges, Key, Part
 from tests.house import ROOT
 from tests.wire_story import story

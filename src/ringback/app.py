@@ -7,22 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
-from ringback.api import events as events_rest
-from ringback.api.call import Route
 from ringback.api.gateway import Gateway
 from ringback.api.limits import Limits
 from ringback.api.site import Site
-from ringback.customers import rest as customers_rest
-from ringback.customers import rpc as customers_rpc
-from ringback.customers.audit import rest as changes_rest
 from ringback.customers.audit.keeping import Keeping
-from ringback.customers.keys import rest as keys_rest
 from ringback.customers.keys.uses import Uses
 from ringback.customers.model import PUBLISHER as CUSTOMERS
-from ringback.customers.people import auth_rest, sessions_rest
-from ringback.customers.people import rest as people_rest
 from ringback.databases import Opened
 from ringback.kit.db import Database
 from ringback.kit.events import Publisher
@@ -37,78 +29,29 @@ from ringback.kit.uow import Work, utc_now
 from ringback.memory import memory_of, rate_of
 from ringback.registrar.asterisks import Asterisks
 from ringback.registrar.billing import BILLING, TIMEOUT, Billing
-from ringback.registrar.contacts import rest as contacts_rest
-from ringback.registrar.contacts import rpc as contacts_rpc
 from ringback.registrar.contacts.feed import Feed
 from ringback.registrar.contacts.history import HistoryKeeping
 from ringback.registrar.contacts.live import Live
-from ringback.registrar.diagnosis import rest as diagnosis_rest
-from ringback.registrar.directs import rpc as directs_rpc
 from ringback.registrar.directs.model import new_hash
-from ringback.registrar.drift import rest as drift_rest
 from ringback.registrar.events import PUBLISHER
-from ringback.registrar.extensions import rest as extensions_rest
-from ringback.registrar.extensions import rpc as extensions_rpc
 from ringback.registrar.heard import HEARD
-from ringback.registrar.imports import rest as imports_rest
 from ringback.registrar.metrics import Metrics
-from ringback.registrar.realms import rest as realms_rest
-from ringback.registrar.realms import rpc as realms_rpc
 from ringback.registrar.realms.model import new_label
 from ringback.registrar.reconcile import Reconciler
-from ringback.registrar.setups import rest as setups_rest
-from ringback.registrar.trunks import rest as trunks_rest
-from ringback.registrar.trunks import rpc as trunks_rpc
 from ringback.registrar.work import Memory, Uow, registrar_work
-from ringback.router.audit import rest as audit_rest
-from ringback.router.extensions import history as revisions_rest
-from ringback.router.extensions import rest as router_rest
-from ringback.router.extensions import running as running_rest
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.registry import Registry
 from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from ringback.router.metrics import Nats, watch_nats, watch_registry
-from ringback.router.nodes import rest as nodes_rest
 from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
 from ringback.router_node import Upkeep, node_id
+from ringback.routes import CUSTOMER_RPC, RPC, tables_of
 from ringback.settings import Settings
 from ringback.sip.ami import addresses_in
 from ringback.spellings import networks_in
 from ringback.transports.amqp import each_time
 from ringback.transports.memory import Inward, MemoryBus
-
-RPC: Final[Routes[Answer]] = Routes(
-    extensions_rpc.routes,
-    trunks_rpc.routes,
-    contacts_rpc.routes,
-    directs_rpc.routes,
-    realms_rpc.routes,
-)
-CUSTOMER_RPC: Final[Routes[Answer]] = customers_rpc.routes
-REGISTRAR_REST: Final[Routes[Route]] = Routes(
-    extensions_rest.routes,
-    contacts_rest.routes,
-    diagnosis_rest.routes,
-    trunks_rest.routes,
-    realms_rest.routes,
-    imports_rest.routes,
-    drift_rest.routes,
-    setups_rest.routes,
-)
-ROUTER_REST: Final[Routes[Route]] = Routes(
-    router_rest.routes,
-    revisions_rest.routes,
-    audit_rest.routes,
-    running_rest.routes,
-    nodes_rest.routes,
-)
-CUSTOMER_REST: Final[Routes[Route]] = customers_rest.routes
-ACCESS_REST: Final[Routes[Route]] = Routes(
-    changes_rest.routes, keys_rest.routes, people_rest.routes, auth_rest.routes, sessions_rest.routes
-)
-EVENTS_REST: Final[Routes[Route]] = Routes(events_rest.routes)
-REST: Final[Routes[Route]] = Routes(REGISTRAR_REST, CUSTOMER_REST, ROUTER_REST, ACCESS_REST, EVENTS_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +144,7 @@ def assemble(
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
     router, uses = _router(settings, memory.metrics, opened.database, clock, news.set), Uses(work)
     inbox = Inbox(HEARD, work, memory.metrics.observe_heard)
-    site = Site(work, settings, Routes(*_tables(settings)), memory, is_reached, nats, router.loader)
+    site = Site(work, settings, Routes(*tables_of(settings)), memory, is_reached, nats, router.loader)
     return Ringback(
         settings=settings,
         database=opened.database,
@@ -239,18 +182,6 @@ def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], ro
         limits=Limits(rate_of(settings), memory.requests, memory.refusals),
         needs_match=settings.rest_if_match == "required",
     )
-
-
-def _tables(settings: Settings) -> Iterator[Routes[Route]]:
-    """What is asked of the registrar is answered by every process, but by a router alone; of others where they are."""
-    if settings.has_registrar:
-        yield REGISTRAR_REST
-    if settings.runs(CUSTOMERS):
-        yield CUSTOMER_REST
-    if settings.runs(ROUTER):
-        yield ROUTER_REST
-    yield ACCESS_REST
-    yield EVENTS_REST
 
 
 def _ways(

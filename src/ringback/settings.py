@@ -8,8 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
-from ringback.kit.dsn import parse_dsn
-from ringback.kit.errors import CannotStart
+from ringback.kit.dsn import one_sqlite_file, parse_dsn
 from ringback.sip.digest import Storage
 from ringback.sip.names import sip_domain
 from ringback.sip.tables import endpoint_columns
@@ -261,7 +260,7 @@ class Settings(BaseSettings):
     @property
     def database_file(self) -> Path:
         """The SQLite file; `CannotStart` where there is none."""
-        return _one_sqlite_file(*self.databases)
+        return one_sqlite_file(*self.databases)
 
     @property
     def has_registrar(self) -> bool:
@@ -292,12 +291,3 @@ class RouterSettings(Settings):
     @property
     def has_registrar(self) -> bool:
         return False
-
-
-def _one_sqlite_file(own: URL, asterisk: URL) -> Path:
-    for name, url in (("database_dsn_bin", own), ("database_dsn_asterisk", asterisk)):
-        if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-            raise CannotStart(f"{name}: must be a SQLite file for this, e.g. sqlite:///var/ringback.db")
-    if own.database != asterisk.database:
-        raise CannotStart("database_dsn_asterisk: must name the same SQLite file as database_dsn_bin")
-    return Path(str(own.database))

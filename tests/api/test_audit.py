@@ -7,9 +7,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from ringback.app import REST
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import new_token
+from ringback.routes import REST
 from tests.world import PASSWORD, World
 
 ROOT = "/v1.0/audit"

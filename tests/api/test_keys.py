@@ -12,12 +12,12 @@ import httpx
 import jwt
 import pytest
 
-from ringback.app import REST
 from ringback.customers.keys import service as keys
 from ringback.customers.keys import store
 from ringback.customers.keys.model import SHOWN, KeysExist, new_token
 from ringback.registrar.realms.model import Status
 from ringback.registrar.work import Uow
+from ringback.routes import REST
 from tests.world import PASSWORD, MakeWorld, World, refusal
 
 ROOT = "/v1.0/extensions"

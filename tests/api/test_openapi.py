@@ -12,7 +12,7 @@ import pytest
 
 from ringback.api.news import WEBHOOKS
 from ringback.api.openapi import description, pretty
-from ringback.app import REST
+from ringback.routes import REST
 from tests.world import World
 
 COMMITTED: Final = Path(__file__).parents[2] / "docs/openapi.json"

@@ -13,9 +13,9 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from ringback.api.repeat import HEADER, KEY
-from ringback.app import REST, ROUTER_REST
 from ringback.customers import service as customers
 from ringback.customers.wire import NewCustomer
+from ringback.routes import REST, ROUTER_REST
 from tests.world import World
 
 JUDGED_AS_A_WHOLE = ("put_trunk", "patch_trunk")

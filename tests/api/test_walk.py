@@ -7,10 +7,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from ringback.app import REST
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import ADMIN, OPERATOR, new_token
 from ringback.customers.rights import AUDITOR, OF_CUSTOMERS, ONESELF, PLATFORM, VIEWER, Right, may
+from ringback.routes import REST
 from tests.api.test_openapi import DOCUMENT, resolved
 from tests.world import World, refusal
 

@@ -5,13 +5,13 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from ringback.app import CUSTOMER_RPC
 from ringback.clients.customers import CUSTOMER_MANAGER, REFUSALS, CustomerClient
 from ringback.customers import service as customers
 from ringback.customers.model import CustomerExists, CustomerNotFound
 from ringback.customers.wire import CustomerFilters
 from ringback.kit.errors import Failure, InvalidPageToken, PeerUnavailable, ValidationFailed
 from ringback.kit.rpc import Send
+from ringback.routes import CUSTOMER_RPC
 from ringback.transports import memory
 from tests.clients.test_registrar import descendants
 from tests.world import World

@@ -15,7 +15,6 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from ringback.app import RPC
 from ringback.clients.registrar import FAILURES, REGISTRAR, RegistrarClient
 from ringback.kit.errors import (
     DatabaseUnavailable,
@@ -47,6 +46,7 @@ from ringback.registrar.metrics import Metrics
 from ringback.registrar.realms.model import CustomerDeleted, CustomerFrozen, RealmNotFound, Status
 from ringback.registrar.trunks.model import DomainTaken, TrunkNotFound
 from ringback.registrar.trunks.wire import ChangeTrunk, NewTrunkOfCustomer, TrunkFilters, TrunkOverRpc
+from ringback.routes import RPC
 from ringback.server import SOCKET
 from ringback.transports import amqp, local, memory
 from tests.house import ROOT

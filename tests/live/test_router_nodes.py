@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from ringback.api.gateway import Gateway
-from ringback.app import ROUTER_REST
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import OPERATOR, new_token
 from ringback.databases import remote
@@ -36,6 +35,7 @@ from ringback.router.extensions.writing import CHANNEL
 from ringback.router.nodes.presence import Presence
 from ringback.router.work import Uow, router_work
 from ringback.router_node import Upkeep, ear_of
+from ringback.routes import ROUTER_REST
 from ringback.schema import OWN_TABLES, ROUTER_TABLES
 from tests.live.conftest import until
 from tests.servers.database import Database

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ringback.app import RPC
+from ringback.routes import RPC
 from tests.registrar.requests import good
 from tests.world import World
 

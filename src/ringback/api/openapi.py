@@ -277,6 +277,6 @@ def pretty(document: Mapping[str, Any]) -> bytes:
 
 
 if __name__ == "__main__":
-    from ringback.app import REST
+    from ringback.routes import REST
 
     sys.stdout.buffer.write(pretty(description(REST)))

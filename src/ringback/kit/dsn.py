@@ -3,11 +3,14 @@
 import re
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from ringback.kit.errors import CannotStart
 
 GO: Final = re.compile(
     r"(?P<user>[^:@]*)(?::(?P<password>.*))?@"
@@ -132,3 +135,13 @@ def _of_postgresql(options: Mapping[str, str]) -> dict[str, str]:
     found = SEARCH_PATH.search(options.get("options", ""))
     path = options.get("search_path") or (found[1] if found else "")
     return {**kept, **({"search_path": path.partition(",")[0].strip()} if path else {})}
+
+
+def one_sqlite_file(own: URL, asterisk: URL) -> Path:
+    """The file that both databases are; `CannotStart` where they are anything else."""
+    for name, url in (("database_dsn_bin", own), ("database_dsn_asterisk", asterisk)):
+        if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+            raise CannotStart(f"{name}: must be a SQLite file for this, e.g. sqlite:///var/ringback.db")
+    if own.database != asterisk.database:
+        raise CannotStart("database_dsn_asterisk: must name the same SQLite file as database_dsn_bin")
+    return Path(str(own.database))

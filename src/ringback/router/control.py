@@ -17,7 +17,7 @@ from ringback import first_start, terminal
 from ringback.api import request as asking
 from ringback.api.call import Answer, Call, Caller, Route
 from ringback.api.client import Address, Asked, Client, NobodyAnswers, NotUnderstood
-from ringback.app import ROUTER_REST, Ringback
+from ringback.app import Ringback
 from ringback.customers.keys.model import OPERATOR
 from ringback.kit.columns import NIL
 from ringback.kit.errors import CannotStart, Failure, ValidationFailed
@@ -28,6 +28,7 @@ from ringback.kit.secret import Secret
 from ringback.kit.uow import PATIENCE
 from ringback.router.extensions.model import NotReady
 from ringback.router_node import node_id
+from ringback.routes import ROUTER_REST
 from ringback.settings import RouterSettings, Settings
 
 T = TypeVar("T")
