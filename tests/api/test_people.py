@@ -128,6 +128,17 @@ async def test_lists_are_of_ones_own_by_address_and_name(
             assert refusal(answer) == (404, "PERSON_NOT_FOUND")
 
 
+async def test_a_deleted_customer_gets_nobody(operator: httpx.AsyncClient, world: World) -> None:
+    await world.tell("customer_deleted")
+    before = world.everything()
+    asked = {"email": "late@acme.example", "roles": ["admin"]}
+
+    answer = await operator.post("/v1.0/people", params={"customer_id": str(world.customer)}, json=asked)
+
+    assert refusal(answer) == (409, "CUSTOMER_DELETED")
+    assert world.everything() == before
+
+
 async def test_a_key_that_is_limited_makes_nobody(http: httpx.AsyncClient, world: World) -> None:
     made = await make(http)
     for limits in ({"scopes": ["access:manage"]}, {"source_cidrs": ["127.0.0.1"]}, {"expires_in_days": 9}):

@@ -17,6 +17,8 @@ from ringback.kit.errors import Fault, PermissionDenied, ValidationFailed
 from ringback.kit.reading import Faults
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
+from ringback.registrar.realms import service as realms
+from ringback.registrar.realms.model import CustomerDeleted
 from ringback.registrar.work import Uow
 
 KIND: Final = "person"
@@ -27,7 +29,10 @@ page = store.page
 async def create(
     uow: Uow, customer_id: UUID | None, asked: NewPerson, by: Limits = FREE
 ) -> tuple[Person, Secret | None]:
-    """A new person, and the password if it was made for them. Whoever is limited themselves makes nobody."""
+    """A new person, and the password if it was made for them.
+
+    Whoever is limited themselves makes nobody, and a deleted customer gets nobody.
+    """
     _require_free(by)
     faults = Faults()
     faults.of(lambda: require_roles(asked.roles, of_customer=customer_id is not None))
@@ -35,6 +40,8 @@ async def create(
     if faults.found:
         raise ValidationFailed(*faults.found)
     password, hash = uow.outside("password", lambda: uow.memory.passwords.new(asked.password))
+    if customer_id is not None and await realms.is_deleted(uow, customer_id):
+        raise CustomerDeleted
     roles = tuple(dict.fromkeys(asked.roles))
     person = Person(uow.new_id(), customer_id, asked.email.lower(), asked.name, roles, hash, uow.now)
     await store.add(uow.session, person)
