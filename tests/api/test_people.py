@@ -131,7 +131,7 @@ async def test_lists_are_of_ones_own_by_address_and_name(
 async def test_a_deleted_customer_gets_nobody(operator: httpx.AsyncClient, world: World) -> None:
     await world.tell("customer_deleted")
     before = world.everything()
-    asked = {"email": "late@acme.example", "roles": ["admin"]}
+    asked = {"email": "late@acme.example", "name": "Late", "roles": ["admin"]}
 
     answer = await operator.post("/v1.0/people", params={"customer_id": str(world.customer)}, json=asked)
 
