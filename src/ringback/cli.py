@@ -25,6 +25,7 @@ from ringback.customers.people import cli as people
 from ringback.daemons import DaemonSettings, RouterDaemonSettings
 from ringback.databases import opened
 from ringback.demo.show import show
+from ringback.doctor.cli import doctor
 from ringback.kamailio_config import kamailio_config
 from ringback.kit import inbox, outbox
 from ringback.kit.db import Row
@@ -89,6 +90,7 @@ app.add_typer(changes.app, name="audit")
 app.add_typer(sip, name="sip")
 for _command in (plans.plan, plans.apply, plans.undo):
     app.command()(_command)
+app.command()(doctor)
 sip.command()(asterisk_config)
 sip.command()(kamailio_config)
 

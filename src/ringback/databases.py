@@ -248,12 +248,17 @@ def require_schema(settings: Settings) -> None:
 
 
 def make_schema(file: Path) -> None:
-    """Bring the SQLite file up to date; the embedded default upgrades itself. A new file is its owner's alone."""
-    try:
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise CannotStart(f"the database {file} cannot be used: {error.strerror}") from None
+    """Bring the SQLite file up to date; the embedded default upgrades itself."""
+    make_file(file)
     url = URL.create("sqlite", database=str(file))
     for database in commands.DATABASES:
         if not commands.is_current(database, url):
             commands.upgrade(database, url)
+
+
+def make_file(file: Path) -> None:
+    """Make the SQLite file where there is none, its owner's alone."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise CannotStart(f"the database {file} cannot be used: {error.strerror}") from None

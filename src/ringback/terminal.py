@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cache, wraps
@@ -68,14 +68,25 @@ def new_app(help: str, *, asks: bool = True, cls: type[TyperGroup] = TyperGroup)
 
 def with_settings(command: Callable[..., T], kind: type[Settings] = Settings) -> Callable[..., T]:
     """Give a command every setting of a kind as a flag; it gets them read, as its first argument."""
+
+    def read(flags: Mapping[str, Any], config: Path | None) -> Settings:
+        settings = load(flags, config, kind)
+        log.set_up(settings.service, settings.log_level, settings.log_format, IN_LOGS)
+        return settings
+
+    return with_flags(command, read, kind)
+
+
+def with_flags(
+    command: Callable[..., T], read: Callable[[Mapping[str, Any], Path | None], Any], kind: type[Settings] = Settings
+) -> Callable[..., T]:
+    """The same for a command whose first argument is what `read` makes of the flags and the file."""
     names = [knob.name for knob in knobs(kind)]
 
     @wraps(command)
     def wrapped(**given: Any) -> T:
         flags = {name: given.pop(name) for name in names}
-        settings = load(flags, given.pop("config"), kind)
-        log.set_up(settings.service, settings.log_level, settings.log_format, IN_LOGS)
-        return command(settings, **given)
+        return command(read(flags, given.pop("config")), **given)
 
     parameters = [*list(inspect.signature(command).parameters.values())[1:], *_setting_parameters(kind)]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -129,12 +129,12 @@ async def test_what_is_broken_is_named_with_its_reason_and_what_to_do(
 
     found = await diagnosis(world, http, made)
 
-    assert states(found)[name] == "problem"
+    assert states(found)[name] == ("warning" if name == "servers" else "problem")
     (check,) = [check for check in found["checks"] if check["name"] == name]
     told = f"{check['seen']}: {check['do']}."
     assert sentence in told
     assert check["do"]
-    assert not found["ok"]
+    assert found["ok"] == (name == "servers")
     alone = {other for other, state in states(found).items() if state == "problem"} == {name}
     assert (found["summary"] == told) or not alone
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -31,5 +31,6 @@ def _words(element: UtcNow, compiler: Any, **more: Any) -> str:
 
 
 def clock_beside(table: Table) -> Statement:
-    """Reads `now`, in UTC, from the database that has this table; no row while the table is empty."""
-    return Statement(select(UtcNow().label("now")).select_from(table).limit(1))
+    """Reads `now`, in UTC, from the database that has this table, which may be empty."""
+    first = select(literal(1).label("one")).select_from(table).limit(1).subquery()
+    return Statement(select(UtcNow().label("now"), func.count(first.c.one).label("rows")))

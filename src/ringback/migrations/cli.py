@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ringback import terminal
-from ringback.databases import places
+from ringback.databases import make_file, places
 from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
 from ringback.migrations.script import script
@@ -61,6 +61,7 @@ def _upgrade(settings: Settings, names: Sequence[commands.Name], revision: str =
     """All questions and refusals come before the first change."""
     if settings.is_embedded:
         make_home(settings.database_file.parent)
+        make_file(settings.database_file)
     for name in names:
         commands.look_first(name, places(settings)[name])
         is_asked = name == "router" and "bin" in names  # they are one place

@@ -9,7 +9,7 @@ from ringback.kit.clock import clock_beside
 from ringback.kit.db import Statement
 from ringback.kit.errors import CannotStart
 from ringback.kit.uow import UnitOfWork
-from ringback.registrar.tables import extensions, meta
+from ringback.registrar.tables import meta
 from ringback.registrar.work import Uow
 
 STORAGE: Final = "secret_storage"
@@ -18,7 +18,7 @@ FIXED: Final = (STORAGE, "domain_name_extension", "domain_name_trunk")
 GET = Statement(select(meta.c.value).where(meta.c.key == bindparam("name")))
 ADD = Statement(insert(meta), "key", "value")
 CHANGE = Statement(update(meta).where(meta.c.key == bindparam("name")), "value")
-CLOCK = clock_beside(extensions)
+CLOCK = clock_beside(meta)
 WAYS_OUT: Final = {
     "digest": "this database keeps digests, of which no password can be made: set secret_storage=digest",
     "plaintext": "this database keeps passwords in plaintext: set secret_storage=plaintext,"
@@ -44,10 +44,11 @@ async def require_same(uow: Uow) -> None:
             raise CannotStart(f"{name}: {line}")
 
 
-async def clock(uow: UnitOfWork) -> datetime | None:
-    """What time it is in our own database; `None` while there is no extension."""
-    row = await uow.session.one(CLOCK)
-    return row["now"] if row else None
+async def clock(uow: UnitOfWork) -> datetime:
+    """What time it is in our own database."""
+    (row,) = await uow.session.all(CLOCK)
+    now: datetime = row["now"]
+    return now
 
 
 async def recorded_as(uow: UnitOfWork, name: str) -> str | None:

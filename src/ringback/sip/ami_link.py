@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import structlog
@@ -60,7 +60,7 @@ class Link:
         pauses = Pauses()
         while True:
             try:
-                await self._session()
+                await self.session()
             except (Away, Refused) as error:
                 self._say(str(error))
             except Exception as error:  # whatever it is, to hear nothing for ever is worse
@@ -84,7 +84,7 @@ class Link:
         finally:
             del self._asked[id]
 
-    async def _session(self) -> None:
+    async def session(self) -> None:
         """One connection from its beginning to its end, which is `Away` or `Refused`."""
         stream, writer = await self._open()
         try:
@@ -156,6 +156,24 @@ class Link:
         if why != self._said:
             log.warning("an Asterisk cannot be heard", action="ami", asterisk=str(self.address), error=why)
         self._said = why
+
+
+@contextlib.asynccontextmanager
+async def visiting(address: Address) -> AsyncIterator[Link]:
+    """A connection that is there while inside, and does not come back. `Away` or `Refused` where there is none."""
+    connected = asyncio.Event()
+    link = Link(address, lambda message: None, connected.set)
+    session, ready = asyncio.ensure_future(link.session()), asyncio.ensure_future(connected.wait())
+    waiting: list[asyncio.Future[Any]] = [session, ready]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if session.done():
+            session.result()
+        yield link
+    finally:
+        for one in waiting:
+            one.cancel()
+        await asyncio.wait(waiting)
 
 
 def _granted(response: Message) -> Message:

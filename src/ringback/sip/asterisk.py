@@ -127,10 +127,11 @@ class Asterisk:
         """The rows of `ps_contacts`, those that have expired and were left there too."""
         return await self._session.all(ALL_CONTACTS, endpoint=id)
 
-    async def clock(self) -> datetime | None:
-        """What time it is where Asterisk's tables are; `None` while they are empty."""
-        row = await self._session.one(CLOCK)
-        return row["now"] if row else None
+    async def clock(self) -> datetime:
+        """What time it is where Asterisk's tables are."""
+        (row,) = await self._session.all(CLOCK)
+        now: datetime = row["now"]
+        return now
 
     async def contacts(self, id: str, now: datetime) -> list[Row]:
         """The rows of `ps_contacts` that have not expired, as they stand."""

@@ -26,7 +26,7 @@ class Asterisks:
 
     rows: Mapping[str, Row | None]
     contacts: tuple[Contact, ...]
-    clock: datetime | None
+    clock: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Evidence:
     extension: Extension
     settings: Settings
     now: datetime
-    clock: datetime | None
+    clock: datetime
     status: Status
     realm: Realm | None
     in_edge: Row | None

@@ -2,24 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
-State = Literal["ok", "problem", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. `seen` is a sentence without its full stop; `do` is what to do about it."""
-
-    name: str
-    state: State
-    seen: str
-    do: str = ""
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.seen}: {self.do}." if self.do else f"{self.seen}."
+from ringback.kit.checks import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +29,3 @@ class Diagnosis:
             return problem.sentence
         where = next(check.seen for check in self.checks if check.name == "contacts")
         return f"{where}; nothing is wrong that Ringback can see."
-
-
-def ok(name: str, seen: str) -> Check:
-    return Check(name, "ok", seen)
-
-
-def problem(name: str, seen: str, do: str) -> Check:
-    return Check(name, "problem", seen, do)
-
-
-def unknown(name: str, seen: str, do: str = "") -> Check:
-    return Check(name, "unknown", seen, do)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from ringback.kit.checks import Check, ok, problem, unknown, warning
 from ringback.registrar.contacts.model import Contact, plain
 from ringback.registrar.diagnosis.evidence import Evidence
-from ringback.registrar.diagnosis.model import Check, ok, problem, unknown
 from ringback.sip.ami_events import Refusal
 from ringback.sip.tables import AORS
 
@@ -70,7 +70,7 @@ def servers(given: Evidence) -> Check:
     names = sorted({contact.reg_server for contact in given.live if contact.reg_server})
     if len(names) > 1:
         seen = f"The phone is registered at {' and '.join(names)}"
-        return problem("servers", seen, "point the phone at one of them, unless they share one address")
+        return warning("servers", seen, "point the phone at one of them, unless they share one address")
     return ok("servers", f"The phone is registered at {names[0]}" if names else "It is registered at no server")
 
 

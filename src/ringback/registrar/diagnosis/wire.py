@@ -5,7 +5,8 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.registrar.diagnosis.model import Diagnosis, State
+from ringback.kit.checks import State
+from ringback.registrar.diagnosis.model import Diagnosis
 
 
 class DiagnosisCheck(msgspec.Struct, frozen=True):

@@ -1,0 +1,101 @@
+"""`ringback doctor` on databases: each is broken in turn, and each check fails alone."""
+
+import sqlite3
+from uuid import uuid4
+
+import pytest
+
+from ringback.doctor import databases
+from tests.doctor.conftest import Installation
+from tests.world import World
+
+
+def sql(installation: Installation, text: str, *values: object) -> None:
+    connection = sqlite3.connect(installation.file, isolation_level=None)
+    connection.execute(text, values)
+    connection.close()
+
+
+async def test_a_schema_of_another_version_keeps_the_contents_from_being_looked_at(installation: Installation) -> None:
+    sql(installation, "DROP TABLE registrar_strays")
+    sql(installation, "UPDATE alembic_version_bin SET version_num = 'registrar_meta_create_table'")
+
+    wrong = await installation.wrong()
+
+    assert wrong["database"][0] == "problem"
+    assert "'ringback db upgrade'" in wrong["database"][1]
+    assert wrong.keys() == {"database", "contents"}
+
+
+async def test_a_file_that_is_no_database_keeps_nothing_else_from_being_looked_at(installation: Installation) -> None:
+    installation.file.write_bytes(b"no database" * 1000)
+
+    wrong = await installation.wrong()
+
+    assert wrong.keys() == {"database", "contents"}
+    assert wrong["database"][0] in ("problem", "unknown")
+
+
+async def test_a_server_that_is_away(installation: Installation) -> None:
+    away = "postgresql://ringback:Sample-Pass-0001@127.0.0.1:1/ringback"
+    installation.settings |= {"database_dsn_bin": away, "database_dsn_asterisk": away}
+
+    state, sentence = (wrong := await installation.wrong())["database"]
+
+    assert (state, wrong["contents"][0]) == ("problem", "unknown")
+    assert "is the server up" in sentence
+    assert "Sample-Pass" not in str(wrong)
+
+
+async def test_a_database_that_was_made_with_other_settings(installation: Installation) -> None:
+    sql(installation, "INSERT INTO registrar_meta (key, value) VALUES ('secret_storage', 'plaintext')")
+
+    assert "secret_storage: this database keeps passwords in plaintext" in (await installation.wrong())["recorded"][1]
+
+
+async def test_rows_that_drift_and_events_that_were_given_up_and_customers_who_are_not_gone(
+    installation: Installation,
+) -> None:
+    sql(installation, "INSERT INTO ps_aors (id) VALUES ('ghost@x.registrar.localhost')")
+    moment, id = "2026-01-01 00:00:00.000000", uuid4().bytes
+    sql(installation, "INSERT INTO registrar_dead_events VALUES (?, 'x', 'y', '{}', 'z', ?)", id, moment)
+    sql(installation, "INSERT INTO registrar_customers (customer_id, status) VALUES (?, 'deleted')", id)
+
+    wrong = await installation.wrong()
+
+    assert {name: state for name, (state, _) in wrong.items()} == dict.fromkeys(
+        ("drift", "dead", "left_over"), "warning"
+    )
+    assert wrong["drift"][1].startswith("1 SIP rows are not what they should be: ")
+
+
+async def test_a_table_that_cannot_be_read_keeps_no_other_check_from_its_answer(installation: Installation) -> None:
+    sql(installation, "DROP TABLE registrar_dead_events")
+    sql(installation, "DROP TABLE registrar_customers")
+
+    wrong = await installation.wrong()
+
+    assert wrong.keys() == {"dead", "left_over"}
+    assert {state for state, _ in wrong.values()} == {"problem"}
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(5, "ok"), (100, "warning"), (700, "problem")])
+async def test_events_that_do_not_leave(world: World, seconds: int, state: str) -> None:
+    await world.create()
+    world.wait(seconds)
+
+    assert (await databases.relay(world.ringback)).state == state
+
+
+async def test_a_clock_that_is_another(world: World) -> None:
+    check = await databases.clock(world.ringback)
+
+    assert (check.state, check.do) == ("problem", "set both by NTP")
+
+
+@pytest.mark.sqlite
+async def test_a_table_that_cannot_be_compared(world: World) -> None:
+    await world.create()
+    world.sql("UPDATE registrar_extensions SET tm_create = 'yesterday'")
+
+    assert (await databases.drift(world.ringback)).state == "problem"
