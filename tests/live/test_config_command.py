@@ -21,6 +21,7 @@ def flags(world: World) -> list[str]:
         f"--rtp_ports={options.rtp_ports[0]}-{options.rtp_ports[1]}",
         f"--odbc_driver={options.drivers['sqlite']}",
         f"--modules={options.directories.modules}",
+        f"--ami_bind={options.bind}:{world.ports.news}",
     ]
 
 

@@ -138,6 +138,29 @@ async def test_a_wrong_password_is_known_with_its_reason_and_its_address(world: 
     assert (name, unknown.reason) == ("9999", "unknown_account")
 
 
+@pytest.mark.contract("registrar R-52")
+async def test_a_phone_that_is_unregistered_by_rpc_or_by_command_rings_no_more(world: World, phone: StartPhone) -> None:
+    extension, other = await asyncio.gather(world.create("2707"), world.create("2708"))
+    one, caller = await asyncio.gather(phone(extension), phone(other))
+    number = f"sip:2707@{extension['realm']}"
+    of = {"customer_id": extension["customer_id"], "extension": "2707"}
+    assert await caller.register() == 200
+
+    for unregister in ("rpc", "command"):
+        assert await one.register() == 200
+        (contact,) = await world.contacts(extension, fresh=True)
+        if unregister == "rpc":
+            reply = await world.server.rpc("DELETE", "/v1/contacts", {**of, "id": contact["id"]})
+            assert [gone["id"] for gone in reply.body] == [contact["id"]]
+        else:
+            words = ("extension", "unregister", f"--id={extension['id']}", "--format=json")
+            code, text = await world.server.run("registrar-control", *words)
+            assert (code, len(json.loads(text))) == (0, 1)
+        assert (await caller.call(number)).status == 480
+
+    await told(world, extension, REGISTERED, unregistered("api"), REGISTERED, unregistered("api"))
+
+
 @pytest.mark.long
 async def test_two_thousand_phones_that_come_at_once_are_told_once_each(world: World) -> None:
     phones = [

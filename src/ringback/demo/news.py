@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -13,47 +12,38 @@ from urllib.parse import quote
 
 from ringback.demo.asterisk import AsteriskFailed
 from ringback.demo.ports import HOST
+from ringback.kit.secret import Secret
+from ringback.sip import ami
+from ringback.sip.ami_conf import USER
 
-USER = "ringback"
 REFUSED = re.compile(r"Request 'REGISTER' from '.*?<sips?:([^>;]+).*?' failed for '([^']+)' \(.*?\) - (.+)")
 
 
 class CallFeed:
-    """Asterisk's manager interface (AMI) on loopback: the file that opens it for us alone, and its events."""
+    """The events of an Asterisk's manager interface (AMI) on loopback."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, secret: Secret) -> None:
         self.port = port
-        self._secret = secrets.token_hex(16)
-
-    @property
-    def files(self) -> Mapping[str, str]:
-        """Asterisk's file for this account: it may listen, and do nothing."""
-        text = (
-            f"[general]\nenabled=yes\nport={self.port}\nbindaddr={HOST}\n\n"
-            f"[{USER}]\nsecret={self._secret}\ndeny=0.0.0.0/0.0.0.0\npermit={HOST}/255.255.255.255\nread=call\nwrite=\n"
-        )
-        return {"manager.conf": text}
+        self._secret = secret
 
     async def events(self) -> AsyncIterator[Mapping[str, str]]:
         """Each event as its fields, until Asterisk ends. Raises AsteriskFailed if it does not let us in."""
         try:
-            reader, writer = await asyncio.open_connection(HOST, self.port)
+            stream, writer = await asyncio.open_connection(HOST, self.port, limit=ami.LONGEST)
         except OSError as error:
             raise AsteriskFailed(f"its manager port does not answer: {error.strerror}") from None
         try:
-            await reader.readline()  # its greeting
-            writer.write(f"Action: Login\r\nUsername: {USER}\r\nSecret: {self._secret}\r\n\r\n".encode())
-            fields: dict[str, str] = {}
-            while line := await reader.readline():
-                name, _, value = line.decode(errors="replace").strip().partition(": ")
-                if name:
-                    fields[name] = value
-                    continue
-                if fields.get("Response", "Success") != "Success":
-                    raise AsteriskFailed(f"its manager port says: {fields.get('Message', '')}")
-                if "Event" in fields:
-                    yield fields
-                fields = {}
+            reader = ami.Reader(stream)
+            await reader.greeting()
+            writer.write(ami.action("Login", Username=USER, Secret=self._secret.reveal()))
+            while True:
+                message = await reader.next()
+                if "Event" in message:
+                    yield message
+                elif message.get("Response") == "Error":
+                    raise AsteriskFailed(f"its manager port says: {message.get('Message', '')}")
+        except EOFError:
+            return
         finally:
             writer.close()
 

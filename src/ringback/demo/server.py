@@ -138,7 +138,7 @@ class Server(Child):
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=clean(),
+            env={**clean(), **self._secrets},
         )
         out, _ = await process.communicate()
         return process.returncode or 0, out.decode(errors="replace")

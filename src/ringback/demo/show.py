@@ -72,12 +72,10 @@ async def _play(folder: Path, program: AsteriskProgram, report: Report, *, stay:
     try:
         async with AsyncExitStack() as stack:
             story = Story(folder, program, Ports.find(usual=stay), stack)
-            feed = CallFeed(story.ports.news)
-            story.more_files = feed.files if stay else {}
             outcome = await story.play(STEPS, report)
             _sum_up(report, outcome, time.monotonic() - begun, story)
             if stay and not outcome.failed:
-                await stay_open(story, feed, report)
+                await stay_open(story, CallFeed(story.ports.news, story.manager), report)
     finally:
         _sweep(folder, recordings=False)
     if not outcome.failed:

@@ -10,14 +10,15 @@ from ringback.sip.odbc import sqlite_url
 
 async def start_ringback(story: Story) -> str:
     """`ringback up` on an empty home."""
-    story.server = await story.stack.enter_async_context(await Server.start(story.folder / "home"))
+    server = await Server.start(story.folder / "home", asterisk_ami=story.ports.ami(story.manager))
+    story.server = await story.stack.enter_async_context(server)
     return f"REST at {story.server.url}, all state in {_short(story.server.home)}"
 
 
 async def start_asterisk(story: Story) -> str:
     """Asterisk on the same file."""
-    options = story.ports.options(sqlite_url(story.server.database))
-    asterisk = await Asterisk.start(story.program, options, story.folder / "asterisk", story.more_files)
+    options = story.ports.options(sqlite_url(story.server.database), manager=story.manager)
+    asterisk = await Asterisk.start(story.program, options, story.folder / "asterisk")
     story.asterisk = await story.stack.enter_async_context(asterisk)
     return f"reads {_short(story.server.database)}; phones at {story.ports.phones_at}, public {story.ports.public_at}"
 

@@ -1,7 +1,7 @@
 """The demo: from an empty folder to ringing phones and back, every step seen on a real Asterisk."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from ringback.demo.ports import Ports
 from ringback.demo.programs import AsteriskProgram
 from ringback.demo.report import Report
 from ringback.demo.server import Answer, Server, ServerFailed
+from ringback.kit.secret import Secret
 
 TONES = {"1001": 440, "1002": 660, "stranger": 1000}
 """What each phone plays, in Hz: whoever hears it, hears that phone."""
@@ -59,8 +60,8 @@ class Story:
         self.recordings: set[Path] = set()
         self.addresses: list[str] = []
         """Direct addresses so far, the one that counts last."""
-        self.more_files: Mapping[str, str] = {}
-        """Further files for Asterisk."""
+        self.manager = Secret.generate()
+        """Of Asterisk's manager port, where Ringback hears what happens."""
         self.detail = ""
         """What the step that runs wants to be shown below its line."""
 

@@ -93,7 +93,7 @@ def read(raw: bytes) -> Message:
     for line in raw.decode(errors="replace").split("\r\n"):
         name, colon, value = line.partition(":")
         if colon:
-            fields.setdefault(name, value.strip(" "))
+            fields.setdefault(name, value.strip())
     return fields
 
 
