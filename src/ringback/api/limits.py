@@ -49,7 +49,8 @@ class Limits:
         self._rate = rate
         self._requests = requests
         self._refusals = refusals
-        self._gates = Gates(PLACES, RateLimited)
+        self._doors = Gates(PLACES, RateLimited)
+        self._places = Gates(PLACES, RateLimited)
         self._held = 0
         self._known: OrderedDict[str, str] = OrderedDict()
 
@@ -65,7 +66,7 @@ class Limits:
         elif self._refusals and await self._refusals.is_shut(source_of(address)):
             raise RateLimited(PAUSE)
         try:
-            async with self._gates.place(whose or address):
+            async with self._doors.place(whose or address):
                 caller = await who()
         except Unauthenticated:
             self._known.pop(hash, None)
@@ -96,7 +97,7 @@ class Limits:
         """
         if guesses or (caller.customer_id is None and not caller.identity):
             return self._trying(source_of(caller.address))
-        return self._gates.place(_whose(caller))
+        return self._places.place(_whose(caller))
 
     @asynccontextmanager
     async def _trying(self, address: str) -> AsyncIterator[None]:
@@ -104,7 +105,7 @@ class Limits:
         if self._refusals and await self._refusals.is_shut(address):
             raise RateLimited(PAUSE)
         try:
-            async with self._gates.place(address):
+            async with self._places.place(address):
                 yield
         except (Unauthenticated, NotFound):
             if self._refusals:

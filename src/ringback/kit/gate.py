@@ -62,13 +62,15 @@ class Gates:
     """A gate for each key, as long as somebody is there. Nobody is kept waiting by the many of another key.
 
     Those of one key begin one by one, and between two of them all others go on who can, so that many who never wait
-    for anything do not come in a row.
+    for anything do not come in a row. Whoever is the first goes in at once.
     """
 
     def __init__(self, places: int, full: Callable[[], Failure]) -> None:
         self._places = places
         self._full = full
         self._gates: dict[Hashable, Gate] = {}
+        self._begun: set[Hashable] = set()
+        """Of whom somebody has begun since the loop looked for news."""
 
     @asynccontextmanager
     async def place(self, key: Hashable) -> AsyncIterator[None]:
@@ -76,8 +78,11 @@ class Gates:
         gate = self._gates.setdefault(key, Gate(self._places, full=self._full))
         try:
             async with gate:
-                async with gate.begin:
-                    await asyncio.sleep(0)
+                if gate.waiting > 1 or key in self._begun:
+                    async with gate.begin:
+                        await asyncio.sleep(0)
+                self._begun.add(key)
+                asyncio.get_running_loop().call_soon(self._begun.discard, key)
                 yield
         finally:
             if not gate.waiting:
