@@ -59,7 +59,7 @@ OF_ASTERISK: dict[str, tuple[Spoil, str]] = {
         a_folder_for_a_file,
         "rtp.conf cannot be read (is a directory)",
     ),
-    "another version": (edit("extensions.conf", "REALTIME_FIELD", "REALTIME"), "extensions.conf in "),
+    "another version": (edit("extensions.conf", "static=yes", "static=no"), "extensions.conf in "),
     "another database": (edit("odbc.ini", "ringback.db", "other.db"), "Asterisk reads another database (ringback of "),
     "no sections": (edit("odbc.ini", "[ringback]", "ringback"), "Database is not there, not "),
     "another realm": (
