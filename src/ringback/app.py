@@ -12,6 +12,8 @@ from typing import Any
 from ringback.api.gateway import Gateway
 from ringback.api.limits import Limits
 from ringback.api.site import Site
+from ringback.calls import service as calls
+from ringback.calls.routing import Called, Caller, Refusal, Ring
 from ringback.customers.audit.keeping import Keeping
 from ringback.customers.keys.uses import Uses
 from ringback.customers.model import PUBLISHER as CUSTOMERS
@@ -112,6 +114,10 @@ class Ringback:
     def local(self) -> Service[Uow]:
         """Answers what is asked of either, where this process runs it."""
         return self._service(PUBLISHER, RPC, *([CUSTOMER_RPC] if self.settings.runs(CUSTOMERS) else []))
+
+    async def route(self, caller: Caller, called: Called) -> Ring | Refusal:
+        """Who rings."""
+        return await self.work.read(lambda uow: calls.route(uow, caller, called))
 
     def _service(self, domain: str, *tables: Routes[Answer]) -> Service[Uow]:
         return Service(domain, Routes(*tables), self.work, self.memory.metrics.observe_request)

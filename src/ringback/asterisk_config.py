@@ -4,6 +4,7 @@ import ipaddress
 import re
 import shlex
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,14 @@ from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
 from ringback.sip.odbc import CREDENTIALS, ENGINES, USUAL_DRIVERS, faults_of, sqlite_url
 from ringback.spellings import host_and_port, networks_in
 from ringback.terminal import with_settings
+
+
+class Routing(StrEnum):
+    """Who says who rings."""
+
+    ODBC = "odbc"
+    AGI = "agi"
+
 
 USUAL = AsteriskOptions(URL.create("sqlite"))
 USUAL_RTP_PORTS = "-".join(map(str, USUAL.rtp_ports))
@@ -62,6 +71,9 @@ AmiBind = Annotated[
 AmiPermit = Annotated[
     str, typer.Option("--ami_permit", help="whence Ringback comes to --ami_bind, with commas", metavar="CIDRS")
 ]
+AsksWhom = Annotated[
+    Routing, typer.Option("--routing", help="whom it asks who rings: the database (odbc), or agi_listen_address first")
+]
 Modules = Annotated[str, typer.Option("--modules", help="folder of Asterisk's modules", metavar="DIR")]
 
 
@@ -81,6 +93,7 @@ def asterisk_config(
     modules: Modules = USUAL.directories.modules,
     ami_bind: AmiBind = None,
     ami_permit: AmiPermit = LOOPBACK,
+    routing: AsksWhom = Routing.ODBC,
 ) -> None:
     """Write the configuration of an Asterisk (16 to 22) that serves the phones of this Ringback.
 
@@ -101,8 +114,13 @@ def asterisk_config(
         default_realm=default_realm or "",
         system_name=system_name,
         manager=_manager(settings, folder, ami_bind, ami_permit) if ami_bind else None,
+        agi=_agi(settings) if routing is Routing.AGI else "",
         directories=Directories(etc=str(folder), modules=modules),
     )
+    _write(folder, options, force=force)
+
+
+def _write(folder: Path, options: AsteriskOptions, *, force: bool) -> None:
     _check(options)
     write_and_tell(folder, asterisk_files(options), force=force, secret=set(_secret_files(options)))
     terminal.say(_next(folder, options))
@@ -134,6 +152,15 @@ def _manager(settings: Settings, folder: Path, bind: str, permit: str) -> Manage
     user = exact[0].user if exact else USER
     secret = exact[0].password if exact else secret_in(folder / MANAGER, user) or Secret.generate()
     return ManagerPort(host, port, secret, user, tuple(networks_in(permit)))
+
+
+def _agi(settings: Settings) -> str:
+    address = settings.agi_listen_address
+    if not address or host_and_port(address)[0] in ("0.0.0.0", "::"):
+        raise ValidationFailed(
+            Fault("agi_listen_address", "must say where this Asterisk reaches it, for --routing agi")
+        )
+    return address
 
 
 def _ports(text: str) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import structlog
 from ringback import first_start
 from ringback.api.listen import Http, certificate, listening, url_of
 from ringback.app import Ringback, assemble
+from ringback.calls import agi
 from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import Opened, awaited, lock_of, make_schema, opened
 from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 SOCKET: Final = "rpc.sock"
 EVENTS: Final = "events.sock"
 GATEWAY: Final = "api-manager"
+CALLS: Final = "call-manager"
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger()
@@ -115,6 +117,8 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
             await stack.enter_async_context(_in_background(ringback.router.node.run()))
         for at, http in servers:
             await stack.enter_async_context(http.serving(at))
+        if ports.agi:
+            await stack.enter_async_context(agi.serving(ports.agi, ringback.route))
         log.info("started", action="start", rest=url, metrics=url_of(ports.metrics))
         try:
             yield Started(url, url_of(ports.metrics), keys, first)
@@ -247,14 +251,17 @@ class Ports:
 
     metrics: socket.socket
     rest: socket.socket | None
+    agi: socket.socket | None
 
     @classmethod
     def of(cls, settings: Settings, stack: contextlib.AsyncExitStack) -> Self:
         rest = None
         if settings.rest_listen_address and settings.runs(GATEWAY):
             rest = stack.enter_context(listening("rest_listen_address", settings.rest_listen_address))
-        at = settings.prometheus_listen_address
-        return cls(stack.enter_context(listening("prometheus_listen_address", at)), rest)
+        at, asked = settings.prometheus_listen_address, settings.agi_listen_address
+        metrics = stack.enter_context(listening("prometheus_listen_address", at))
+        has_agi = asked and settings.runs(CALLS)
+        return cls(metrics, rest, stack.enter_context(listening("agi_listen_address", asked)) if has_agi else None)
 
 
 @contextlib.contextmanager

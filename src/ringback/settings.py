@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     sip_public_host: Domain = Field("", description="SIP server that phones are told; none: their realm")
     sip_public_port: Port = Field(0, description="its port; 0: what DNS says, or the transport's own")
     sip_public_transport: Transport = Field("udp", description="how phones reach it: udp, tcp or tls")
+    agi_listen_address: AddressOrNone = Field(
+        "", description="where Asterisk asks who rings (FastAGI): an address that it alone reaches; empty: nowhere"
+    )
     ssl_cert_base64: SecretStr | None = Field(None, description="certificate chain of REST, PEM in base64; none: HTTP")
     ssl_privkey_base64: SecretStr | None = Field(None, description="private key of REST, PEM in base64")
     jwt_key: SecretStr | None = Field(None, description="HMAC key of VoIPbin's agent tokens; none: they are refused")

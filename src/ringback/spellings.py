@@ -125,5 +125,5 @@ AmqpName = Annotated[str, Field(min_length=1, max_length=255)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 
-SERVICES: Final = ("registrar-manager", "customer-manager", "router-manager", "api-manager")
+SERVICES: Final = ("registrar-manager", "customer-manager", "router-manager", "call-manager", "api-manager")
 """What one process may run."""

@@ -168,6 +168,27 @@ def test_a_file_beside_a_server_is_refused_in_one_line(shell: Shell, tmp_path: P
 # ---- whatever the engine
 
 
+def test_call_manager_is_asked_where_it_listens_and_the_database_after_it(shell: Shell, tmp_path: Path) -> None:
+    plain, asking = tmp_path / "plain", tmp_path / "asking"
+
+    assert on_a_file(shell, plain)[0] == 0
+    assert on_a_file(shell, asking, "--routing=agi", "--agi_listen_address=192.0.2.7:4573")[0] == 0
+
+    before, after = written(plain), written(asking)
+    differ = {name for name in after if after[name] != before[name]} - {"asterisk.conf"}
+    assert differ == {"extensions.conf", "modules.conf"}
+    assert after["extensions.conf"].count("AGI(agi://192.0.2.7:4573/route,") == 2
+    assert set(before["extensions.conf"].splitlines()) < set(after["extensions.conf"].splitlines())
+
+
+@pytest.mark.parametrize("address", ["", ":4573", "0.0.0.0:4573", "[::]:4573"])
+def test_an_address_that_no_asterisk_reaches_is_refused(shell: Shell, tmp_path: Path, address: str) -> None:
+    code, text = on_a_file(shell, tmp_path / "etc", "--routing=agi", f"--agi_listen_address={address}")
+
+    assert (code, "agi_listen_address must say where" in text) == (2, True), text
+    assert not (tmp_path / "etc").exists()
+
+
 def test_files_that_differ_are_named_and_left_alone_unless_forced(shell: Shell, tmp_path: Path) -> None:
     etc = tmp_path / "etc"
     etc.mkdir()

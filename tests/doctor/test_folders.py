@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,8 @@ OF_ASTERISK: dict[str, tuple[Spoil, str]] = {
 async def test_files_as_they_were_written_are_right_wherever_they_differ_from_the_usual(
     installation: Installation, asterisk: Path, kamailio: Path
 ) -> None:
+    asking = replace(AsteriskOptions(sqlite_url(installation.file)), agi="192.0.2.7:4573", system_name="ast-7")
+    write(asterisk, asterisk_files(asking), force=True)
     edit("pjsip.conf", "default_realm=registrar.localhost", "default_realm=acme.registrar.localhost")(asterisk)
 
     assert await installation.wrong() == {}

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -106,6 +106,7 @@ async def running(program: AsteriskProgram, folder: Path, **settings: str) -> As
     settings = {"sip_public_host": HOST, "sip_public_port": str(ports.phones)} | settings
     async with await Server.start(folder / "home", asterisk_ami=ports.ami(secret), **settings) as server:
         options = ports.options(sqlite_url(server.database), manager=secret)
+        options = replace(options, agi=settings.get("agi_listen_address", ""))
         async with await Asterisk.start(program, options, folder / "asterisk") as asterisk:
             yield World(server, asterisk, ports)
 

@@ -3,6 +3,7 @@
 import re
 from configparser import ConfigParser
 from configparser import Error as Unreadable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from ringback.settings import Settings
 from ringback.sip import kamailio
 from ringback.sip.ami_conf import MANAGER
 from ringback.sip.config import AsteriskOptions, asterisk_files
+from ringback.sip.dialplan import asked_in
 from ringback.sip.kamailio import KamailioOptions
 from ringback.sip.odbc import CREDENTIALS, sqlite_url
 
@@ -91,7 +93,8 @@ def _options(settings: Settings) -> AsteriskOptions:
 
 def _stale(given: Given, texts: dict[str, str]) -> list[tuple[str, str]]:
     assert given.settings
-    files = asterisk_files(_options(given.settings))
+    options = replace(_options(given.settings), agi=asked_in(texts["extensions.conf"]))
+    files = asterisk_files(options)
     stale = [name for name, text in files.items() if name not in PARTICULAR and texts.get(name, text) != text]
     return [(f"{', '.join(stale)} in {given.asterisk} are not this version's, or were edited", "")] if stale else []
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL
 
 from ringback.sip.ami_conf import MANAGER, ManagerPort, manager_conf
-from ringback.sip.dialplan import EXTENSIONS_CONF
+from ringback.sip.dialplan import extensions_conf
 from ringback.sip.func_odbc import func_odbc_conf
 from ringback.sip.odbc import CREDENTIALS, USUAL_DRIVERS, Source, odbc_ini, res_odbc_conf
 
@@ -59,6 +59,7 @@ MODULES = (
     "func_odbc.so",
     "func_strings.so",
 )
+AGI_MODULES = ("res_speech.so", "res_agi.so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class AsteriskOptions:
     `public_port` where anybody may call a direct address (UDP and TCP, never challenged; 0 = no such port).
     `rtp_ports` are the first and the last UDP port for audio. `default_realm` is what an unknown phone is challenged
     with (empty: `domain_name_extension`). `system_name` goes into `ps_contacts.reg_server`: one for each Asterisk that
-    shares the tables. `manager` is where Ringback hears what happens (none: nowhere).
+    shares the tables. `manager` is where Ringback hears what happens (none: nowhere). `agi`
+    (`host:port`) is where it asks who rings, before it asks the database (empty: the database alone).
     """
 
     database: URL
@@ -99,6 +101,7 @@ class AsteriskOptions:
     default_realm: str = ""
     system_name: str = "asterisk"
     manager: ManagerPort | None = None
+    agi: str = ""
     directories: Directories = field(default_factory=Directories)
 
     @property
@@ -112,7 +115,7 @@ def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
     """All files of Asterisk's configuration folder: file name → text, for Asterisk 16 to 22."""
     return {
         "asterisk.conf": _asterisk(options),
-        "modules.conf": _modules(),
+        "modules.conf": _modules(options),
         "logger.conf": LOGGER_CONF,
         "odbc.ini": odbc_ini(options.sources),
         CREDENTIALS: res_odbc_conf(options.sources),
@@ -121,7 +124,7 @@ def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
         "sorcery.conf": _sorcery(),
         "pjsip.conf": _pjsip(options),
         "rtp.conf": _rtp(options),
-        "extensions.conf": EXTENSIONS_CONF,
+        "extensions.conf": extensions_conf(options.agi),
         MANAGER: manager_conf(options.manager),
         **UNUSED,
     }
@@ -166,14 +169,15 @@ systemname = {options.system_name}
 """
 
 
-def _modules() -> str:
+def _modules(options: AsteriskOptions) -> str:
+    asking = AGI_MODULES if options.agi else ()
     lines = [
         "; Only what is named is loaded: nothing answers that nobody asked for.",
         "[modules]",
         "autoload=no",
         "; The database driver must be there before anything that is read from it.",
         *(f"preload={name}" for name in DRIVERS),
-        *(f"load={name}" for name in MODULES),
+        *(f"load={name}" for name in (*MODULES, *asking)),
     ]
     return "\n".join(lines) + "\n"
 

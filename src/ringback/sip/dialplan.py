@@ -1,6 +1,27 @@
 """Who may ring whom: Asterisk's dialplan for extensions and for direct addresses."""
 
-EXTENSIONS_CONF = r"""; Who may ring whom. Written by `ringback sip asterisk-config`.
+import re
+from typing import Final
+
+
+def extensions_conf(agi: str = "") -> str:
+    """The dialplan. `agi` (`host:port`) is who is asked first, before the database itself; nobody, if it is empty."""
+    asks = ASKS.replace("AGI_ADDRESS", agi) if agi else ""
+    return DIALPLAN.replace("ASKS\n", asks)
+
+
+def asked_in(text: str) -> str:
+    """Who is asked first in a dialplan that was written before."""
+    found = re.search(r"AGI\(agi://([^/,\s]+)/route,", text)
+    return found[1] if found else ""
+
+
+ASKS: Final = r"""; call-manager decides. While it is away, the database is asked here, and calls go on.
+ same => n,Set(ROUTE=unasked)
+ same => n,AGI(agi://AGI_ADDRESS/route,${KIND},${NAME},${CALLED},${CHANNEL(pjsip,remote_addr)})
+ same => n,GotoIf($["${ROUTE}" != "unasked"]?go,s,1)
+"""
+DIALPLAN: Final = r"""; Who may ring whom. Written by `ringback sip asterisk-config`.
 [general]
 static=yes
 writeprotect=yes
@@ -9,9 +30,11 @@ writeprotect=yes
 [default]
 exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
  same => n,Set(KIND=phone)
+ same => n,Set(NAME=${CHANNEL(endpoint)})
  same => n,Goto(direct-of,s,1)
 exten => _[0-9A-Za-z+_.]!,1,Set(TEXT=${EXTEN})
  same => n,Set(KIND=phone)
+ same => n,Set(NAME=${CHANNEL(endpoint)})
  same => n,Goto(number,s,1) ; a context of its own: here "h" is a number, there it is not run on hangup
 
 ; Anybody, registered or not: sip:direct.<hash>@..., in any letter case.
@@ -25,7 +48,9 @@ exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
 [number]
 exten => s,1,Set(PLAIN=${FILTER(0-9A-Za-z+_.\-,${TEXT})})
  same => n,GotoIf($[${LEN(${PLAIN})} != ${LEN(${TEXT})} | ${LEN(${PLAIN})} > 40]?unknown)
- same => n,Set(ROUTE=${RINGBACK_NUMBER(${PLAIN}@${CUT(CHANNEL(endpoint),@,2)})})
+ same => n,Set(CALLED=${PLAIN})
+ASKS
+ same => n,Set(ROUTE=${RINGBACK_NUMBER(${PLAIN}@${CUT(NAME,@,2)})})
  same => n,GotoIf($["${ROUTE}" = ""]?go,s,1)
  same => n,GotoIf($["${ROUTE}" = "frozen"]?go,s,1)
  same => n,GotoIf($["${CUT(ROUTE,@,1)}" = "${PLAIN}"]?go,s,1) ; MariaDB compares without letter case
@@ -35,18 +60,21 @@ exten => s,1,Set(PLAIN=${FILTER(0-9A-Za-z+_.\-,${TEXT})})
 [direct-of]
 exten => s,1,Set(HASH=${FILTER(0-9a-f,${TOLOWER(${TEXT})})})
  same => n,GotoIf($[${LEN(${HASH})} != ${LEN(${TEXT})} | ${LEN(${HASH})} > 64]?unknown)
+ same => n,Set(CALLED=direct.${HASH})
+ASKS
  same => n,Goto(${KIND})
- same => n(phone),Set(ROUTE=${RINGBACK_PHONE_DIRECT(${HASH},${CHANNEL(endpoint)})})
+ same => n(phone),Set(ROUTE=${RINGBACK_PHONE_DIRECT(${HASH},${NAME})})
  same => n,Goto(go,s,1)
  same => n(stranger),Set(ROUTE=${RINGBACK_DIRECT(${HASH})})
  same => n,Goto(go,s,1)
  same => n(unknown),Hangup(1) ; 404
 
-; What the database has said: an endpoint, "frozen", nothing.
+; What was answered: an endpoint, "frozen", "limited" (too many unknown addresses were asked for), nothing.
 [go]
 exten => s,1,GotoIf($["${ODBCSTATUS}" = "FAILURE"]?away)
  same => n,GotoIf($["${ROUTE}" = ""]?unknown)
  same => n,GotoIf($["${ROUTE}" = "frozen"]?frozen)
+ same => n,GotoIf($["${ROUTE}" = "limited"]?away)
  same => n,Set(TARGET=${ROUTE})
  same => n,Goto(ring,s,1)
  same => n(away),Hangup(34) ; 503

@@ -1,7 +1,8 @@
 """The rules of direct addresses: on, off, a new hash, and who is behind one."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -21,6 +22,7 @@ from ringback.registrar.directs.wire import DirectFilters
 from ringback.registrar.work import Uow
 
 HASH_TRIES = 3
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -56,23 +58,33 @@ async def lookup(uow: Uow, text: str, source: str | None, publisher: str) -> Dir
     """Who is behind an address. A miss costs its source; a source that missed too often is refused, hit or miss."""
     if not text:
         raise ValidationFailed(hash="must not be empty")
+    hash = hash_in(text)
     who = source_of(source) if source else None
+
+    async def reachable() -> Direct | None:
+        return await store.reachable(uow.session, hash) if hash else None
+
+    if direct := await within_budget(uow, who, reachable):
+        return direct
+    if who is None:
+        await _watch(uow, publisher[:LONGEST])
+    raise DirectNotFound
+
+
+async def within_budget(uow: Uow, who: str | None, find: Callable[[], Awaitable[T | None]]) -> T | None:
+    """What `find` has found. Nothing costs `who` one of their misses; `LookupRateLimited` once they have none left."""
     misses, counted = uow.memory.misses, uow.memory.metrics.direct_lookup
     if who is not None and await misses.is_shut(who):
         counted.labels("limited").inc()
         raise LookupRateLimited
-    hash = hash_in(text)
-    direct = await store.reachable(uow.session, hash) if hash else None
-    if direct:
+    if (found := await find()) is not None:
         counted.labels("hit").inc()
-        return direct
+        return found
     if who is not None and not await misses.spend(who):
         counted.labels("limited").inc()
         raise LookupRateLimited
     counted.labels("miss").inc()
-    if who is None:
-        await _watch(uow, publisher[:LONGEST])
-    raise DirectNotFound
+    return None
 
 
 async def rung(uow: Uow, direct: Direct) -> str | None:

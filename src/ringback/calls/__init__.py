@@ -1,0 +1,1 @@
+"""The service `call-manager`: who rings when a call comes in."""

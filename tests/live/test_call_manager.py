@@ -1,0 +1,92 @@
+"""A real Asterisk that asks call-manager who rings: it rings whom the dialplan alone would, and goes on without it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from ringback.demo.ports import HOST, free_ports
+from ringback.demo.programs import AsteriskProgram
+
+from . import test_calls, test_directs
+from .conftest import StartPhone, World, running
+from .party import Party, invite
+
+pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
+test_a_contact_cannot_smuggle_in_another_customers_phone = (
+    test_calls.test_a_contact_cannot_smuggle_in_another_customers_phone
+)
+test_a_frozen_customers_phones_ring_nobody_and_nobody_rings_them = (
+    test_calls.test_a_frozen_customers_phones_ring_nobody_and_nobody_rings_them
+)
+test_a_number_is_looked_for_at_the_callers_customer_only = (
+    test_calls.test_a_number_is_looked_for_at_the_callers_customer_only
+)
+test_every_number_that_the_alphabet_allows_can_be_called = (
+    test_calls.test_every_number_that_the_alphabet_allows_can_be_called
+)
+test_two_extensions_hear_each_other = test_calls.test_two_extensions_hear_each_other
+test_a_disabled_address_and_that_of_a_deleted_extension_are_refused = (
+    test_directs.test_a_disabled_address_and_that_of_a_deleted_extension_are_refused
+)
+test_a_frozen_customers_address_is_refused_until_the_customer_is_active_again = (
+    test_directs.test_a_frozen_customers_address_is_refused_until_the_customer_is_active_again
+)
+test_a_regenerated_hash_rings_at_once_and_the_one_before_is_refused = (
+    test_directs.test_a_regenerated_hash_rings_at_once_and_the_one_before_is_refused
+)
+test_a_stranger_reaches_a_direct_address_in_any_letter_case = (
+    test_directs.test_a_stranger_reaches_a_direct_address_in_any_letter_case
+)
+test_a_stranger_rings_no_number = test_directs.test_a_stranger_rings_no_number
+test_an_unknown_hash_is_404_and_an_absent_phone_480 = test_directs.test_an_unknown_hash_is_404_and_an_absent_phone_480
+
+GUESSER, OTHER = "127.0.0.41", "127.0.0.42"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    agi = f"{HOST}:{free_ports(1)[0]}"
+    folder = tmp_path_factory.mktemp("asking")
+    async with running(program, folder, agi_listen_address=agi, contact_poll_interval="0.1") as one:
+        yield one
+        assert [line for line in one.complaints() if "res_agi.c: " not in line] == []
+
+
+@pytest.mark.contract("registrar R-40")
+async def test_whoever_guesses_too_often_gets_503_and_others_are_served(world: World, phone: StartPhone) -> None:
+    extension = await world.create("1401", direct=True)
+    address = f"sip:direct.{extension['direct_hash']}@sip.localhost"
+    callee, guesser, other = await phone(extension), await phone(bind=GUESSER), await phone(bind=OTHER)
+    assert await callee.register() == 200
+
+    guesses = [(await guesser.call(f"sip:direct.{number:012}@sip.localhost")).status for number in range(11)]
+
+    assert guesses == [*[404] * 10, 503]
+    assert (await guesser.call(address)).status == 503
+    assert ((await other.call(address, talk=0.1)).status, callee.rang) == (200, 1)
+
+
+async def test_a_line_end_in_the_callers_name_asks_for_nothing_else(world: World) -> None:
+    extension = await world.create("1402", direct=True)
+    address = f"sip:direct.{extension['direct_hash']}@sip.localhost"
+    at = world.ports.public_at
+
+    with Party.udp("127.0.0.43") as party:
+        for user in ("x%0Aagi_arg_1: phone", "x%0A%0ASET VARIABLE ROUTE x", "x%0d%0ay"):
+            said = invite(address, "example.com").request(party, "INVITE", 1)
+            await party.send(said.replace("<sip:party@", f"<sip:{user.replace(' ', '%20')}@"), at)
+            assert (await party.hear()).status in (404, 480)
+
+
+async def test_calls_go_on_while_ringback_is_away(world: World, phone: StartPhone) -> None:
+    one, two = await world.create("1403", direct=True), await world.create("1404")
+    caller, callee, stranger = await phone(one), await phone(two), await phone()
+    assert [await caller.register(), await callee.register()] == [200, 200]
+    inside, direct = f"sip:1404@{two['realm']}", f"sip:direct.{one['direct_hash']}@sip.localhost"
+
+    await world.server.stop()
+
+    assert (await caller.call(inside, talk=0.1)).status == 200
+    assert (await stranger.call(direct, talk=0.1)).status == 200
+    assert (await stranger.call("sip:direct.000000000000@sip.localhost")).status == 404
