@@ -64,7 +64,7 @@ async def test_a_link_gives_the_phone_a_new_password_that_works_and_is_dead_then
     shown = made.json()
     assert (made.status_code, made.headers["location"]) == (201, place)
     assert shown["url"].startswith("http://127.0.0.1:8080/v1.0/setup/rs_")
-    assert codes.in_svg(shown["qr_svg"]) == shown["url"]
+    assert codes.in_svg(shown["qr_svg"]) == f"{shown['url']}?format=linphone"
     read = entries(await nobody.get(shown["url"], headers=LINPHONE))
 
     (extension,) = (await http.get("/v1.0/extensions")).json()["result"]
@@ -130,6 +130,7 @@ async def test_whoever_only_looks_opens_nothing(
     assert all("1001" not in look.text for look in looks)
     assert "form-action 'self'" in looks[0].headers["content-security-policy"]
     assert f'href="linphone-config:http://127.0.0.1:8080{path}?format=linphone"' in looks[0].text
+    assert all('<form method="post" action="?">' in look.text for look in looks[:2])
     assert world.everything() == before
     assert entries(await nobody.get(path, headers=LINPHONE))["username"] == "1001"
 
@@ -189,7 +190,12 @@ async def test_a_link_works_as_long_as_was_asked_for(
 ) -> None:
     world.frozen = True
     place = await place_of(http)
-    for asked, seconds in (({}, 900), ({"expires_in_minutes": 1}, 60), ({"expires_in_minutes": 1440}, 86400)):
+    for asked, seconds in (
+        ({}, 900),
+        ({"expires_in_minutes": None}, 900),
+        ({"expires_in_minutes": 1}, 60),
+        ({"expires_in_minutes": 1440}, 86400),
+    ):
         path = await link(http, place, **asked)
         world.wait(seconds - 1)
         assert (await nobody.head(path)).status_code == 200

@@ -124,6 +124,8 @@ def test_whatever_the_name_the_xml_can_be_read(name: str) -> None:
     [
         ("LinphoneAndroid/5.2.4 (Pixel 6) LinphoneSDK/5.3.46", "linphone"),
         ("Linphone-Desktop/5.2.4 (ws) Windows LinphoneCore/5.3.6", "linphone"),
+        ("Unknown", "linphone"),
+        ("Unknown/1.0 bot", None),
         ("CloudSoftphone/1.5.6", "acrobits"),
         ("Acrobits Groundwire/24.1", "acrobits"),
         ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", None),

@@ -187,11 +187,11 @@ def setup(
         _tell(forms.text(phone), setups_wire.as_json(phone), format)
         return
     wanted = asked(setups_wire.NewSetupLink, expires_in_minutes=number(expires_in_minutes))
-    made = do(settings, lambda uow: opening.make(uow, which, wanted.expires_in_minutes, of=None), writes=True)
+    made = do(settings, lambda uow: opening.make(uow, which, wanted.minutes, of=None), writes=True)
     link = setups_wire.public(made.link, made.extension.customer_id, settings.link_base, made.token)
     until = f"It works once, until {link.tm_expire:%Y-%m-%d %H:%M:%S} UTC."
     words = forms.text(opening.told(Provisioned(made.extension), settings))
-    _tell("\n\n".join([qr.blocks(link.url), f"{link.url}\n{until}", words]), link, format)
+    _tell("\n\n".join([qr.blocks(setups_wire.scanned(link.url)), f"{link.url}\n{until}", words]), link, format)
 
 
 def _tell(text: str, data: msgspec.Struct, format: Form) -> None:

@@ -14,10 +14,10 @@ from ringback.registrar.setups.wire import Form
 UNREADABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """What no XML 1.0 may hold, and what would end a line. No request brings it; names from elsewhere may have it."""
 SOFTPHONES: Final[Mapping[Form, re.Pattern[str]]] = {
-    "linphone": re.compile("linphone", re.IGNORECASE),
+    "linphone": re.compile(r"linphone|\AUnknown\Z", re.IGNORECASE),
     "acrobits": re.compile("acrobits|groundwire|cloud ?softphone", re.IGNORECASE),
 }
-"""What softphones that fetch their settings call themselves."""
+"""What softphones that fetch their settings call themselves; Linphone's library says `Unknown` as it starts."""
 LINPHONE: Final = "http://www.linphone.org/xsds/lpconfig.xsd"
 
 

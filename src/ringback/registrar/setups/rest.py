@@ -43,7 +43,7 @@ async def create(call: Call[Uow]) -> Answer:
     The link is the credential: give it to nobody but who has the phone. Opened, it gives the phone a new password;
     until then nothing changes. An extension has one link at most: another one from before works no more.
     """
-    made = await opening.make(call.uow, call.id, call.body.expires_in_minutes, of=call.customer_id)
+    made = await opening.make(call.uow, call.id, call.body.minutes, of=call.customer_id)
     return Answer(_shown(call, made.link, made.token), 201, f"/v1.0/extensions/{call.id}/setup_link")
 
 

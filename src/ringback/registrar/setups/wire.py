@@ -27,9 +27,13 @@ Minutes = Annotated[
 
 
 class NewSetupLink(Asked, frozen=True, kw_only=True):
-    """For how long the link works, if nobody opens it."""
+    """For how long the link works, if nobody opens it: a quarter of an hour, unless it is said."""
 
-    expires_in_minutes: Minutes = USUAL_MINUTES
+    expires_in_minutes: Minutes | None = None
+
+    @property
+    def minutes(self) -> int:
+        return self.expires_in_minutes or USUAL_MINUTES
 
 
 class OpenSetupLink(Asked, frozen=True, kw_only=True):
@@ -41,7 +45,7 @@ class OpenSetupLink(Asked, frozen=True, kw_only=True):
 class ExtensionSetupLink(Discreet, frozen=True):
     """A setup link; `url` and its QR code are shown in the answer that made it, and never again.
 
-    Each of `formats` can be asked for by `?format=` behind the `url`.
+    Each of `formats` can be asked for by `?format=` behind the `url`; the code asks for that of Linphone.
     """
 
     shown_once: ClassVar[tuple[str, ...]] = ("url", "qr_svg")
@@ -73,8 +77,13 @@ class PhoneSetup(Discreet, frozen=True):
 def public(link: SetupLink, customer_id: UUID, base: str, token: Secret | None = None) -> ExtensionSetupLink:
     """The link as its customer sees it, with the token where it has just been made; `base` is our own address."""
     url = url_of(base, token) if token else ""
-    picture = qr.svg(url) if url else ""
+    picture = qr.svg(scanned(url)) if url else ""
     return ExtensionSetupLink(customer_id, link.extension_id, url, picture, FORMS, link.tm_create, link.tm_expire)
+
+
+def scanned(url: str) -> str:
+    """What a QR code says: Linphone scans it, or a camera that opens it in a browser, which gets the page."""
+    return f"{url}?format=linphone"
 
 
 def url_of(base: str, token: Secret) -> str:
