@@ -1,5 +1,6 @@
 """`GET /v1.0/extensions/{id}/diagnosis`: every problem that it knows is made, and told in one sentence."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from ringback.registrar.realms.model import Status
 from ringback.sip.ami_events import Refusal
+from tests.sip.test_ami_link import PASSWORD as SECRET
+from tests.sip.test_ami_link import Port
 from tests.world import PASSWORD, World, refusal
 
 Break = Callable[[World, dict[str, Any]], None]
@@ -49,7 +52,7 @@ async def test_a_phone_that_works_has_no_problem_and_is_told_where_it_is(world: 
 
     found = await diagnosis(world, http, made)
 
-    assert (found["ok"], states(found)) == (True, {"refusals": "unknown"})
+    assert (found["ok"], states(found)) == (True, dict.fromkeys(("asterisk", "refusals"), "unknown"))
     assert found["summary"].startswith(f"{made['endpoint_id']} is registered from 192.0.2.44:5062 (Phone/2.1) until ")
     assert found["summary"].endswith("; nothing is wrong that Ringback can see.")
     assert world.everything() == before
@@ -247,3 +250,59 @@ async def test_whose_it_is_not_and_what_is_no_more_is_not_there(
     await http.delete(f"/v1.0/extensions/{made['id']}")
 
     assert refusal(await http.get(place)) == (404, "EXTENSION_NOT_FOUND")
+
+
+async def test_when_and_how_the_last_contact_ended_is_told(world: World, http: httpx.AsyncClient) -> None:
+    made = await registered(world)
+    await world.ringback.feed.once()
+    world.sql("DELETE FROM ps_contacts")
+    await world.ringback.feed.once()
+
+    assert (
+        " is not registered: its contact from 192.0.2.44 (Phone/2.1) was unregistered at "
+        in (await diagnosis(world, http, made))["summary"]
+    )
+
+
+async def test_a_phone_that_comes_and_goes_is_told(world: World, http: httpx.AsyncClient) -> None:
+    made = await registered(world)
+    for _ in range(6):
+        world.sql("DELETE FROM ps_contacts")
+        await world.ringback.feed.once()
+        world.register(made["endpoint_id"])
+        await world.ringback.feed.once()
+
+    found = await diagnosis(world, http, made)
+
+    assert (found["ok"], states(found)["flaps"]) == (True, "warning")
+
+
+async def test_asterisks_that_cannot_be_heard_are_told_without_where_they_are(make_world: Callable[..., World]) -> None:
+    one, two = "ami://x:Sample-Pass-0001@127.0.0.1:1", "ami://x:Sample-Pass-0001@127.0.0.1:2"
+    for addresses, sentence in ((one, "Asterisk cannot be heard"), (f"{one},{two}", "2 of 2 Asterisks cannot be")):
+        world = make_world(asterisk_ami=addresses)
+        made = await registered(world)
+        async with await world.http() as http:
+            found = await diagnosis(world, http, made)
+        assert found["summary"].startswith(sentence)
+        assert "127.0.0.1" not in str(found)
+
+
+async def test_an_asterisk_that_is_heard_is_no_problem_and_its_refusals_are_known(
+    make_world: Callable[..., World],
+) -> None:
+    port = Port()
+    server = await asyncio.start_server(port.serve, "127.0.0.1", 0)
+    address = "{}:{}".format(*server.sockets[0].getsockname())
+    world = make_world(asterisk_ami=f"ami://ringback:{SECRET.reveal()}@{address}")
+    made = await registered(world)
+    (link,) = world.ringback.asterisks.links
+    async with server, await world.http() as http, asyncio.timeout(30):
+        session = asyncio.create_task(link.session())
+        while not link.is_connected:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        found = await diagnosis(world, http, made)
+        session.cancel()
+        await asyncio.wait([session])
+
+    assert (found["ok"], states(found)) == (True, {})

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import QUIET, Shell, served
 
 pytestmark = pytest.mark.long
 
@@ -42,3 +42,15 @@ def test_an_extension_that_there_is_none_of_is_not_found(shell: Shell) -> None:
     ran = shell.control("extension", "diagnose", "--id", "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21")
 
     assert (ran.code, ran.out) == (3, "")
+
+
+def test_a_running_server_is_asked_since_it_hears_whom_asterisk_refuses(shell: Shell) -> None:
+    made = shell.create()
+    shell.sql("DELETE FROM ps_auths")
+    words = ("extension", "diagnose", "--id", made["id"], "--format", "json", *QUIET)
+    with served(shell.home, asterisk_ami="ami://x:Sample-Pass-0001@127.0.0.1:1"):
+        ran = shell.control(*words)
+    after = shell.control(*words)
+
+    seen = [{check["name"]: check["state"] for check in one.json["checks"]}["asterisk"] for one in (ran, after)]
+    assert (ran.code, seen) == (1, ["problem", "unknown"])

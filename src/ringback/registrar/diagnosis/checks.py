@@ -152,6 +152,7 @@ def clock(given: Evidence) -> Check:
 
 CHECKS: Final[tuple[Callable[[Evidence], Check], ...]] = (
     customer,
+    presence.asterisks,
     rows,
     credentials,
     algorithm,
@@ -163,6 +164,7 @@ CHECKS: Final[tuple[Callable[[Evidence], Check], ...]] = (
     presence.room,
     codecs,
     presence.servers,
+    presence.flaps,
     direct,
     credential_of_edge,
     presence.contacts,

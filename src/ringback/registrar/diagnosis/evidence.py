@@ -8,7 +8,8 @@ from uuid import UUID
 from ringback.kit.db import Row
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.registrar import meta
-from ringback.registrar.contacts.model import Contact, from_row
+from ringback.registrar.contacts import history
+from ringback.registrar.contacts.model import Contact, Past, from_row
 from ringback.registrar.directs import service as directs
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
@@ -33,8 +34,9 @@ class Asterisks:
 class Evidence:
     """All that a diagnosis is made of; `theirs` is `None` where Asterisk's database does not answer.
 
-    `rung` is the endpoint that the direct address rings, `heard` whether an Asterisk tells us whom it refuses, `alike`
-    the refusals of those who spell the name in other letter case.
+    `rung` is the endpoint that the direct address rings, `heard` which Asterisks are to tell this process what happens,
+    and whether they do. `last` is what became last of its contacts, `flaps` how often it came back within the hour.
+    `alike` are the refusals of those who spell the name in other letter case.
     """
 
     extension: Extension
@@ -46,7 +48,9 @@ class Evidence:
     in_edge: Row | None
     rung: str | None
     theirs: Asterisks | None
-    heard: bool
+    heard: Mapping[str, bool]
+    last: Past | None
+    flaps: int
     refusals: tuple[Refusal, ...]
     alike: Mapping[str, tuple[Refusal, ...]]
 
@@ -57,10 +61,14 @@ class Evidence:
         return tuple(contact for contact in found if contact.expiration_time > self.now.timestamp())
 
 
-async def of_extension(uow: Uow, id: UUID, *, of: UUID | None) -> Evidence:
-    """Of a live extension; with `of`, only that customer's. What we remember is not believed: all is read anew."""
+async def of_extension(uow: Uow, id: UUID, *, of: UUID | None, hears: bool) -> Evidence:
+    """Of a live extension; with `of`, only that customer's. What we remember is not believed: all is read anew.
+
+    `hears` says whether this process listens to Asterisks, where there are any.
+    """
     extension = (await extensions.get(uow, id, of=of)).extension
     refusals = uow.memory.sip_refusals
+    newest = (await history.page(uow, extension, None, 1)).items
     return Evidence(
         extension=extension,
         settings=uow.settings,
@@ -71,10 +79,18 @@ async def of_extension(uow: Uow, id: UUID, *, of: UUID | None) -> Evidence:
         in_edge=await edge.of(uow.session, extension.id),
         rung=await directs.rung(uow, extension.direct) if extension.direct else None,
         theirs=await _theirs(uow, extension.endpoint_id),
-        heard=bool(uow.settings.asterisk_ami.get_secret_value()),
+        heard=_heard(uow) if hears else {},
+        last=newest[0] if newest else None,
+        flaps=(await history.summary(uow, extension)).flaps_last_hour,
         refusals=refusals.of(extension.endpoint_id),
         alike=refusals.alike(extension.endpoint_id),
     )
+
+
+def _heard(uow: Uow) -> dict[str, bool]:
+    """Each Asterisk's address, and whether it is connected, as the metrics have it."""
+    (gauge,) = uow.memory.metrics.asterisk_connected.collect()
+    return {next(iter(sample.labels.values())): sample.value > 0 for sample in gauge.samples}
 
 
 async def _theirs(uow: Uow, endpoint_id: str) -> Asterisks | None:

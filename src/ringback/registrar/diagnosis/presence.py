@@ -13,12 +13,35 @@ from ringback.sip.tables import AORS
 
 RECENT: Final = timedelta(hours=1)
 """How long a refusal is worth a word."""
+MANY: Final = 5
+"""How often a phone comes back within an hour before it is worth a word."""
+ENDED: Final = {"expired": "expired", "unregistered": "was unregistered"}
 WHY: Final = {
     "wrong_password": "its password is wrong",
     "unknown_account": "Asterisk does not know it",
     "address_not_allowed": "its address is not allowed",
     "transport_not_allowed": "it came over a transport that is not allowed",
 }
+
+
+def asterisks(given: Evidence) -> Check:
+    """Whether those are there that are to tell us what happens."""
+    away, all = sum(not is_there for is_there in given.heard.values()), len(given.heard)
+    if not given.heard:
+        return unknown("asterisk", "No Asterisk tells this process what happens")
+    if away:
+        seen = f"{'Asterisk' if all == 1 else f'{away} of {all} Asterisks'} cannot be heard, and may be down"
+        tell = problem if away == all else warning
+        return tell("asterisk", seen, "see why with 'ringback doctor'")
+    return ok("asterisk", f"All Asterisks that are to be heard are: {all}")
+
+
+def flaps(given: Evidence) -> Check:
+    """A phone that comes and goes has a bad way to us, or shares its account."""
+    if given.flaps >= MANY:
+        seen = f"The phone came back {given.flaps} times within an hour"
+        return warning("flaps", seen, "look at its network, and whether two phones use one account")
+    return ok("flaps", f"The phone came back {given.flaps} times within an hour")
 
 
 def letter_case(given: Evidence) -> Check:
@@ -37,7 +60,7 @@ def refusals(given: Evidence) -> Check:
     found = [one for one in _recent(given, given.refusals) if _host(one.address) not in inside]
     if not found:
         seen = "No refusal of the last hour is known"
-        if not given.heard:
+        if not any(given.heard.values()):
             seen = "Whom Asterisk refuses is not known here: a running Ringback hears of it with asterisk_ami"
             return unknown("refusals", seen)
         return ok("refusals", seen)
@@ -81,13 +104,25 @@ def contacts(given: Evidence) -> Check:
         return unknown("contacts", f"Where {name} is registered is not known")
     if live := given.live:
         return ok("contacts", f"{name} is registered {'; '.join(map(_place, live[:3]))}")
+    last = given.last
+    if last and last.event != "registered":
+        agent = f" ({last.user_agent})" if last.user_agent else ""
+        where = (
+            f"its contact from {last.via_addr}{agent} {ENDED.get(last.event, last.event)} at {_time(last.tm_create)}"
+        )
+        return problem("contacts", f"{name} is not registered: {where}, and the phone has not come back", _reach(given))
     gone = max(given.theirs.contacts, key=lambda contact: contact.expiration_time, default=None)
     seen = f"{name} has not registered, as far as Ringback can see"
     if gone:
         seen = f"{name} is not registered: its contact {_place(gone, 'ended')}, and the phone has not come back"
+    return problem("contacts", seen, _reach(given))
+
+
+def _reach(given: Evidence) -> str:
     user, realm = given.extension.username, given.extension.realm
-    do = f"look whether it is on, reaches the server, and has the user name {user}, the domain {realm} and its password"
-    return problem("contacts", seen, do)
+    return (
+        f"look whether it is on, reaches the server, and has the user name {user}, the domain {realm} and its password"
+    )
 
 
 def _place(contact: Contact, word: str = "until") -> str:

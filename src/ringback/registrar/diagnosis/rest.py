@@ -4,6 +4,7 @@ from ringback.api.call import Answer, Call, Route
 from ringback.customers.rights import READ
 from ringback.kit.routing import Routes
 from ringback.registrar.diagnosis import service, wire
+from ringback.registrar.events import PUBLISHER
 from ringback.registrar.work import Uow
 
 routes: Routes[Route] = Routes()
@@ -21,4 +22,5 @@ async def diagnose(call: Call[Uow]) -> Answer:
 
     Its rows, password, customer, contacts, direct address and the clocks are looked at, and what the servers refused.
     """
-    return Answer(wire.shown(await service.of_extension(call.uow, call.id, of=call.customer_id)))
+    hears = call.uow.settings.runs(PUBLISHER)
+    return Answer(wire.shown(await service.of_extension(call.uow, call.id, of=call.customer_id, hears=hears)))
