@@ -4,6 +4,7 @@ import ipaddress
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,8 +24,23 @@ from ringback.sip.ami_conf import LOOPBACK, MANAGER, USER, ManagerPort, secret_i
 from ringback.sip.ami_conf import faults_of as faults_of_manager
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
 from ringback.sip.odbc import CREDENTIALS, ENGINES, USUAL_DRIVERS, faults_of, sqlite_url
+from ringback.sip.transports_conf import Tls
 from ringback.spellings import host_and_port, networks_in
 from ringback.terminal import with_settings
+from ringback.transport_flags import (
+    USUAL_NETWORKS,
+    Cache,
+    ExternalAddress,
+    LocalNet,
+    TlsCert,
+    TlsKey,
+    TlsPort,
+    WssPort,
+    nat_of,
+    tls_of,
+    what_phones_need,
+)
+from ringback.transport_flags import faults_of as faults_of_transports
 
 
 class Routing(StrEnum):
@@ -94,36 +110,47 @@ def asterisk_config(
     ami_bind: AmiBind = None,
     ami_permit: AmiPermit = LOOPBACK,
     routing: AsksWhom = Routing.ODBC,
+    tls_port: TlsPort = 0,
+    wss_port: WssPort = 0,
+    tls_cert: TlsCert = "",
+    tls_key: TlsKey = "",
+    external_address: ExternalAddress = "",
+    local_net: LocalNet = USUAL_NETWORKS,
+    cache: Cache = USUAL.cache,
 ) -> None:
     """Write the configuration of an Asterisk (16 to 22) that serves the phones of this Ringback.
 
     It reads the SQLite file of the settings, or ps_* where database_dsn_asterisk leads and the views of who rings
     where database_dsn_bin does: for a user of its own, who writes ps_contacts alone. Files with passwords are private.
     """
-    folder, (tables, directs) = folder_of(out), _databases(settings, database)
-    options = AsteriskOptions(
-        database=tables,
-        directs=directs,
-        drivers=USUAL_DRIVERS if odbc_driver is None else {**USUAL_DRIVERS, tables.get_backend_name(): odbc_driver},
-        bind=bind,
-        sip_port=sip_port,
-        public_port=public_port,
-        rtp_ports=_ports(rtp_ports),
-        domain_name_extension=settings.domain_name_extension,
-        domain_name_sip=settings.sip_domain,
-        default_realm=default_realm or "",
-        system_name=system_name,
-        manager=_manager(settings, folder, ami_bind, ami_permit) if ami_bind else None,
-        agi=_agi(settings) if routing is Routing.AGI else "",
-        directories=Directories(etc=str(folder), modules=modules),
-    )
-    _write(folder, options, force=force)
+    folder = folder_of(out)
+    options = _found(settings, database, odbc_driver, Directories(etc=str(folder), modules=modules))
+    options = replace(options, bind=bind, sip_port=sip_port, public_port=public_port, rtp_ports=_ports(rtp_ports))
+    options = replace(options, system_name=system_name, default_realm=default_realm or "", cache=cache)
+    options = replace(options, tls=tls_of(tls_cert, tls_key, tls_port, wss_port))
+    options = replace(options, nat=nat_of(external_address, local_net))
+    manager = _manager(settings, folder, ami_bind, ami_permit) if ami_bind else None
+    options = replace(options, manager=manager, agi=_agi(settings) if routing is Routing.AGI else "")
+    _write(settings, folder, options, force=force)
 
 
-def _write(folder: Path, options: AsteriskOptions, *, force: bool) -> None:
+def _write(settings: Settings, folder: Path, options: AsteriskOptions, *, force: bool) -> None:
     _check(options)
     write_and_tell(folder, asterisk_files(options), force=force, secret=set(_secret_files(options)))
-    terminal.say(_next(folder, options))
+    terminal.say(_next(folder, options, what_phones_need(options, dict(settings.endpoint_columns))))
+
+
+def _found(settings: Settings, file: Path | None, driver: str | None, directories: Directories) -> AsteriskOptions:
+    """What the settings know of it."""
+    tables, directs = _databases(settings, file)
+    return AsteriskOptions(
+        database=tables,
+        directs=directs,
+        drivers=USUAL_DRIVERS if driver is None else {**USUAL_DRIVERS, tables.get_backend_name(): driver},
+        domain_name_extension=settings.domain_name_extension,
+        domain_name_sip=settings.sip_domain,
+        directories=directories,
+    )
 
 
 def _secret_files(options: AsteriskOptions) -> Iterator[str]:
@@ -183,6 +210,7 @@ def _check(options: AsteriskOptions) -> None:
         faults.append(Fault("system_name", "must be 1 to 255 of A-Z, a-z, 0-9, '_', '.', '-'"))
     if options.default_realm and not names.is_domain(options.default_realm):
         faults.append(Fault("default_realm", "must be a domain name"))
+    faults += faults_of_transports(options)
     faults += _manager_faults(options.manager) if options.manager else []
     texts = {
         "out": options.directories.etc,
@@ -210,7 +238,7 @@ def _manager_faults(manager: ManagerPort) -> list[Fault]:
     return faults
 
 
-def _next(folder: Path, options: AsteriskOptions) -> str:
+def _next(folder: Path, options: AsteriskOptions, phones: str) -> str:
     etc = shlex.quote(str(folder))
     engines = {ENGINES[source.url.get_backend_name()] for source in options.sources}
     packages = " ".join(sorted(engine.package for engine in engines))
@@ -219,7 +247,12 @@ def _next(folder: Path, options: AsteriskOptions) -> str:
 Next, as root, on a machine with Asterisk 16 or later:
   apt-get install {packages}   # ODBC for {names}
   {_let_in(etc, options)}
-{_heard(etc, options.manager)}  ODBCINI={etc}/odbc.ini asterisk -f -U asterisk -C {etc}/asterisk.conf"""
+{_readable(options.tls)}{_heard(etc, options.manager)}{phones}\
+  ODBCINI={etc}/odbc.ini asterisk -f -U asterisk -C {etc}/asterisk.conf"""
+
+
+def _readable(tls: Tls | None) -> str:
+    return f"  # the user asterisk must be able to read {tls.certificate} and {tls.key}\n" if tls else ""
 
 
 def _heard(etc: str, manager: ManagerPort | None) -> str:

@@ -7,11 +7,26 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Any
+from typing import Any, Protocol
 
 from ringback.demo.ports import HOST
 
 NAMES = {"MD5": "md5", "SHA-256": "sha256"}
+CONTACTS = {"TCP": "tcp", "TLS": "tls", "WSS": "ws"}
+"""What a contact says of its transport (RFC 7118 for WebSockets)."""
+
+
+class Line(Protocol):
+    """A connected socket, or what does as one: a message at a time."""
+
+    def send(self, data: bytes, /) -> int:
+        """A whole message goes out."""
+
+    def recv(self, size: int, /) -> bytes:
+        """The next one that has come in."""
+
+    def getsockname(self) -> Any:
+        """Our address and port."""
 
 
 async def register(
@@ -36,6 +51,7 @@ class Register:
     expires: str = "60"
     to: str = ""
     agent: str = "by hand"
+    transport: str = "UDP"
 
     def run(self) -> tuple[int, list[str]]:
         """Send it, and once more with the proof if it is challenged."""
@@ -44,31 +60,36 @@ class Register:
             udp.settimeout(5)
             udp.bind((self.source, 0))
             udp.connect((host, int(port)))
-            call_id = token_hex(8)
-            udp.send(self.request(udp, call_id, 1))
-            first = udp.recv(65535).decode()
-            challenges = re.findall(r"^WWW-Authenticate: *Digest (.*)\r$", first, re.MULTILINE | re.I)
-            offered = [_field(challenge, "algorithm") or "MD5" for challenge in challenges]
-            if not offered:
-                return int(first.split()[1]), []
-            if self.algorithm not in offered:
-                return 0, offered
-            proof = self.proof(challenges[offered.index(self.algorithm)])
-            udp.send(self.request(udp, call_id, 2, proof))
-            return int(udp.recv(65535).split()[1]), offered
+            return self.over(udp)
 
-    def request(self, udp: socket.socket, call_id: str, number: int, proof: str = "") -> bytes:
+    def over(self, line: Line) -> tuple[int, list[str]]:
+        """The same over a connection that is there already."""
+        call_id = token_hex(8)
+        line.send(self.request(line, call_id, 1))
+        first = line.recv(65535).decode()
+        challenges = re.findall(r"^WWW-Authenticate: *Digest (.*)\r$", first, re.MULTILINE | re.I)
+        offered = [_field(challenge, "algorithm") or "MD5" for challenge in challenges]
+        if not offered:
+            return int(first.split()[1]), []
+        if self.algorithm not in offered:
+            return 0, offered
+        proof = self.proof(challenges[offered.index(self.algorithm)])
+        line.send(self.request(line, call_id, 2, proof))
+        return int(line.recv(65535).split()[1]), offered
+
+    def request(self, line: Line, call_id: str, number: int, proof: str = "") -> bytes:
         """The message, as it goes out of that socket."""
-        host, port = udp.getsockname()
+        host, port = line.getsockname()
         user, realm = self.extension["extension"], self.extension["realm"]
+        way = "" if self.transport == "UDP" else f";transport={CONTACTS[self.transport]}"
         lines = [
             f"REGISTER sip:{realm} SIP/2.0",
-            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{token_hex(8)};rport",
+            f"Via: SIP/2.0/{self.transport} {host}:{port};branch=z9hG4bK{token_hex(8)};rport",
             f"From: <sip:{user}@{realm}>;tag={call_id}",
             f"To: <sip:{user}@{self.to or realm}>",
             f"Call-ID: {call_id}",
             f"CSeq: {number} REGISTER",
-            f"Contact: <sip:{user}@{host}:{port}>",
+            f"Contact: <sip:{user}@{host}:{port}{way}>",
             f"User-Agent: {self.agent}",
             "Max-Forwards: 70",
             f"Expires: {self.expires}",
@@ -97,3 +118,13 @@ class Register:
 def _field(challenge: str, name: str) -> str:
     found = re.search(rf'\b{name}="?([^",]+)', challenge)
     return found[1].strip() if found else ""
+
+
+def invited(line: Line) -> str:
+    """The next INVITE that comes in on that line, answered with 486."""
+    while not (text := line.recv(65535).decode()).startswith("INVITE "):
+        pass
+    kept = [field for field in text.split("\r\n") if re.match(r"(Via|From|To|Call-ID|CSeq):", field)]
+    answer = [field + ";tag=busy" if field.startswith("To:") else field for field in kept]
+    line.send("\r\n".join(["SIP/2.0 486 Busy Here", *answer, "Content-Length: 0", "", ""]).encode())
+    return text

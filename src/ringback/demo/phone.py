@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ringback.demo.children import spawn
 from ringback.demo.tones import tone_share, write_tone
@@ -47,6 +47,7 @@ class PhoneOptions:
     account: Account | None = None
     bind: str = "127.0.0.1"
     answer: int = 200
+    transport: Literal["udp", "tcp", "tls"] = "udp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,8 @@ def _wire(options: PhoneOptions, tone: Path) -> Mapping[str, object]:
         "tone": str(tone),
         "folder": str(options.folder),
         "name": options.name,
-        "proxy": f"sip:{options.server};lr",
+        "transport": options.transport,
+        "proxy": f"sip:{options.server};transport={options.transport};lr",
         "identity": f"sip:{account.number}@{account.realm}" if account else f"sip:caller@{options.bind}",
         "registrar": f"sip:{account.realm}" if account else "",
         "realm": account.realm if account else "",

@@ -9,10 +9,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pjsua2 as pj  # type: ignore[import-untyped]
 
+TRANSPORTS: Final = {
+    "udp": pj.PJSIP_TRANSPORT_UDP,
+    "tcp": pj.PJSIP_TRANSPORT_TCP,
+    "tls": pj.PJSIP_TRANSPORT_TLS,
+}
+"""TLS believes any certificate: what is tried with it are servers of our own."""
 Say = Callable[[Mapping[str, object]], None]
 
 
@@ -118,7 +124,7 @@ class Softphone:
         self.endpoint.audDevManager().setNullDev()
         transport = pj.TransportConfig()
         transport.boundAddress = options["bind"]
-        self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+        self.endpoint.transportCreate(TRANSPORTS[options["transport"]], transport)
         self.endpoint.libStart()
         self.player = pj.AudioMediaPlayer()
         self.player.createPlayer(options["tone"])

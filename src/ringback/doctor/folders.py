@@ -19,7 +19,8 @@ from ringback.sip.kamailio import KamailioOptions
 from ringback.sip.odbc import CREDENTIALS, sqlite_url
 
 PARTICULAR: Final = frozenset(
-    {"asterisk.conf", "odbc.ini", CREDENTIALS, "extconfig.conf", "pjsip.conf", "rtp.conf", MANAGER}
+    {"asterisk.conf", "modules.conf", "odbc.ini", CREDENTIALS, "extconfig.conf", "sorcery.conf", "pjsip.conf"}
+    | {"rtp.conf", "http.conf", MANAGER}
 )
 """Files that are others in each installation."""
 PLACES: Final = ("Database", "Server", "Servername", "Port", "Socket")

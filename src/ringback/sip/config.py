@@ -10,8 +10,16 @@ from ringback.sip.ami_conf import MANAGER, ManagerPort, manager_conf
 from ringback.sip.dialplan import extensions_conf
 from ringback.sip.func_odbc import func_odbc_conf
 from ringback.sip.odbc import CREDENTIALS, USUAL_DRIVERS, Source, odbc_ini, res_odbc_conf
-
-PUBLIC_DOMAIN = "direct.invalid"  # RFC 2606: nobody owns it; it only ties the public port to its endpoint
+from ringback.sip.transports_conf import (
+    PUBLIC_DOMAIN,
+    WEBSOCKET_MODULES,
+    Listening,
+    Nat,
+    Tls,
+    http_conf,
+    rtp_conf,
+    transports,
+)
 
 REALTIME_TABLES: Mapping[str, str] = {
     "endpoint": "ps_endpoints",
@@ -85,8 +93,10 @@ class AsteriskOptions:
     `public_port` where anybody may call a direct address (UDP and TCP, never challenged; 0 = no such port).
     `rtp_ports` are the first and the last UDP port for audio. `default_realm` is what an unknown phone is challenged
     with (empty: `domain_name_extension`). `system_name` goes into `ps_contacts.reg_server`: one for each Asterisk that
-    shares the tables. `manager` is where Ringback hears what happens (none: nowhere). `agi`
-    (`host:port`) is where it asks who rings, before it asks the database (empty: the database alone).
+    shares the tables. `tls` adds TLS and WebSockets for phones; `nat` is for an Asterisk that the world knows by
+    another address than its own. `cache` is for how many seconds Asterisk remembers what it has read of a phone (0:
+    not at all). `manager` is where Ringback hears what happens (none: nowhere). `agi` (`host:port`) is where it asks
+    who rings, before it asks the database (empty: the database alone).
     """
 
     database: URL
@@ -100,6 +110,9 @@ class AsteriskOptions:
     domain_name_sip: str = "sip.localhost"
     default_realm: str = ""
     system_name: str = "asterisk"
+    tls: Tls | None = None
+    nat: Nat | None = None
+    cache: int = 0
     manager: ManagerPort | None = None
     agi: str = ""
     directories: Directories = field(default_factory=Directories)
@@ -109,6 +122,11 @@ class AsteriskOptions:
         """The databases: that of Asterisk's tables first, that of the views last."""
         urls = {"ringback": self.database, **({"ringback-directs": self.directs} if self.directs else {})}
         return tuple(Source(name, url, self.drivers[url.get_backend_name()]) for name, url in urls.items())
+
+    @property
+    def listening(self) -> Listening:
+        """Where phones reach it."""
+        return Listening(self.bind, self.sip_port, self.public_port, self.rtp_ports, self.tls, self.nat)
 
 
 def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
@@ -121,9 +139,10 @@ def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
         CREDENTIALS: res_odbc_conf(options.sources),
         "extconfig.conf": _extconfig(options),
         "func_odbc.conf": func_odbc_conf(options.sources[-1].name),
-        "sorcery.conf": _sorcery(),
+        "sorcery.conf": _sorcery(options.cache),
         "pjsip.conf": _pjsip(options),
-        "rtp.conf": _rtp(options),
+        "rtp.conf": rtp_conf(options.listening),
+        "http.conf": http_conf(options.listening),
         "extensions.conf": extensions_conf(options.agi),
         MANAGER: manager_conf(options.manager),
         **UNUSED,
@@ -170,14 +189,15 @@ systemname = {options.system_name}
 
 
 def _modules(options: AsteriskOptions) -> str:
-    asking = AGI_MODULES if options.agi else ()
+    more = [*(WEBSOCKET_MODULES if options.listening.websocket else ()), *([CACHE_MODULE] if options.cache else [])]
+    more += AGI_MODULES if options.agi else []
     lines = [
         "; Only what is named is loaded: nothing answers that nobody asked for.",
         "[modules]",
         "autoload=no",
         "; The database driver must be there before anything that is read from it.",
         *(f"preload={name}" for name in DRIVERS),
-        *(f"load={name}" for name in (*MODULES, *asking)),
+        *(f"load={name}" for name in (*MODULES, *more)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -199,25 +219,25 @@ def _extconfig(options: AsteriskOptions) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sorcery() -> str:
+def _sorcery(cache: int) -> str:
     lines = ["; SIP objects come from pjsip.conf (what never changes) and from Ringback's tables.", "[res_pjsip]"]
+    if cache:
+        lines += CACHE_NOTE.splitlines()
     for kind, table in REALTIME_TABLES.items():
         if kind != "contact":
+            if cache:
+                lines.append(f"{kind}/cache=memory_cache,object_lifetime_maximum={cache},expire_on_reload=yes")
             lines.append(f"{kind}=config,pjsip.conf,criteria=type={kind}")
         lines.append(f"{kind}=realtime,{table}")
     return "\n".join(lines) + "\n"
 
 
-def _transports(options: AsteriskOptions) -> str:
-    def transport(name: str, protocol: str, port: int, extra: str = "") -> str:
-        return f"[{name}]\ntype=transport\nprotocol={protocol}\nbind={options.bind}:{port}\n{extra}\n"
-
-    text = transport("phones", "udp", options.sip_port) + transport("phones-tcp", "tcp", options.sip_port)
-    if options.public_port:
-        mark = f"domain={PUBLIC_DOMAIN}\n"
-        text += transport("public", "udp", options.public_port, mark)
-        text += transport("public-tcp", "tcp", options.public_port, mark)
-    return text
+CACHE_MODULE = "res_sorcery_memory_cache.so"
+CACHE_NOTE = """\
+; What was read of a phone is remembered for so many seconds. Until then a password that was changed goes on working,
+; and so does a phone that was deleted. To forget at once: sorcery memory cache expire res_pjsip/auth <number>@<realm>
+; (likewise res_pjsip/aor and res_pjsip/endpoint). Where phones are is never remembered: that is read each time.
+"""
 
 
 def _pjsip(options: AsteriskOptions) -> str:
@@ -234,7 +254,7 @@ default_realm={options.default_realm or options.domain_name_extension}
 endpoint_identifier_order=anonymous,username
 
 """
-    text += _transports(options)
+    text += transports(options.listening)
     if options.public_port:
         text += f"""\
 ; Whoever calls the public port, without credentials: may ring direct addresses, nothing else.
@@ -249,8 +269,3 @@ force_rport=yes
 rewrite_contact=yes
 """
     return text
-
-
-def _rtp(options: AsteriskOptions) -> str:
-    first, last = options.rtp_ports
-    return f"[general]\nrtpstart={first}\nrtpend={last}\nicesupport=no\n"
