@@ -172,7 +172,7 @@ def assemble(
 def _asterisks(settings: Settings, memory: Memory, work: Work[Uow], ticks: Callable[[], float]) -> Asterisks:
     addresses, suffix = addresses_in(settings.asterisk_ami.get_secret_value()), f".{settings.domain_name_extension}"
     live = Live(work, Feed(work, suffix), suffix, ticks=ticks)
-    return Asterisks(addresses, live, memory.sip_refusals, memory.metrics, work.now)
+    return Asterisks(addresses, live, memory.sip_refusals, memory.caches, memory.metrics, work.now)
 
 
 def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], router: Router, uses: Uses) -> Gateway:

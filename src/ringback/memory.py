@@ -17,6 +17,7 @@ from ringback.kit.sqlite import SqliteDatabase
 from ringback.registrar.metrics import Metrics
 from ringback.registrar.work import Memory, Seen
 from ringback.settings import Settings
+from ringback.sip.ami_caches import Caches
 from ringback.sip.ami_events import Refusals
 from ringback.transports.redis.address import SETTING, Address
 
@@ -57,6 +58,7 @@ def memory_of(
         publisher_misses=LocalBudget(PUBLISHER_MISSES, clock=ticks),
         requests=buckets(rate_of(settings)) if settings.rest_rate_limit else None,
         refusals=budget("refusals", settings.rest_failure_limit) if settings.rest_failure_limit else None,
+        caches=Caches(),
         sip_refusals=Refusals(lambda name: name.endswith(suffix)),
         passwords=Passwords(),
         keys=store.keys if store else None,

@@ -177,9 +177,10 @@ async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None
         works += [
             ringback.reconciler.run(settings.reconcile_interval),
             ringback.feed.run(settings.contact_poll_interval),
-            ringback.asterisks.run(),
             ringback.history.run(),
         ]
+    if settings.has_registrar:  # whoever changes phones tells the Asterisks so
+        works += [ringback.asterisks.run()]
     for work in works:
         await stack.enter_async_context(_in_background(work))
 

@@ -27,6 +27,7 @@ from ringback.kit.secret import Secret
 from ringback.knobs import load
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
+from ringback.sip.config import AsteriskOptions
 from ringback.sip.kamailio import KamailioOptions, new_secret
 from ringback.sip.odbc import sqlite_url
 
@@ -99,15 +100,22 @@ class World:
         return [line for line in self.asterisk.problems() if not provoked.search(line)]
 
 
+Files = Callable[[AsteriskOptions], Mapping[str, str]]
+
+
 @asynccontextmanager
-async def running(program: AsteriskProgram, folder: Path, **settings: str) -> AsyncIterator[World]:
-    """Both servers in a folder of their own, while inside. Each knows where the other is."""
+async def running(
+    program: AsteriskProgram, folder: Path, *, files: Files = lambda options: {}, **settings: str
+) -> AsyncIterator[World]:
+    """Both servers in a folder of their own, while inside. Each knows where the other is.
+
+    `files` are some of Asterisk's own in place of ours."""
     ports, secret = Ports.find(), Secret.generate()
     settings = {"sip_public_host": HOST, "sip_public_port": str(ports.phones)} | settings
     async with await Server.start(folder / "home", asterisk_ami=ports.ami(secret), **settings) as server:
         options = ports.options(sqlite_url(server.database), manager=secret)
         options = replace(options, agi=settings.get("agi_listen_address", ""))
-        async with await Asterisk.start(program, options, folder / "asterisk") as asterisk:
+        async with await Asterisk.start(program, options, folder / "asterisk", files(options)) as asterisk:
             yield World(server, asterisk, ports)
 
 

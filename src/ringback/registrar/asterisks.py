@@ -8,6 +8,7 @@ from functools import partial
 from ringback.registrar.contacts.live import Live
 from ringback.registrar.metrics import Metrics
 from ringback.sip.ami import Address, Message
+from ringback.sip.ami_caches import Cache, Caches
 from ringback.sip.ami_events import Refusals, refused, touched
 from ringback.sip.ami_link import Link
 
@@ -20,13 +21,16 @@ class Asterisks:
         addresses: tuple[Address, ...],
         live: Live,
         refusals: Refusals,
+        caches: Caches,
         metrics: Metrics,
         clock: Callable[[], datetime],
     ) -> None:
         self.live = live
         self._refusals = refusals
         self._clock = clock
-        self.links = [Link(address, self.hear, live.miss) for address in addresses]
+        self.links = [Link(one, self.hear, partial(self._connected, number)) for number, one in enumerate(addresses)]
+        self._caches = caches
+        caches.each = [Cache(str(link.address), link) for link in self.links]
         for link in self.links:
             metrics.asterisk_connected.labels(str(link.address)).set_function(partial(_connected, link))
 
@@ -42,8 +46,14 @@ class Asterisks:
         if self.links:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.live.run())
-                for link in self.links:
+                for link, cache in zip(self.links, self._caches.each, strict=True):
                     tasks.create_task(link.run())
+                    tasks.create_task(cache.run())
+
+    def _connected(self, number: int) -> None:
+        """What happened before was not heard, and what changed could not be told."""
+        self.live.miss()
+        self._caches.each[number].forget_all()
 
 
 def _connected(link: Link) -> float:

@@ -22,6 +22,7 @@ from ringback.registrar.metrics import Metrics
 from ringback.registrar.trunks import wire as trunks
 from ringback.registrar.trunks.model import Trunk
 from ringback.settings import Settings
+from ringback.sip.ami_caches import Caches
 from ringback.sip.ami_events import Refusals
 from ringback.sip.asterisk import Asterisk
 from ringback.transports.redis import go
@@ -40,9 +41,10 @@ class Memory:
     """What is kept between requests, by one process or by all of them; all of it may be lost.
 
     `revision` is another number after anybody's commit, where the database can say so. `requests` and `refusals` are
-    what REST counts (`api/limits.py`), `sip_refusals` whom an Asterisk has refused, as this process has heard. `keys`
-    is what another service remembers of our objects, if there is one; `require` is `CannotStart` where those refuse us
-    with whom we share, and `close` ends all talk with them. `shared` says how they are, where there are any.
+    what REST counts (`api/limits.py`), `sip_refusals` whom an Asterisk has refused, as this process has heard, and
+    `caches` what Asterisks have cached. `keys` is what another service remembers of our objects, if there is one;
+    `require` is `CannotStart` where those refuse us with whom we share, and `close` ends all talk with them. `shared`
+    says how they are, where there are any.
     """
 
     metrics: Metrics
@@ -53,6 +55,7 @@ class Memory:
     requests: Buckets | None
     refusals: Budget | None
     sip_refusals: Refusals
+    caches: Caches
     passwords: Passwords
     keys: Keys | None
     new_hash: Callable[[int], str]
@@ -72,7 +75,10 @@ class Uow(UnitOfWork):
         self.settings = settings
         self.memory = memory
         self.billing = billing
-        self.sip = Asterisk(session, settings.asterisk_digest, settings.endpoint_columns, self.endpoint_changed)
+        form, columns = settings.asterisk_digest, settings.endpoint_columns
+        self.sip = Asterisk(session, form, columns, self.endpoint_changed, self._rewrite)
+        self.rewritten: dict[str, None] = {}
+        """Endpoints that Asterisk must read anew."""
         self._stale: dict[str, None] = {}
         self._began = time.monotonic()
 
@@ -92,6 +98,11 @@ class Uow(UnitOfWork):
     def endpoint_changed(self, id: str) -> None:
         """The same for what Asterisk's tables say of an endpoint, its contacts included."""
         self._forget(go.of_endpoint(id))
+
+    def _rewrite(self, endpoint_id: str) -> None:
+        if not self.rewritten:
+            self.after(lambda: self.memory.caches.forget(self.rewritten))
+        self.rewritten[endpoint_id] = None
 
     async def finish(self) -> None:
         await super().finish()

@@ -61,7 +61,8 @@ class Asterisk:
     """Writes and reads Asterisk's tables in the session of the unit of work.
 
     `endpoint_defaults` are further columns of `ps_endpoints`, set when a row is made and the operator's from then on.
-    `changed` hears the name of every endpoint that is written, or whose contacts are.
+    `changed` hears the name of every endpoint that is written, or whose contacts are; `rewritten` only of those whose
+    own rows are, which Asterisk may have cached.
     """
 
     def __init__(
@@ -70,15 +71,18 @@ class Asterisk:
         form: AsteriskDigest,
         endpoint_defaults: Mapping[str, str],
         changed: Callable[[str], None],
+        rewritten: Callable[[str], None],
     ) -> None:
         self._session = session
         self._form = form
         self._extra = {"ps_endpoints": dict(endpoint_defaults)}
         self._changed = changed
+        self._rewritten = rewritten
 
     async def put(self, endpoint: Endpoint) -> None:
         """Make the rows say this, whether they are there or not. Unmanaged columns of existing rows stay."""
         self._changed(endpoint.id)
+        self._rewritten(endpoint.id)
         for table, ours in rows_of(endpoint, self._form).items():
             new = {"id": endpoint.id, **self._extra.get(table, {}), **ours}
             if not await self._session.insert_if_new(adding(table, tuple(new)), **new):
@@ -86,6 +90,7 @@ class Asterisk:
 
     async def drop(self, id: str) -> int:
         """Remove the endpoint, how many rows it was; a contact left behind would ring a phone that is gone."""
+        self._rewritten(id)
         rows = [await self._session.run(DROP[table], row_id=id) for table in reversed(MANAGED)]
         return sum(rows) + await self.purge(id)
 
@@ -93,6 +98,7 @@ class Asterisk:
         """Take every clear password out of the rows of ours."""
         for row in await self._session.all(CLEAR, suffix=like_suffix(suffix)):
             self._changed(row["id"])
+            self._rewritten(row["id"])
         await self._session.run(FORGET_CLEAR, password=None, suffix=like_suffix(suffix))
 
     async def purge(self, id: str) -> int:
@@ -113,6 +119,7 @@ class Asterisk:
     async def rename(self, old: str, endpoint: Endpoint) -> None:
         """The same endpoint under another name: the columns that are the operator's go with it."""
         self._changed(old)
+        self._rewritten(old)
         if old != endpoint.id:
             await self.drop(endpoint.id)
             for table in MANAGED:

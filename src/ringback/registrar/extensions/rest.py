@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ringback.api.call import Answer, Call, Route
+from ringback.api.call import Answer, Call, Route, Verb
+from ringback.api.wait import Wait
 from ringback.customers.rights import READ, WRITE
 from ringback.kit.routing import Routes
 from ringback.registrar.asked import ONE_PASSWORD
@@ -30,7 +31,27 @@ CHANGES: Final[dict[str, Any]] = {
 }
 """What the description says of a body beyond its fields: the same rules that the reader and the service follow."""
 
+
+def waiting(verb: Verb, asked: Wait) -> Verb:
+    """The same verb; where that is asked for, its answer comes when no Asterisk remembers the phone as it was."""
+
+    async def done(uow: Uow) -> Answer:
+        answer = await verb(uow)
+
+        async def wait() -> None:
+            caches = uow.memory.caches
+            pending = await caches.wait(uow.rewritten, asked.timeout_ms / 1000)
+            answer.added["applied"] = wire.AppliedAtAsterisks(len(caches.each), pending)
+
+        uow.then(wait)
+        return answer
+
+    return done if asked.wait else verb
+
+
 CHANGE: Final[dict[str, Any]] = {
+    "query": Wait,
+    "around": waiting,
     "body": wire.ChangeExtension,
     "limits": CHANGES,
     "answers": wire.RegistrarManagerExtension,
@@ -87,7 +108,15 @@ async def change(call: Call[Uow]) -> Answer:
     return Answer(_shown(call, await service.change(call.uow, call.id, call.body, of=call.customer_id)))
 
 
-@routes.on("DELETE", ONE, right=WRITE, name="delete_extension", answers=wire.RegistrarManagerExtension)
+@routes.on(
+    "DELETE",
+    ONE,
+    right=WRITE,
+    name="delete_extension",
+    query=Wait,
+    around=waiting,
+    answers=wire.RegistrarManagerExtension,
+)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete an extension: its password and its direct address stop working at once."""
     await _require_match(call)

@@ -103,6 +103,13 @@ class ExtensionNews(msgspec.Struct, frozen=True):
     tm_delete: datetime | None
 
 
+class AppliedAtAsterisks(msgspec.Struct, frozen=True):
+    """How many Asterisks Ringback speaks with, and which of them may still remember the phone as it was."""
+
+    asterisks: int
+    pending: list[str]
+
+
 class RegistrarManagerExtension(Discreet, frozen=True):
     """An extension as customers see it (registrar 18.3); `password` is clear only in the answer that set it."""
 
@@ -120,6 +127,8 @@ class RegistrarManagerExtension(Discreet, frozen=True):
     tm_create: datetime
     tm_update: datetime | None
     tm_delete: datetime | None
+    applied: AppliedAtAsterisks | msgspec.UnsetType = msgspec.UNSET
+    """Of a change that was asked to wait."""
 
 
 def over_rpc(of: Provisioned) -> ExtensionOverRpc:

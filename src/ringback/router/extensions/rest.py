@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 
 from ringback.api.call import Answer, Call, Route, Verb
+from ringback.api.wait import Wait
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.pages import LARGEST, PageSize
 from ringback.kit.reading import Asked
@@ -42,18 +43,6 @@ class ListExtensions(Asked, frozen=True, kw_only=True):
     tag: Annotated[str, msgspec.Meta(description="only those with this tag in their metadata")] | None = None
     q: Annotated[str, msgspec.Meta(description="only those with this in id, subject or description")] | None = None
     deleted: Annotated[bool, msgspec.Meta(description="true: those that are no more")] = False
-
-
-class Wait(Asked, frozen=True, kw_only=True):
-    """Whether to answer at once, or when the other nodes know."""
-
-    wait: (
-        Annotated[Literal["applied"], msgspec.Meta(description="`applied`: answer when all nodes serve the change")]
-        | None
-    ) = None
-    timeout_ms: Annotated[
-        int, msgspec.Meta(ge=1, le=10000, description="1 to 10000 milliseconds: how long to wait for them")
-    ] = 5000
 
 
 class RouterExtensionPage(msgspec.Struct, frozen=True):

@@ -1,0 +1,94 @@
+"""What Asterisks have cached of a phone is forgotten when it changes; who is away forgets all of it when back."""
+
+import asyncio
+
+import pytest
+
+from ringback.sip.ami import Message
+from ringback.sip.ami_caches import MOST, Cache, Caches
+from ringback.sip.ami_link import Away, Refused
+
+PHONE, OTHER = "1001@demo.registrar.localhost", "1002@demo.registrar.localhost"
+
+
+class Asterisk:
+    """One that keeps what it is asked, and caches these kinds."""
+
+    def __init__(self, *kinds: str) -> None:
+        self.caches = {f"res_pjsip/{kind}" for kind in kinds}
+        self.asked: list[tuple[str, ...]] = []
+        self.is_away = False
+
+    async def ask(self, name: str, **fields: str) -> Message:
+        if self.is_away:
+            raise Away
+        self.asked.append((name, *fields.values()))
+        if fields["Cache"] not in self.caches:
+            raise Refused("The provided cache does not exist")
+        return {"Response": "Success"}
+
+
+async def test_a_phone_that_is_another_is_forgotten_in_every_cache() -> None:
+    asterisk = Asterisk("endpoint", "aor", "auth")
+    cache = Cache("a", asterisk)
+    cache.forget([PHONE])
+
+    await cache.once()
+
+    one = "SorceryMemoryCacheExpireObject"
+    assert asterisk.asked == [(one, f"res_pjsip/{kind}", PHONE) for kind in ("endpoint", "aor", "auth")]
+    asterisk.asked.clear()
+    await cache.once()
+    assert asterisk.asked == []
+
+
+async def test_an_asterisk_that_caches_nothing_is_asked_so_once() -> None:
+    asterisk = Asterisk("auth")
+    cache = Cache("a", asterisk)
+    cache.forget_all()
+    await cache.once()
+    asterisk.asked.clear()
+
+    cache.forget([PHONE])
+    await cache.once()
+
+    assert asterisk.asked == [("SorceryMemoryCacheExpireObject", "res_pjsip/auth", PHONE)]
+
+
+async def test_who_waits_is_told_when_all_have_forgotten_or_who_has_not() -> None:
+    here, away = Asterisk("auth"), Asterisk("auth")
+    away.is_away = True
+    caches = Caches()
+    caches.each = [Cache("here:5038", here), Cache("away:5038", away)]
+    tasks = [asyncio.create_task(cache.run()) for cache in caches.each]
+    caches.forget([PHONE])
+
+    assert await caches.wait([PHONE], 0.05) == ["away:5038"]
+    assert await caches.wait([OTHER], 10) == []
+    away.is_away = False
+    caches.each[1].forget_all()
+    assert await caches.wait([PHONE], 10) == []
+
+    assert away.asked[0][0] == "SorceryMemoryCacheExpire"
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_more_names_than_are_kept_make_it_forget_everything() -> None:
+    asterisk = Asterisk("auth")
+    cache = Cache("a", asterisk)
+    cache.forget(map(str, range(MOST)))
+    cache.forget([PHONE])
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(cache.forgotten([PHONE]), 0)
+    await cache.once()
+
+    assert asterisk.asked[2] == ("SorceryMemoryCacheExpire", "res_pjsip/auth")
+    assert len(asterisk.asked) == 3
+    await cache.forgotten([PHONE])
+
+
+async def test_without_an_asterisk_nobody_is_waited_for() -> None:
+    assert await Caches().wait([PHONE], 0) == []
