@@ -77,7 +77,7 @@ def test_db_makes_shows_and_takes_back_a_schema(tmp_path: Path, shell: Shell) ->
     assert "ringback db upgrade" in none_yet.err
     assert made.out.splitlines() == [
         f"bin: {REVISIONS[-1]}",
-        "asterisk: ps_tables_create_table",
+        "asterisk: ps_endpoints_add_column_webrtc",
         "router: extensions_insert_initial_rows",
     ]
     assert now.out.count("up to date") == 3

@@ -190,3 +190,20 @@ async def test_what_is_remembered_of_a_phone_counts_until_it_is_forgotten(world:
         await world.forget(extension)
 
         assert [await world.register(one, line) for one in (changed, extension)] == [200, 401]
+
+
+async def test_a_browser_is_offered_audio_as_browsers_want_it(world: Everywhere, tmp_path: Path) -> None:
+    extension, other = await asyncio.gather(world.create("2609"), world.create("2610"))
+    world.sql("UPDATE ps_endpoints SET webrtc = 'yes', rewrite_contact = 'yes' WHERE id = ?", extension["endpoint_id"])
+    options = PhoneOptions("caller", "{}:{}".format(*world.at("udp")), tmp_path, account=world.account(other))
+    async with await Phone.start(options) as caller:
+        assert await caller.register() == 200
+        with world.browser() as line:
+            assert await world.register(extension, line, "WSS") == 200
+            call = caller.call(f"sip:2609@{extension['realm']}")
+            called, report = await asyncio.gather(asyncio.to_thread(invited, line), call)
+
+    assert report.status == 486
+    offer = called.split("\r\n\r\n", 1)[1].splitlines()
+    assert [row.split()[2] for row in offer if row.startswith("m=audio")] == ["UDP/TLS/RTP/SAVPF"]
+    assert [sign for sign in ("a=fingerprint:SHA-256", "a=rtcp-mux", "a=ice-ufrag") if sign not in str(offer)] == []

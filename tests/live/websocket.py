@@ -60,6 +60,7 @@ class WebSocket:
     def close(self) -> None:
         """Say goodbye, as browsers do."""
         self._frame(CLOSE, struct.pack(">H", 1000))
+        self._file.close()
 
     def getsockname(self) -> Any:
         """A name that leads nowhere: a browser does not know its own address."""
@@ -75,5 +76,7 @@ def websocket(host: str, port: int, authority: str) -> Iterator[WebSocket]:
         trusting.wrap_socket(plain, server_hostname=host) as stream,
     ):
         one = WebSocket(stream, host)
-        yield one
-        one.close()
+        try:
+            yield one
+        finally:
+            one.close()

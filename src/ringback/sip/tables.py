@@ -41,6 +41,7 @@ ps_endpoints = Table(
     *(Column(name, String(40)) for name in ("message_context", "subscribe_context", "tone_zone", "acl")),
     Column("accountcode", String(80)),
     *(Column(name, String(255)) for name in ("outbound_proxy", "set_var", "deny", "permit")),
+    yes_no("webrtc"),
 )
 ps_aors = Table(
     "ps_aors",
