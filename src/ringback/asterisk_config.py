@@ -90,6 +90,10 @@ AmiPermit = Annotated[
 AsksWhom = Annotated[
     Routing, typer.Option("--routing", help="whom it asks who rings: the database (odbc), or agi_listen_address first")
 ]
+EdgeAt = Annotated[
+    str,
+    typer.Option("--edge", help="the Kamailio whose word for trunks is taken (kamailio-config)", metavar="IP:PORT"),
+]
 Modules = Annotated[str, typer.Option("--modules", help="folder of Asterisk's modules", metavar="DIR")]
 
 
@@ -117,6 +121,7 @@ def asterisk_config(
     external_address: ExternalAddress = "",
     local_net: LocalNet = USUAL_NETWORKS,
     cache: Cache = USUAL.cache,
+    edge: EdgeAt = "",
 ) -> None:
     """Write the configuration of an Asterisk (16 to 22) that serves the phones of this Ringback.
 
@@ -130,7 +135,7 @@ def asterisk_config(
     options = replace(options, tls=tls_of(tls_cert, tls_key, tls_port, wss_port))
     options = replace(options, nat=nat_of(external_address, local_net))
     manager = _manager(settings, folder, ami_bind, ami_permit) if ami_bind else None
-    options = replace(options, manager=manager, agi=_agi(settings) if routing is Routing.AGI else "")
+    options = replace(options, manager=manager, agi=_agi(settings, routing), edge=edge)
     _write(settings, folder, options, force=force)
 
 
@@ -181,8 +186,10 @@ def _manager(settings: Settings, folder: Path, bind: str, permit: str) -> Manage
     return ManagerPort(host, port, secret, user, tuple(networks_in(permit)))
 
 
-def _agi(settings: Settings) -> str:
+def _agi(settings: Settings, routing: Routing) -> str:
     address = settings.agi_listen_address
+    if routing is Routing.ODBC:
+        return ""
     if not address or host_and_port(address)[0] in ("0.0.0.0", "::"):
         raise ValidationFailed(
             Fault("agi_listen_address", "must say where this Asterisk reaches it, for --routing agi")
@@ -211,6 +218,8 @@ def _check(options: AsteriskOptions) -> None:
     if options.default_realm and not names.is_domain(options.default_realm):
         faults.append(Fault("default_realm", "must be a domain name"))
     faults += faults_of_transports(options)
+    if options.edge and not _is_address(options.edge):
+        faults.append(Fault("edge", "must be an IPv4 address and a port, e.g. 192.0.2.5:5060"))
     faults += _manager_faults(options.manager) if options.manager else []
     texts = {
         "out": options.directories.etc,
@@ -225,6 +234,18 @@ def _check(options: AsteriskOptions) -> None:
         faults += [Fault(name, fault) for name, url in urls.items() for fault in faults_of(url)]
     if faults:
         raise ValidationFailed(*faults)
+
+
+def _is_address(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    try:
+        return (
+            bool(colon)
+            and not ipaddress.IPv4Address(host).is_unspecified
+            and re.fullmatch("[1-9][0-9]{0,4}", port) is not None
+        )
+    except ValueError:
+        return False
 
 
 def _manager_faults(manager: ManagerPort) -> list[Fault]:

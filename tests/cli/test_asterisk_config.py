@@ -181,6 +181,15 @@ def test_call_manager_is_asked_where_it_listens_and_the_database_after_it(shell:
     assert set(before["extensions.conf"].splitlines()) < set(after["extensions.conf"].splitlines())
 
 
+@pytest.mark.parametrize(
+    "address", ["192.0.2.5", "192.0.2.5:", "0.0.0.0:5060", "edge:5060", "192.0.2.5:5060\n[x]", "::1:5"]
+)
+def test_an_edge_must_be_an_address_and_a_port(shell: Shell, tmp_path: Path, address: str) -> None:
+    code, text = on_a_file(shell, tmp_path / "etc", f"--edge={address}")
+
+    assert (code, "--edge must be an IPv4 address and a port" in text) == (2, True), text
+
+
 @pytest.mark.parametrize("address", ["", ":4573", "0.0.0.0:4573", "[::]:4573"])
 def test_an_address_that_no_asterisk_reaches_is_refused(shell: Shell, tmp_path: Path, address: str) -> None:
     code, text = on_a_file(shell, tmp_path / "etc", "--routing=agi", f"--agi_listen_address={address}")

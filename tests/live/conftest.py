@@ -34,6 +34,8 @@ from ringback.sip.odbc import sqlite_url
 from .digest import register
 
 ROOT = Path(__file__).parents[2]
+EDGE = "127.0.0.30"
+"""Where a Kamailio is, in front of every Asterisk: nobody else may send from there."""
 PACE = 0.02
 """Seconds between two looks at what another process does."""
 Extension = Mapping[str, Any]
@@ -114,7 +116,7 @@ async def running(
     settings = {"sip_public_host": HOST, "sip_public_port": str(ports.phones)} | settings
     async with await Server.start(folder / "home", asterisk_ami=ports.ami(secret), **settings) as server:
         options = ports.options(sqlite_url(server.database), manager=secret)
-        options = replace(options, agi=settings.get("agi_listen_address", ""))
+        options = replace(options, agi=settings.get("agi_listen_address", ""), edge=f"{EDGE}:{free_ports(1)[0]}")
         async with await Asterisk.start(program, options, folder / "asterisk", files(options)) as asterisk:
             yield World(server, asterisk, ports)
 
@@ -215,9 +217,8 @@ def as_phone(trunk: Trunk, *, password: str, username: str | None = None) -> Ext
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def edge(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
     program = await asyncio.to_thread(KAMAILIO.obtain, ROOT / CACHE)
-    options = KamailioOptions(
-        str(world.server.database), HOST, world.ports.public_at, new_secret(), free_ports(1)[0], workers=2
-    )
+    port = int(world.asterisk.options.edge.rpartition(":")[2])
+    options = KamailioOptions(str(world.server.database), EDGE, world.ports.public_at, new_secret(), port, workers=2)
     async with await Kamailio.start(program, options, tmp_path_factory.mktemp("edge") / "kamailio") as kamailio:
         yield Edge(world, kamailio)
         assert kamailio.problems() == []

@@ -18,6 +18,7 @@ def flags(world: World) -> list[str]:
         f"--bind={options.bind}",
         f"--sip-port={options.sip_port}",
         f"--public_port={options.public_port}",
+        f"--edge={options.edge}",
         f"--rtp_ports={options.rtp_ports[0]}-{options.rtp_ports[1]}",
         f"--odbc_driver={options.drivers['sqlite']}",
         f"--modules={options.directories.modules}",

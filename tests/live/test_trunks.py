@@ -191,4 +191,4 @@ async def test_the_edge_says_what_asterisk_says_of_addresses_that_ring_nobody(ed
         for user in (f"direct.{absent['direct_hash']}", "direct.000000000000", "1698", f"1698%40{absent['realm']}")
     ]
 
-    assert statuses == [480, 404, 404, 404]
+    assert statuses == [480, 404, 480, 404]

@@ -1,7 +1,7 @@
 """The rules of a call that comes in: who rings, or why nobody does."""
 
 from ringback.calls import store
-from ringback.calls.routing import Called, Caller, Refusal, Ring, decide
+from ringback.calls.routing import Called, Caller, Kind, Refusal, Ring, decide
 from ringback.registrar.directs import service as directs
 from ringback.registrar.directs.model import LookupRateLimited, source_of
 from ringback.registrar.work import Uow
@@ -11,10 +11,9 @@ async def route(uow: Uow, caller: Caller, called: Called) -> Ring | Refusal:
     """Who rings. Whoever asks for unknown direct addresses too often rings none for a while (registrar 8.3)."""
     if not called.hash:
         return decide(called, await store.find(uow.session, caller, called))
+    who = caller.name if caller.kind is Kind.TRUNK else source_of(caller.source)  # a trunk's calls come from the edge
     try:
-        found = await directs.within_budget(
-            uow, source_of(caller.source), lambda: store.find(uow.session, caller, called)
-        )
+        found = await directs.within_budget(uow, who, lambda: store.find(uow.session, caller, called))
     except LookupRateLimited:
         return Refusal.LIMITED
     return decide(called, found)

@@ -8,6 +8,7 @@ from sqlalchemy import URL
 
 from ringback.sip.ami_conf import MANAGER, ManagerPort, manager_conf
 from ringback.sip.dialplan import extensions_conf
+from ringback.sip.edge_conf import edge_conf
 from ringback.sip.func_odbc import func_odbc_conf
 from ringback.sip.odbc import CREDENTIALS, USUAL_DRIVERS, Source, odbc_ini, res_odbc_conf
 from ringback.sip.transports_conf import (
@@ -40,12 +41,14 @@ MODULES = (
     "res_pjsip_session.so",
     "res_pjsip_pubsub.so",  # chan_pjsip does not load without it; no package is offered, SUBSCRIBE gets 489
     "res_pjsip_authenticator_digest.so",
+    "res_pjsip_endpoint_identifier_ip.so",
     "res_pjsip_endpoint_identifier_anonymous.so",
     "res_pjsip_endpoint_identifier_user.so",
     "res_pjsip_registrar.so",
     "res_pjsip_path.so",
     "res_pjsip_nat.so",
     "res_pjsip_caller_id.so",
+    "res_pjsip_header_funcs.so",
     "res_pjsip_dtmf_info.so",
     "res_pjsip_rfc3326.so",
     "res_pjsip_logger.so",
@@ -96,7 +99,8 @@ class AsteriskOptions:
     shares the tables. `tls` adds TLS and WebSockets for phones; `nat` is for an Asterisk that the world knows by
     another address than its own. `cache` is for how many seconds Asterisk remembers what it has read of a phone (0:
     not at all). `manager` is where Ringback hears what happens (none: nowhere). `agi` (`host:port`) is where it asks
-    who rings, before it asks the database (empty: the database alone).
+    who rings, before it asks the database (empty: the database alone). `edge` (`address:port`) is the Kamailio
+    that says for which trunk it has let a call in (empty: nobody is believed).
     """
 
     database: URL
@@ -115,6 +119,7 @@ class AsteriskOptions:
     cache: int = 0
     manager: ManagerPort | None = None
     agi: str = ""
+    edge: str = ""
     directories: Directories = field(default_factory=Directories)
 
     @property
@@ -251,7 +256,7 @@ user_agent=Ringback
 default_realm={options.default_realm or options.domain_name_extension}
 ; anonymous comes first and matches on the public port only (see [anonymous@{PUBLIC_DOMAIN}]), so that
 ; no From header is ever challenged there, and none tells which numbers exist.
-endpoint_identifier_order=anonymous,username
+endpoint_identifier_order={"ip," if options.edge else ""}anonymous,username
 
 """
     text += transports(options.listening)
@@ -268,4 +273,4 @@ rtp_symmetric=yes
 force_rport=yes
 rewrite_contact=yes
 """
-    return text
+    return text + edge_conf(options.edge)

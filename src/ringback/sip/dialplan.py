@@ -43,15 +43,35 @@ exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
  same => n,Set(KIND=stranger)
  same => n,Goto(direct-of,s,1)
 
+; A trunk that the edge has let in. Its domain stands in a header that the edge takes away from whoever else sends it,
+; and that is read here alone, from the edge's own address. A call without it is a stranger's.
+[edge]
+exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
+ same => n,Goto(let-in,direct,1)
+exten => _[0-9A-Za-z+_.]!,1,Set(TEXT=${EXTEN})
+ same => n,Goto(let-in,number,1)
+
+[let-in]
+exten => direct,1,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
+ same => n,Set(KIND=${IF($["${NAME}" = ""]?stranger:trunk)})
+ same => n,Goto(direct-of,s,1)
+exten => number,1,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
+ same => n,Set(KIND=trunk)
+ same => n,GotoIf($["${NAME}" != ""]?number,s,1)
+ same => n,Hangup(1) ; 404
+
 ; TEXT is called, a number of the caller's own customer. The domain is that of the endpoint that has proved its
-; password: no call leaves its customer.
+; password, or a trunk's: no call leaves its customer.
 [number]
 exten => s,1,Set(PLAIN=${FILTER(0-9A-Za-z+_.\-,${TEXT})})
  same => n,GotoIf($[${LEN(${PLAIN})} != ${LEN(${TEXT})} | ${LEN(${PLAIN})} > 40]?unknown)
  same => n,Set(CALLED=${PLAIN})
 ASKS
- same => n,Set(ROUTE=${RINGBACK_NUMBER(${PLAIN}@${CUT(NAME,@,2)})})
- same => n,GotoIf($["${ROUTE}" = ""]?go,s,1)
+ same => n,Goto(${KIND})
+ same => n(trunk),Set(ROUTE=${RINGBACK_TRUNK_NUMBER(${TOLOWER(${PLAIN})},${NAME})})
+ same => n,Goto(asked)
+ same => n(phone),Set(ROUTE=${RINGBACK_NUMBER(${PLAIN}@${CUT(NAME,@,2)})})
+ same => n(asked),GotoIf($["${ROUTE}" = ""]?go,s,1)
  same => n,GotoIf($["${ROUTE}" = "frozen"]?go,s,1)
  same => n,GotoIf($["${CUT(ROUTE,@,1)}" = "${PLAIN}"]?go,s,1) ; MariaDB compares without letter case
  same => n(unknown),Hangup(1) ; 404
@@ -64,6 +84,8 @@ exten => s,1,Set(HASH=${FILTER(0-9a-f,${TOLOWER(${TEXT})})})
 ASKS
  same => n,Goto(${KIND})
  same => n(phone),Set(ROUTE=${RINGBACK_PHONE_DIRECT(${HASH},${NAME})})
+ same => n,Goto(go,s,1)
+ same => n(trunk),Set(ROUTE=${RINGBACK_TRUNK_DIRECT(${HASH},${NAME})})
  same => n,Goto(go,s,1)
  same => n(stranger),Set(ROUTE=${RINGBACK_DIRECT(${HASH})})
  same => n,Goto(go,s,1)

@@ -152,6 +152,9 @@ route[CALL] {
 	$var(tag) = $ft;
 	route(PROVE);
 	remove_hf("Route");
+	# Asterisk believes this header from us alone: it says whose trunk calls.
+	remove_hf("X-Ringback-Trunk");
+	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") append_hf("X-Ringback-Trunk: $var(realm)\r\n");
 	record_route(";peer=$var(peer);proof=$var(proof)");
 	# A connection that a call came by is kept for it: there is no other way back.
 	if ($proto == "tcp") tcp_set_connection_lifetime("3600");

@@ -1,0 +1,24 @@
+"""The edge in Asterisk's pjsip.conf: known by its address alone, and the one that says whose trunk calls."""
+
+
+def edge_conf(edge: str) -> str:
+    """Its sections; `edge` is `address:port`, an IPv4 address; empty for none."""
+    if not edge:
+        return ""
+    host = edge.rpartition(":")[0]
+    return f"""
+; The Kamailio of `ringback sip kamailio-config`. It says for which trunk it has let a call in, and is believed by its
+; address: nobody else may be able to send from there. No phone registers from it.
+[edge]
+type=identify
+endpoint=edge
+match={host}
+
+[edge]
+type=endpoint
+context=edge
+allow=!all,ulaw,alaw,g722
+direct_media=no
+rtp_symmetric=yes
+force_rport=yes
+"""
