@@ -1,5 +1,6 @@
 """A word of Asterisk is enough to look at a phone; what has changed is told once, and a refresh costs no write."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -86,6 +87,19 @@ async def test_contacts_expire_without_a_word_and_those_that_were_refreshed_do_n
     world.statements.clear()
     assert await later(world, 1) == []
     assert writes(world) == []
+
+
+async def test_what_two_instances_hear_is_told_once(world: World) -> None:
+    made = await spoken_of(world)
+    other = world.start()
+    other.asterisks.hear(proven(made["endpoint_id"]))
+    world.register(made["endpoint_id"])
+    world.ticks += 0.1
+
+    await asyncio.gather(world.ringback.asterisks.live.once(), other.asterisks.live.once())
+
+    assert told(world) == [REGISTERED]
+    assert len(world.everything()["registrar_contact_history"]) == 1
 
 
 async def test_names_that_no_phone_of_ours_can_have_are_not_looked_at(world: World) -> None:
