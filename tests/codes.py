@@ -37,5 +37,5 @@ def on_terminal(text: str) -> str:
 def _read(light: Sequence[Sequence[bool]]) -> str:
     rows = [bytes(255 * one for one in row for _ in range(SCALE)) for row in light for _ in range(SCALE)]
     picture = memoryview(b"".join(rows)).cast("B", shape=[len(rows), len(rows[0])])
-    (found,) = zxingcpp.read_barcodes(picture)
+    (found,) = zxingcpp.read_barcodes(picture, zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     return str(found.text)

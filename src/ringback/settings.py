@@ -32,6 +32,7 @@ from ringback.spellings import (
     Services,
     Transport,
     names_in,
+    url_at,
 )
 
 
@@ -235,8 +236,8 @@ class Settings(BaseSettings):
 
     @property
     def link_base(self) -> str:
-        """What links to REST begin with, without a slash at the end."""
-        return self.public_url or f"http{'s' if self.ssl_cert_base64 else ''}://{self.rest_listen_address}"
+        """What links to REST begin with, without a slash at the end; nothing where nobody says how we are reached."""
+        return self.public_url or url_at(self.rest_listen_address, "https" if self.ssl_cert_base64 else "http")
 
     @property
     def endpoint_columns(self) -> Mapping[str, str]:

@@ -112,6 +112,14 @@ Domain = Annotated[str, AfterValidator(lambda text: text and _domain(text))]
 Dsn = Annotated[SecretStr, AfterValidator(_dsn)]
 Address = Annotated[str, AfterValidator(_address)]
 AddressOrNone = Annotated[str, AfterValidator(_address_or_none)]
+
+
+def url_at(address: str, scheme: str) -> str:
+    """`127.0.0.1:8080` as `http://127.0.0.1:8080`; nothing for no address, or for all of them."""
+    everywhere = not address or host_and_port(address)[0] in ("0.0.0.0", "::")
+    return "" if everywhere else f"{scheme}://{address}"
+
+
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Transport = Literal["udp", "tcp", "tls"]
 HttpPath = Annotated[str, AfterValidator(_path)]

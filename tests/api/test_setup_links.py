@@ -185,6 +185,16 @@ async def test_phones_are_told_the_server_of_the_settings(make_world: MakeWorld)
     assert (setup["server"], setup["port"], setup["transport"]) == ("sip.example.com", 5061, "tls")
 
 
+@pytest.mark.parametrize("address", ["", ":8080", "0.0.0.0:8080", "[::]:8080"])
+async def test_no_link_is_made_that_would_lead_nowhere(make_world: MakeWorld, address: str) -> None:
+    world = make_world(rest_listen_address=address)
+    async with await world.http() as http:
+        answer = await http.post(await place_of(http))
+
+    assert refusal(answer) == (409, "PUBLIC_URL_NOT_SET")
+    assert world.sql("SELECT * FROM registrar_setup_links") == []
+
+
 async def test_a_link_works_as_long_as_was_asked_for(
     http: httpx.AsyncClient, nobody: httpx.AsyncClient, world: World
 ) -> None:

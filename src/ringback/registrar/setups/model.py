@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from ringback.kit.errors import NotFound
+from ringback.kit.errors import FailedPrecondition, NotFound
 from ringback.kit.secret import Secret
 from ringback.spellings import Transport
 
@@ -68,6 +68,12 @@ def new_token() -> Secret:
 def hash_of(token: str) -> str:
     """What is kept of a token, and found by it."""
     return sha256(token.encode(errors="replace")).hexdigest()
+
+
+class PublicUrlNotSet(FailedPrecondition):
+    """Nothing says what a link would begin with: set public_url."""
+
+    reason = "PUBLIC_URL_NOT_SET"
 
 
 class SetupLinkNotFound(NotFound):

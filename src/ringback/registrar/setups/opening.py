@@ -11,7 +11,7 @@ from ringback.registrar.extensions.wire import ChangeExtension
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from ringback.registrar.setups import service
-from ringback.registrar.setups.model import PhoneSettings, SetupLink, SetupLinkNotFound
+from ringback.registrar.setups.model import PhoneSettings, PublicUrlNotSet, SetupLink, SetupLinkNotFound
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
 
@@ -28,7 +28,9 @@ class Made:
 
 
 async def make(uow: Uow, id: UUID, minutes: int, *, of: UUID | None) -> Made:
-    """A link for the phone of an extension; a frozen customer gets none."""
+    """A link for the phone of an extension; a frozen customer gets none, nor anybody where it would lead nowhere."""
+    if not uow.settings.link_base:
+        raise PublicUrlNotSet
     whose = (await extensions.get(uow, id, of=of)).extension.customer_id
     await realms.require_active(uow, whose)
     extension = (await extensions.get(uow, id, of=of, lock=True)).extension
