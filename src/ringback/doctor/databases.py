@@ -1,7 +1,7 @@
 """What the databases say: there, of this version, with our rights, and how far behind what follows them is."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -20,6 +20,8 @@ from ringback.registrar.work import Uow
 
 LATE, STUCK = timedelta(seconds=60), timedelta(minutes=10)
 """How long an event may wait for the relay."""
+PATIENCE: Final = 20.0
+"""Seconds for one look: a hundred thousand rows are compared in that time."""
 SKEW: Final = timedelta(seconds=5)
 REACHABLE: Final = "is the server up, are host, port, user and password right, and does a firewall let us through?"
 
@@ -68,10 +70,13 @@ async def _opened(given: Given) -> AsyncIterator[Ringback]:
         found.database.close()
 
 
-async def _looked(look: object, ringback: Ringback) -> Check:
-    name = look.__name__.strip("_")  # type: ignore[attr-defined]
+async def _looked(look: Callable[[Ringback], Awaitable[Check]], ringback: Ringback) -> Check:
+    name = look.__name__
     try:
-        return await look(ringback)  # type: ignore[operator,no-any-return]
+        async with asyncio.timeout(PATIENCE):
+            return await look(ringback)
+    except TimeoutError:
+        return unknown(name, f"It took longer than {PATIENCE:.0f} s", "look at it by itself")
     except DatabaseUnavailable as away:
         return problem(name, away.sentence.rstrip("."), REACHABLE)
     except Exception as error:

@@ -10,8 +10,8 @@ from ringback.kit.checks import Check, unknown
 
 Look = Callable[[Given], Awaitable[list[Check]]]
 
-PATIENCE: Final = 30.0
-"""Seconds for one look: a hundred thousand rows are compared in that time."""
+PATIENCE: Final = 60.0
+"""Seconds for one look."""
 LOOKS: Final[Sequence[tuple[str, Look]]] = (
     ("home", machine.home),
     ("disk", machine.disk),
