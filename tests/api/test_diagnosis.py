@@ -122,6 +122,7 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
 }
 
 
+@pytest.mark.contract("registrar R-88")
 @pytest.mark.parametrize("case", BREAKS)
 async def test_what_is_broken_is_named_with_its_reason_and_what_to_do(
     world: World, http: httpx.AsyncClient, case: str
@@ -239,6 +240,7 @@ async def test_digests_where_an_edge_needs_clear_passwords_are_told(make_world: 
     assert "secret_storage is plaintext" in str(found["checks"])
 
 
+@pytest.mark.contract("registrar R-88")
 async def test_whose_it_is_not_and_what_is_no_more_is_not_there(
     world: World, http: httpx.AsyncClient, operator: httpx.AsyncClient
 ) -> None:

@@ -74,6 +74,7 @@ async def test_each_row_that_differs_is_told_with_its_columns_and_its_owner_and_
     assert (await drift(operator))["total"] == (await repair(operator))["total"] == 0
 
 
+@pytest.mark.contract("registrar R-87")
 async def test_no_password_and_no_digest_is_told(world: World, operator: httpx.AsyncClient) -> None:
     made = await world.create()
     right = ha1("1001", made["realm"], Secret(PASSWORD)).md5
@@ -100,6 +101,7 @@ async def test_a_row_of_nobody_waits_and_goes_at_once_when_told_so(world: World,
     assert world.sql("SELECT * FROM ps_aors") == []
 
 
+@pytest.mark.contract("registrar R-87")
 async def test_an_answer_has_a_bound_and_counts_all(world: World, operator: httpx.AsyncClient) -> None:
     for number in range(1001, 1006):
         await world.create(str(number))
@@ -131,6 +133,7 @@ async def test_a_table_that_cannot_be_compared_is_named(world: World, operator: 
     assert (await drift(operator))["unread"] == ["ps_aors", "ps_auths", "ps_endpoints", "registrar_sip_auths"]
 
 
+@pytest.mark.contract("registrar R-87")
 async def test_a_repair_stands_in_the_audit_log_and_a_look_does_not(world: World, operator: httpx.AsyncClient) -> None:
     await world.create()
     world.sql("UPDATE ps_aors SET max_contacts = 70")
@@ -148,6 +151,7 @@ async def test_a_repair_stands_in_the_audit_log_and_a_look_does_not(world: World
     assert entry["after"] == {"repairs": [{"table": "ps_aors", "action": "correct", "state": "done", "rows": 1}]}
 
 
+@pytest.mark.contract("registrar R-87")
 async def test_it_is_the_operators_alone(world: World, http: httpx.AsyncClient) -> None:
     await world.create()
     before = world.everything()

@@ -7,6 +7,7 @@ import pytest
 from tests.cli.conftest import Shell
 
 
+@pytest.mark.contract("registrar R-89")
 @pytest.mark.long
 def test_the_command_exits_with_1_where_there_is_a_problem_and_answers_programs(shell: Shell) -> None:
     free = [f"--{name}=127.0.0.1:0" for name in ("rest_listen_address", "prometheus_listen_address")]

@@ -69,6 +69,7 @@ async def test_rows_that_drift_and_events_that_were_given_up_and_customers_who_a
     assert wrong["drift"][1].startswith("1 SIP rows are not what they should be: ")
 
 
+@pytest.mark.contract("registrar R-89")
 async def test_a_table_that_cannot_be_read_keeps_no_other_check_from_its_answer(installation: Installation) -> None:
     sql(installation, "DROP TABLE registrar_dead_events")
     sql(installation, "DROP TABLE registrar_customers")

@@ -81,6 +81,7 @@ async def test_files_as_they_were_written_are_right_wherever_they_differ_from_th
     assert await installation.wrong() == {}
 
 
+@pytest.mark.contract("registrar R-89")
 @pytest.mark.parametrize("case", OF_ASTERISK)
 async def test_what_is_wrong_with_the_files_of_asterisk(installation: Installation, asterisk: Path, case: str) -> None:
     spoil, sentence = OF_ASTERISK[case]

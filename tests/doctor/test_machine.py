@@ -15,6 +15,7 @@ from tests.cli.conftest import served
 from tests.doctor.conftest import Installation
 
 
+@pytest.mark.contract("registrar R-89")
 async def test_with_nothing_wrong_all_is_ok_and_nothing_was_changed(installation: Installation) -> None:
     before = installation.file.read_bytes()
 

@@ -233,3 +233,15 @@ async def test_the_reconciler_is_woken_by_what_falls_behind_and_not_by_its_timer
             await passed.wait()
     finally:
         running.cancel()
+
+
+async def test_a_diagnosis_says_that_the_second_is_away(two: Two) -> None:
+    world, ground = two
+    phone = await world.create("1001")
+    async with await world.http() as http:
+        with ground.away():
+            found = (await http.get(f"/v1.0/extensions/{phone['id']}/diagnosis")).json()
+
+    assert found["summary"] == "The database of Asterisk does not answer: see why with 'ringback doctor'."
+    states = {check["name"]: check["state"] for check in found["checks"]}
+    assert {states[name] for name in ("credentials", "algorithm", "room", "codecs", "contacts")} == {"unknown"}

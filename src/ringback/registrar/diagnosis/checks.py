@@ -37,7 +37,7 @@ def customer(given: Evidence) -> Check:
 def rows(given: Evidence) -> Check:
     """All three rows are there, and tie endpoint, AOR and auth together."""
     if given.theirs is None:
-        return unknown("rows", AWAY, DOCTOR)
+        return problem("rows", AWAY, DOCTOR)
     missing = [table for table in MANAGED if given.theirs.rows[table] is None]
     if missing:
         return problem("rows", f"Asterisk does not know the phone: it has no row in {', '.join(missing)}", REPAIR)
