@@ -165,7 +165,11 @@ UNUSED: Mapping[str, str] = {
         "; Tones that Asterisk makes itself: none is played by this dialplan.\n"
         "[general]\ncountry=us\n\n[us]\ndescription=North America\nringcadence=2000,4000\ndial=350+440\n"
     ),
-    "pjproject.conf": "; Log levels of the SIP library: as they are.\n",
+    "pjproject.conf": (
+        "; What the SIP library warns of (level 2) is the text of packets that are no SIP, with their line ends:\n"
+        "; strangers would write into the log.\n"
+        "[log_mappings]\ntype=log_mappings\nasterisk_error=0,1\nasterisk_debug=2,3,4,5\n"
+    ),
     "stasis.conf": "; Message bus: as it is.\n",
     "udptl.conf": "; No fax.\n[general]\n",
 }

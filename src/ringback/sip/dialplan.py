@@ -113,8 +113,8 @@ exten => s,1,Set(RING=${PJSIP_DIAL_CONTACTS(${TARGET})})
  same => n,Set(REST=${STRREPLACE(REST,&PJSIP/${TARGET}/)})
  same => n,GotoIf($[${FIELDQTY(REST,&)} > 1 | ${FIELDQTY(REST,\,)} > 1]?one)
  same => n,Dial(${RING},60)
- same => n,Hangup(${HANGUPCAUSE})
+ same => n,Goto(ended)
  same => n(one),Dial(PJSIP/${TARGET},60)
- same => n,Hangup(${HANGUPCAUSE})
+ same => n(ended),Hangup(${IF($[0${HANGUPCAUSE} > 0]?${HANGUPCAUSE}:19)}) ; nobody has answered: 480
  same => n(absent),Hangup(20) ; 480
 """

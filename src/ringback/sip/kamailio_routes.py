@@ -40,6 +40,11 @@ route[SANE] {
 		sl_send_reply("483", "Too Many Hops");
 		exit;
 	}
+	# No INVITE of a phone is that long, be it a browser's.
+	if ($ml > 8192) {
+		if (!is_method("ACK")) sl_send_reply("513", "Message Too Large");
+		exit;
+	}
 	if (!sanity_check("17895", "7")) exit;
 	force_rport();
 }

@@ -1,0 +1,121 @@
+"""SIP that lies, byte by byte at a real Asterisk and a real edge: refused, nobody rings, and nothing is written."""
+
+import re
+
+import pytest
+
+from .conftest import Edge, StartPhone, World
+from .digest import Register
+from .party import Message, Party, invite
+
+pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
+
+LIAR, CARRIER = "127.0.0.61", "127.0.0.62"
+HASHES = ("0'", "0%27", "%27%20OR%20%27x%27=%27x", "0123456789ab%27", "0123456789ab%00", "0123456789ab%0a", "%25s%25n",
+          "0123456789ab)%2CSHELL(id", "$%7BSHELL(id)%7D", "0123456789ab%22;--", "..%2f..%2f", "a" * 300)  # fmt: skip
+
+
+async def final(party: Party) -> Message:
+    """The first answer that is no ringing."""
+    while (answer := await party.hear()).status < 200:
+        pass
+    return answer
+
+
+def whole(world: World) -> None:
+    """The database is what it was, and reads as before."""
+    assert world.sql("PRAGMA integrity_check") == [("ok",)]
+    assert world.sql("SELECT count(*) >= 0 FROM ringback_extensions, ps_contacts") == [(1,)]
+
+
+@pytest.mark.parametrize("hash", HASHES)
+async def test_a_hash_that_would_be_sql_or_a_dialplan_is_one_that_nobody_has(world: World, hash: str) -> None:
+    before = world.asterisk.problems()
+    with Party.udp(LIAR) as party:
+        await party.send(
+            invite(f"sip:direct.{hash}@sip.localhost", "example.com").request(party, "INVITE", 1), world.ports.public_at
+        )
+        assert (await final(party)).status in (400, 404)
+    whole(world)
+    assert world.asterisk.problems() == before
+
+
+@pytest.mark.parametrize(
+    "number", ["1%27", "%27%20OR%201=1", "1%00", "1%0a", "$%7BEXTEN%7D", "1&PJSIP%2f2001", "1,2,3"]
+)
+async def test_a_number_that_would_be_more_than_one_is_none(world: World, phone: StartPhone, number: str) -> None:
+    extension = await world.create(f"17{len(world.sql('SELECT 1 FROM registrar_extensions')):03}")
+    caller = await phone(extension)
+    assert await caller.register() == 200
+    before = world.asterisk.problems()
+
+    assert (await caller.call(f"sip:{number}@{extension['realm']}")).status in (400, 404)
+    assert world.asterisk.problems() == before
+    whole(world)
+
+
+async def test_another_customers_from_proves_nothing(world: World, phone: StartPhone) -> None:
+    mine, theirs = await world.create("1711"), await world.create("1711", customer=world.other)
+    callee = await phone(theirs)
+    assert await callee.register() == 200
+
+    with Party.udp(LIAR) as party:
+        for server in (world.ports.phones_at, world.ports.public_at):
+            said = invite(f"sip:1711@{theirs['realm']}", theirs["realm"]).request(party, "INVITE", 1)
+            await party.send(said.replace("sip:party@", "sip:1711@"), server)
+            assert (await final(party)).status == (401 if server == world.ports.phones_at else 404)
+    as_them = {**mine, "realm": theirs["realm"]}  # with the password of one's own
+    status, _ = Register(world.ports.phones_at, as_them, source=LIAR).run()
+    assert (status, callee.rang) == (401, 0)
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "<sip:x%0d%0aX-Evil:1@127.0.0.61:5060>",
+        "<sip:x@127.0.0.61:5060>\r\n Evil: 1",
+        "<sip:x@127.0.0.61;a=%0aINSERT>",
+        "<sip:x\n@127.0.0.61>",
+        "<sip:'; DELETE FROM ps_contacts; --@127.0.0.61>",
+    ],
+)
+async def test_a_contact_with_a_line_end_or_sql_in_it_stays_a_contact_or_none(world: World, contact: str) -> None:
+    number = f"172{len(world.sql('SELECT 1 FROM registrar_extensions')):03}"
+    extension = await world.create(number)
+
+    class Lying(Register):
+        def request(self, *said: object, **more: object) -> bytes:
+            text = super().request(*said, **more).decode()  # type: ignore[arg-type]
+            return re.sub(r"Contact: [^\r]*", lambda _: f"Contact: {contact}", text).encode()
+
+    try:
+        status, _ = Lying(world.ports.phones_at, extension, source=LIAR).run()
+    except TimeoutError:
+        status = 0  # what is no SIP gets no answer
+    rows = world.sql("SELECT uri, path, user_agent FROM ps_contacts WHERE endpoint = ?", extension["endpoint_id"])
+
+    assert status in (0, 200, 400)
+    assert len(rows) == (1 if status == 200 else 0)
+    assert not any(re.search(r"[\x00-\x1f]", text or "") for row in rows for text in row)
+    whole(world)
+
+
+@pytest.mark.parametrize("name", ["Subject", "X-Long", "From", "Contact"])
+async def test_headers_of_8_kilobytes_ring_nobody_and_the_next_call_is_served(
+    world: World, edge: Edge, phone: StartPhone, name: str
+) -> None:
+    extension = await world.create(f"173-{name}", direct=True)
+    callee = await phone(extension)
+    assert await callee.register() == 200
+    trunk = await edge.create(f"long-{name.lower()}", "ip", allowed_ips=[CARRIER])
+    address, nobody = (f"sip:direct.{hash}@sip.localhost" for hash in (extension["direct_hash"], "0" * 12))
+
+    with Party.udp(CARRIER) as party:
+        for server, called, status in ((edge.kamailio.at, address, 513), (world.ports.public_at, nobody, 404)):
+            said = invite(called, trunk["realm"]).request(party, "INVITE", 1)
+            long = re.sub(f"^{name}: ", f'{name}: "{"x" * 8192}" ', said, flags=re.MULTILINE)
+            long = long if long != said else said.replace("Max-Forwards", f"{name}: {'x' * 8192}\r\nMax-Forwards")
+            await party.send(long, server)
+            assert (await final(party)).status == status
+    stranger = await phone()
+    assert ((await stranger.call(address, talk=0.1)).status, callee.rang) == (200, 1)
