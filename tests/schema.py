@@ -146,6 +146,13 @@ ABOUT: Final = {
         "How often signing in with an address has failed of late, whether or not there is such a person.",
         "each failed try",
     ),
+    "ringback_channel_events": About(
+        "What Asterisk tells of the channels of calls (CEL), until it is taken.", "Asterisk; call-manager only deletes"
+    ),
+    "ringback_calls": About(
+        "Calls: who called whom, when, and how it ended; kept `call_keep_days`, and no longer than their customer.",
+        "call-manager",
+    ),
     "registrar_imports": About(
         "Imports that are not finished: one of a kind for each customer, with how far it is.",
         f"{SERVICE}, which goes on with it after a crash",
@@ -221,6 +228,12 @@ MEANINGS: Final = {
     "ringback_audit_erasures.object_id": "the person's id",
     "ringback_audit_removals.last_number": "the last entry that may go",
     "ringback_audit_removals.tm_until": "only what is older goes",
+    "ringback_channel_events.linkedid": "the same in all of one call",
+    "ringback_channel_events.eventtime": "UTC",
+    "ringback_calls.server": "the system name of its Asterisk",
+    "ringback_calls.linkedid": "what Asterisk calls it",
+    "ringback_calls.tm_create": "when it began",
+    "ringback_calls.cause": "a number of Q.850",
     "extensions.id": "`[a-z0-9_]`",
     "extensions.type": "never another one",
     "extensions.share_subject": "whether another one may have its subject",
@@ -255,6 +268,8 @@ LINKS: Final = (
     ("customer_people", "customer_id", "registrar_customers"),
     ("customer_sessions", "person_id", "customer_people"),
     ("registrar_directs", "extension_id", "registrar_extensions"),
+    ("ringback_calls", "caller_extension_id", "registrar_extensions"),
+    ("ringback_calls", "called_extension_id", "registrar_extensions"),
     ("registrar_direct_hashes", "direct_id", "registrar_directs"),
     ("registrar_contact_states", "extension_id", "registrar_extensions"),
     ("registrar_contact_history", "extension_id", "registrar_extensions"),

@@ -103,7 +103,12 @@ def test_every_uuid_column_has_the_one_uuid_type() -> None:
             for column in table.columns:
                 is_id = column.name == "id" or column.name.endswith("_id")
                 others = (
-                    {"registrar_outbox.id", "registrar_stale_keys.id", "registrar_strays.row_id"}
+                    {
+                        "registrar_outbox.id",
+                        "ringback_channel_events.id",
+                        "registrar_stale_keys.id",
+                        "registrar_strays.row_id",
+                    }
                     | {
                         "ringback_audit.id",
                         "ringback_audit.request_id",

@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 
 from ringback.api.news import WEBHOOKS
+from ringback.calls.records.model import PUBLISHER as CALLS
 from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import make_schema
 from ringback.kit.routing import Routes
@@ -62,6 +63,9 @@ SENT_TOO: Final = """\
 The same, to the exchange `bin-manager.customer-manager.event`; without a broker the registrar of the same process
 hears them.
 """
+SENT_OF_CALLS: Final = """\
+The same, to the exchange `bin-manager.call-manager.event` ([calls.md](calls.md)).
+"""
 LISTENS: Final = """\
 Over the socket `events.sock` one a line (`ringback tell` sends one). Of the data `id` alone is read; `done`
 acknowledges it. Each may come again.
@@ -79,6 +83,9 @@ SENT_WHEN: Final = {
     "trunk_created": "There is a new trunk.",
     "trunk_updated": "A trunk is different: its texts, its credentials, its addresses.",
     "trunk_deleted": "A trunk has ended, alone or with its customer.",
+    "call_started": "Somebody calls; it rings, or is about to.",
+    "call_answered": "A call was answered.",
+    "call_ended": "A call has ended, answered or not; `hangup_reason` says why.",
     "customer_created": "There is a new customer.",
     "customer_updated": "A customer is different: their texts, their realm's label, their limits.",
     "customer_frozen": "A customer gets nothing new for now.",
@@ -87,7 +94,9 @@ SENT_WHEN: Final = {
 }
 
 
-REGISTRARS: Final = [type for type in WEBHOOKS if not type.startswith("customer_")]
+OF_CALLS: Final = [type for type in WEBHOOKS if type.startswith("call_")]
+OF_CUSTOMERS: Final = [type for type in WEBHOOKS if type.startswith("customer_")]
+REGISTRARS: Final = [type for type in WEBHOOKS if type not in (*OF_CALLS, *OF_CUSTOMERS)]
 
 
 def missing(made: Exchanges) -> list[str]:
@@ -122,7 +131,9 @@ def page(made: Exchanges) -> str:
         f"## Events that {PUBLISHER} sends\n\n{SENT}",
         *_sent(made, REGISTRARS),
         f"## Events that {CUSTOMERS} sends\n\n{SENT_TOO}",
-        *_sent(made, [type for type in WEBHOOKS if type not in REGISTRARS]),
+        *_sent(made, OF_CUSTOMERS),
+        f"## Events that {CALLS} sends\n\n{SENT_OF_CALLS}",
+        *_sent(made, OF_CALLS),
         f"## Events that {PUBLISHER} hears\n\n{LISTENS}",
         *_heard(made),
     ]

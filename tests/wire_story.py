@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from ringback.calls.records.taking import Taking
 from ringback.kit.columns import NIL
 from ringback.registrar.realms import service as realms
+from tests.calls.recorded import rows, write
 from tests.exchanges import Exchanges, Recorder
 from tests.stacks import files
 from tests.world import PASSWORD, World
@@ -112,6 +114,16 @@ async def _its_phone(say: Recorder, endpoint: str, contacts: str) -> None:
     say.world.register(endpoint, id=f"{endpoint};@{BINDINGS[2]}")
     await say.rest("DELETE", contacts)
     await say.rest("GET", f"{contacts}/history?page_size=2")
+
+
+async def somebody_calls(say: Recorder) -> None:
+    realm = (await say.world.rpc("GET", "/v1/extensions/extension/1001", OF)).data["realm"]
+    events = rows(say.world, "a stranger at a direct address", realm)
+    write(say.world, *([value.replace("1202@", "1001@") for value in event] for event in events))
+    await Taking(say.world.ringback.work, 0).once()
+    await say.carry("what Asterisk has written of a call")
+    (call,) = (await say.rest("GET", "/v1.0/calls?direction=direct&page_size=20")).json()["result"]
+    await say.rest("GET", f"/v1.0/calls/{call['id']}")
 
 
 async def a_peer_makes_a_trunk(say: Recorder) -> None:
@@ -318,6 +330,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     a_peer_makes_an_extension,
     a_peer_is_refused,
     a_customer_makes_an_extension,
+    somebody_calls,
     a_peer_makes_a_trunk,
     a_customer_makes_a_trunk,
     a_customer_listens,

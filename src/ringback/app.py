@@ -13,6 +13,7 @@ from ringback.api.gateway import Gateway
 from ringback.api.limits import Limits
 from ringback.api.site import Site
 from ringback.calls import service as calls
+from ringback.calls.records.model import PUBLISHER as CALLS
 from ringback.calls.routing import Called, Caller, Refusal, Ring
 from ringback.customers.audit.keeping import Keeping
 from ringback.customers.keys.uses import Uses
@@ -200,7 +201,7 @@ def _ways(
 ) -> Iterator[Way]:
     """How the events leave of those services that this process runs."""
     inward = Inward(inbox.take)
-    by_itself: dict[str, Publisher] = {PUBLISHER: MemoryBus(), CUSTOMERS: inward}
+    by_itself: dict[str, Publisher] = {PUBLISHER: MemoryBus(), CALLS: MemoryBus(), CUSTOMERS: inward}
     for service, bus in (by_itself | dict(buses)).items():
         if settings.runs(service):
             yield Way(

@@ -17,6 +17,7 @@ from ringback.answers import AsForm, Form
 from ringback.app import assemble
 from ringback.asterisk_config import asterisk_config
 from ringback.banner import banner
+from ringback.calls.records import cli as calls
 from ringback.customers import cli as customers
 from ringback.customers.audit import cli as changes
 from ringback.customers.keys import cli as keys
@@ -87,6 +88,7 @@ app.add_typer(customers.app, name="customer")
 app.add_typer(keys.app, name="key")
 app.add_typer(people.app, name="person")
 app.add_typer(changes.app, name="audit")
+app.add_typer(calls.app, name="call")
 app.add_typer(sip, name="sip")
 for _command in (plans.plan, plans.apply, plans.undo):
     app.command()(_command)

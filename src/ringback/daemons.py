@@ -10,8 +10,8 @@ class DaemonSettings(Settings):
     """The settings of a service that runs alone on servers: nothing of them is guessed."""
 
     services: Services = Field(
-        "registrar-manager,api-manager",
-        description="what this process runs: some of registrar-manager, customer-manager, api-manager",
+        "registrar-manager,call-manager,api-manager",
+        description="what this process runs: some of registrar-manager, call-manager, customer-manager, api-manager",
     )
     database_dsn_bin: Dsn = Field(description="our own database, a Go DSN or a URL")
     database_dsn_asterisk: Dsn = Field(description="Asterisk's database, a Go DSN or a URL")

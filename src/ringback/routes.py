@@ -5,6 +5,7 @@ from typing import Final
 
 from ringback.api import events as events_rest
 from ringback.api.call import Route
+from ringback.calls.records import rest as calls_rest
 from ringback.customers import rest as customers_rest
 from ringback.customers import rpc as customers_rpc
 from ringback.customers.audit import rest as changes_rest
@@ -52,6 +53,7 @@ REGISTRAR_REST: Final[Routes[Route]] = Routes(
     imports_rest.routes,
     drift_rest.routes,
     setups_rest.routes,
+    calls_rest.routes,
 )
 ROUTER_REST: Final[Routes[Route]] = Routes(
     router_rest.routes,

@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
+from ringback.calls.records import store as calls
 from ringback.customers import store as customers
 from ringback.customers.audit import store as changes
 from ringback.customers.keys import store as keys
@@ -13,7 +14,7 @@ from ringback.kit import audit, inbox, outbox, replays, stale
 from ringback.registrar import tables as registrar
 from ringback.registrar.imports import tables as imports
 from ringback.router import tables as router
-from ringback.sip import edge
+from ringback.sip import cel, edge
 from ringback.sip import tables as asterisk
 
 OWN_TABLES: Final[tuple[MetaData, ...]] = (
@@ -30,6 +31,8 @@ OWN_TABLES: Final[tuple[MetaData, ...]] = (
     people.metadata,
     sessions.metadata,
     imports.metadata,
+    cel.metadata,
+    calls.metadata,
 )
 ASTERISK_TABLES: Final[tuple[MetaData, ...]] = (asterisk.metadata,)
 ROUTER_TABLES: Final[tuple[MetaData, ...]] = (router.metadata,)

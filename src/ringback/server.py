@@ -15,19 +15,20 @@ import structlog
 from ringback import first_start
 from ringback.api.listen import Http, certificate, listening, url_of
 from ringback.app import Ringback, assemble
+from ringback.brokers import broker_of, nats_of, other_broker_of, ways_of
 from ringback.calls import agi
+from ringback.calls.records.model import PUBLISHER as CALLS
+from ringback.calls.records.taking import Taking
 from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import Opened, awaited, lock_of, make_schema, opened
 from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.lock import only_one
-from ringback.kit.secret import Secret
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.meta import require_recorded
 from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
 from ringback.transports import local
-from ringback.transports.amqp import Broker, Topology
-from ringback.transports.nats.address import Address
+from ringback.transports.amqp import Broker
 
 if TYPE_CHECKING:
     from ringback.transports.nats.link import Link
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 SOCKET: Final = "rpc.sock"
 EVENTS: Final = "events.sock"
 GATEWAY: Final = "api-manager"
-CALLS: Final = "call-manager"
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger()
@@ -92,12 +92,13 @@ async def running(settings: Settings) -> AsyncIterator[Started]:
 async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator[Started]:
     """What the settings say that this process runs, while inside. In `home` are its sockets and its first keys."""
     tls = certificate(settings)
-    broker, customers, nats = broker_of(settings), customers_broker_of(settings), nats_of(settings)
+    broker, nats = broker_of(settings), nats_of(settings)
+    customers, calls = other_broker_of(settings, CUSTOMERS), other_broker_of(settings, CALLS)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_alone_on_file(settings))
         found = await stack.enter_async_context(_found(settings))
         ringback = await stack.enter_async_context(
-            contextlib.aclosing(assemble(settings, found, nats=nats, **_ways(settings, broker, customers)))
+            contextlib.aclosing(assemble(settings, found, nats=nats, **ways_of(settings, broker, customers, calls)))
         )
         await ringback.memory.require()
         if settings.has_registrar:
@@ -109,7 +110,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         if ports.rest:
             servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
             await stack.enter_async_context(_in_background(ringback.uses.run()))
-        await _connected(ringback, broker, customers, nats, stack)
+        await _connected(ringback, broker, customers, calls, nats, stack)
         await _at_work(ringback, stack)
         await _at_home(ringback, home, stack)
         if settings.runs(ROUTER):
@@ -150,6 +151,7 @@ async def _connected(
     ringback: Ringback,
     broker: Broker | None,
     customers: Broker | None,
+    calls: Broker | None,
     nats: "Link | None",
     stack: contextlib.AsyncExitStack,
 ) -> None:
@@ -161,7 +163,7 @@ async def _connected(
         broker.follow(ringback.inbox.take, prefetch=settings.event_prefetch)
     if customers:
         customers.serve(ringback.customers.serve, prefetch=settings.rpc_prefetch)
-    for link in (broker, customers, nats):
+    for link in (broker, customers, calls, nats):
         if link:
             stack.push_async_callback(link.close)
             await link.start()
@@ -170,7 +172,7 @@ async def _connected(
 async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None:
     """Everything that goes on by itself, of all services and of the registrar, until the stack ends."""
     settings, works = ringback.settings, []
-    if any(map(settings.runs, (PUBLISHER, CUSTOMERS, ROUTER))):
+    if any(map(settings.runs, (PUBLISHER, CALLS, CUSTOMERS, ROUTER))):
         works += [ringback.relay.run(), ringback.keeping.run()]
     if settings.runs(PUBLISHER):
         works += [ringback.eraser.run()] if ringback.eraser else []
@@ -181,6 +183,8 @@ async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None
         ]
     if settings.has_registrar:  # whoever changes phones tells the Asterisks so
         works += [ringback.asterisks.run()]
+    if settings.runs(CALLS):
+        works.append(Taking(ringback.work, settings.call_keep_days).run())
     for work in works:
         await stack.enter_async_context(_in_background(work))
 
@@ -191,59 +195,6 @@ async def _at_home(ringback: Ringback, home: Path | None, stack: contextlib.Asyn
         return
     for name, serve in ((SOCKET, ringback.local.serve), (EVENTS, ringback.inbox.serve)):
         await stack.enter_async_context(local.serving(home / name, serve, ringback.settings.drain_timeout))
-
-
-def broker_of(settings: Settings) -> Broker | None:
-    """The broker of the settings, not yet connected, if there is one and this process needs it."""
-    is_needed = settings.runs(PUBLISHER) or settings.limits == "billing"
-    if settings.rabbitmq_address is None or not is_needed:
-        return None
-    names = Topology.of(
-        PUBLISHER,
-        CUSTOMERS,
-        requests=settings.rabbit_queue_listen,
-        events=settings.rabbit_queue_event,
-        subscription=settings.rabbit_queue_subscribe,
-    )
-    return Broker(settings.rabbitmq_address.get_secret_value(), names)
-
-
-def customers_broker_of(settings: Settings) -> Broker | None:
-    """The same for customer-manager, which has a queue and an exchange of its own."""
-    if settings.rabbitmq_address is None or not settings.runs(CUSTOMERS):
-        return None
-    return Broker(settings.rabbitmq_address.get_secret_value(), Topology.of(CUSTOMERS))
-
-
-def nats_of(settings: Settings) -> "Link | None":
-    """NATS as the settings have it, not yet connected, if there is one and this process needs it."""
-    if not settings.nats_address or not settings.runs(ROUTER):
-        return None
-    from ringback.transports.nats.link import Link  # the client's import takes as long as a short command
-
-    address = Address.parse(
-        settings.nats_address,
-        user=settings.nats_user,
-        password=Secret(settings.nats_password.get_secret_value()),
-        credentials=settings.nats_credentials_file,
-        ca=settings.nats_tls_ca,
-        cert=settings.nats_tls_cert,
-        key=settings.nats_tls_key,
-    )
-    return Link(address, ROUTER)
-
-
-def _ways(settings: Settings, broker: Broker | None, customers: Broker | None) -> dict[str, Any]:
-    """What of the broker the rest is put together with."""
-    ways: dict[str, Any] = {}
-    found = {PUBLISHER: broker if settings.runs(PUBLISHER) else None, CUSTOMERS: customers}
-    if asked := {service: one for service, one in found.items() if one}:
-        buses = {service: one.publishing() for service, one in asked.items()}
-        served = asked.values()
-        ways = {"buses": buses, "exchange": "fanout", "is_reached": lambda: all(one.is_serving for one in served)}
-    if broker and settings.limits == "billing":
-        ways["ask"] = broker.asking()
-    return ways
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,9 @@ class Settings(BaseSettings):
     contact_history_keep_days: Annotated[int, Field(ge=1, le=3650)] = Field(
         30, description="days that it is kept when each phone came and went"
     )
+    call_keep_days: Annotated[int, Field(ge=0, le=36500)] = Field(
+        90, description="days that records of calls are kept; 0: for ever"
+    )
     drain_timeout: Annotated[float, Field(ge=0, le=3600)] = Field(
         10.0, description="seconds that requests in hand get at the end"
     )

@@ -12,7 +12,9 @@ import pytest
 
 from ringback.api.news import WEBHOOKS
 from ringback.api.openapi import description, pretty
+from ringback.calls.records.taking import Taking
 from ringback.routes import REST
+from tests.calls.recorded import rows, write
 from tests.world import World
 
 COMMITTED: Final = Path(__file__).parents[2] / "docs/openapi.json"
@@ -92,6 +94,7 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "import_extensions", "export_extensions", "import_trunks", "export_trunks", "list_drift", "repair_drift",
         "create_extension_setup_link", "get_extension_setup_link", "delete_extension_setup_link", "open_setup_link",
         "open_setup_link_by_hand",
+        "list_calls", "get_call",
         "create_customer", "list_customers", "get_customer", "patch_customer", "put_customer", "delete_customer",
         "freeze_customer", "recover_customer", "get_own_customer", "patch_own_customer", "put_own_customer",
         "create_router_extension", "list_router_extensions", "get_router_extension", "put_router_extension",
@@ -248,6 +251,9 @@ async def test_every_event_is_described_and_has_that_shape(
     world.wait(40)
     world.register(endpoint)
     await world.ringback.feed.once()
+    call = rows(world, "answered, the caller hangs up", made["realm"])
+    write(world, *([value.replace("1201@", "1001@") for value in event] for event in call))
+    await Taking(world.ringback.work, 0).once()
     await http.delete(place)
     trunk = f"/v1.0/trunks/{(await world.create_trunk())['id']}"
     await http.patch(trunk, json={"name": "new"})

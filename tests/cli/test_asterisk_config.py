@@ -16,7 +16,7 @@ PASSWORD = "a;b}c %41+\\;\"'"
 MARIADB = f"asterisk:{PASSWORD}@tcp(db.example:3307)"
 POSTGRESQL = f"postgresql://asterisk:{quote(PASSWORD)}@db.example/voip"
 OWN, THEIRS = f"{MARIADB}/bin_manager", f"{MARIADB}/asterisk"
-FILES = 22
+FILES = 24
 
 
 def command(shell: Shell, out: Path, own: str, theirs: str, *more: str) -> Ran:

@@ -89,6 +89,7 @@ class Tables:
         grants = {f"{asterisk}.{table}": "SELECT" for table in REALTIME}
         grants |= {f"{asterisk}.ps_contacts": "SELECT, INSERT, UPDATE, DELETE"}
         grants |= {f"{own}.{view}": "SELECT" for view in VIEWS}
+        grants[f"{own}.ringback_channel_events"] = "INSERT"
         secret = PASSWORD.replace("'", "''")
         if self.is_mariadb:
             escaped = secret.replace("\\", "\\\\")

@@ -77,6 +77,14 @@ async def told(world: World, extension: Extension, *expected: tuple[str, str]) -
     assert await world.news(extension) == list(expected)
 
 
+async def calls_of(world: World, extension: Extension, state: str, count: int) -> list[dict[str, Any]]:
+    """The extension's calls, newest first, if there are as many."""
+    answer = await world.server.rest("GET", f"/v1.0/calls?extension_id={extension['id']}&state={state}")
+    assert answer.status == 200, answer
+    found: list[dict[str, Any]] = answer.body["result"]
+    return found if len(found) == count else []
+
+
 @pytest.mark.contract("registrar R-50, R-51")
 async def test_a_phone_registers_is_seen_and_rung_until_it_leaves(world: ServersWorld, phone: StartPhone) -> None:
     extension, other = await asyncio.gather(world.create("2101", direct=True), world.create("2102"))
@@ -94,6 +102,8 @@ async def test_a_phone_registers_is_seen_and_rung_until_it_leaves(world: Servers
     assert (await caller.call(number, talk=0.1)).status == 200
     assert (await stranger.call(direct, talk=0.1)).status == 200
     assert one.rang == 2
+    await until(lambda: calls_of(world, extension, "ended", 2), 10)
+    assert [call["direction"] for call in await calls_of(world, extension, "ended", 2)] == ["direct", "internal"]
 
     assert await one.unregister() == 200
     assert world.sql("SELECT id FROM ps_contacts WHERE endpoint = ?", extension["endpoint_id"]) == []

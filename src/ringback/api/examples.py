@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from ringback.api.access_examples import ACCESS_ANSWERS, ACCESS_EXAMPLES, ACCESS_PATH
 from ringback.api.bulk_examples import BULK_ANSWERS
+from ringback.api.call_examples import CALL, CALL_ANSWERS
 from ringback.api.customer_examples import CUSTOMER, CUSTOMER_ANSWERS, CUSTOMER_EVENTS, CUSTOMER_EXAMPLES
 from ringback.api.events import EXAMPLE
 from ringback.api.router_examples import MADE, ROUTER_ANSWERS, ROUTER_EXAMPLES
@@ -92,6 +93,7 @@ PATH: Final = {
     "customer_id": CUSTOMER,
     "extension_id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21",
     "contact_id": "5f2b7c0e9a1d4c3b8e6f7a0b1c2d3e4f",
+    "call_id": CALL["id"],
     "trunk_id": "c8a1e0d2-91b4-4b6e-a3d5-7f2b6c1d9e04",
     "router_extension_id": "upper",
     "number_id": "1",
@@ -205,6 +207,7 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "EventStream": EXAMPLE,
     **SETUP_ANSWERS,
+    **CALL_ANSWERS,
     **CUSTOMER_ANSWERS,
     **BULK_ANSWERS,
     **ROUTER_ANSWERS,
@@ -224,6 +227,7 @@ EVENTS: Final[dict[str, Any]] = {
         "cause": "",
         "tm_event": "2026-02-11T09:30:05.000000Z",
     },
+    "CallManagerCall": CALL,
     "ExtensionNews": NEWS,
     "TrunkNews": {name: value for name, value in TRUNK.items() if name != "password"},
     "DirectNews": {

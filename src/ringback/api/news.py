@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from ringback.calls.records.wire import CallManagerCall
 from ringback.customers.wire import CustomerNews
 from ringback.registrar.contacts.wire import ContactNews
 from ringback.registrar.directs.wire import DirectNews
@@ -15,6 +16,7 @@ WEBHOOKS: Final[dict[str, type[msgspec.Struct]]] = {
     **{f"extension_direct_{action}": DirectNews for action in ("created", "updated", "deleted")},
     **{f"contact_{action}": ContactNews for action in ("registered", "unregistered", "expired")},
     **{f"trunk_{action}": TrunkNews for action in ("created", "updated", "deleted")},
+    **{f"call_{action}": CallManagerCall for action in ("started", "answered", "ended")},
     **{f"customer_{action}": CustomerNews for action in ("created", "updated", "frozen", "recovered", "deleted")},
 }
 """Event type → payload."""

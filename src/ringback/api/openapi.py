@@ -37,6 +37,7 @@ TAGS: Final = {
     "customers": "The platform's customers, for its operator.",
     "customer": "Who you are.",
     "customer_domain": "The domain that your phones live under.",
+    "calls": "Who called whom, when, for how long, and how it ended.",
     "drift": "What SIP servers read, and what it should be.",
     "audit": "Who changed what, when and from where.",
     "accesskeys": "Who may ask, for whom, and what.",

@@ -1,1 +1,1 @@
-"""The service `call-manager`: who rings when a call comes in."""
+"""The service `call-manager`: who rings when a call comes in, and what becomes of calls."""

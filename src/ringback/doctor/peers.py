@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from ringback.brokers import nats_of
 from ringback.doctor.given import Given
 from ringback.kit.checks import Check, ok, problem, warning
 from ringback.kit.errors import CannotStart
-from ringback.server import nats_of
 from ringback.sip import ami_link
 from ringback.sip.ami import Address, addresses_in
 

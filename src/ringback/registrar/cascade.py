@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from ringback.calls.records import service as calls
 from ringback.customers import service as customers
 from ringback.kit import audit, inbox
 from ringback.kit.columns import NIL
@@ -29,7 +30,7 @@ KINDS: Final[tuple[tuple[Find, Delete], ...]] = (
     (extensions.live_ids, extensions.delete),
     (trunks.live_ids, trunks.delete),
 )
-ERASURES: Final[tuple[Erase, ...]] = (extensions.erase_some, trunks.erase_some, history.erase_some)
+ERASURES: Final[tuple[Erase, ...]] = (extensions.erase_some, trunks.erase_some, history.erase_some, calls.erase_some)
 """What of deleted objects is forgotten, some of them at a time."""
 
 log = structlog.get_logger()

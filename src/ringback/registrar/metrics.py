@@ -45,6 +45,7 @@ class Metrics:
         self.asterisk_connected = gauge("asterisk_connected", "1 while an Asterisk tells its events", "asterisk")
         self.contacts_live = gauge("contacts_live", "Phones with a live contact")
         self.contact_events = counter("contact_events", "Contacts that came or went", "type")
+        self.calls_ended = counter("calls_ended", "Calls that ended", "direction", "reason")
         self.redis_failure = counter("redis_failure", "Answers of Redis that did not come", "use")
         self.direct_lookup = counter("direct_lookup", "Lookups of direct hashes", "result")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import URL
 
+from ringback.sip import cel
 from ringback.sip.ami_conf import MANAGER, ManagerPort, manager_conf
 from ringback.sip.dialplan import extensions_conf
 from ringback.sip.edge_conf import edge_conf
@@ -64,6 +65,8 @@ MODULES = (
     "codec_resample.so",
     "pbx_config.so",
     "app_dial.so",
+    "cel_odbc.so",
+    "res_clioriginate.so",
     "func_channel.so",
     "func_cut.so",
     "func_logic.so",
@@ -150,6 +153,8 @@ def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
         "http.conf": http_conf(options.listening),
         "extensions.conf": extensions_conf(options.agi),
         MANAGER: manager_conf(options.manager),
+        **cel.FILES,
+        "cel_odbc.conf": cel.cel_odbc_conf(options.sources[-1].name),
         **UNUSED,
     }
 
@@ -159,7 +164,6 @@ UNUSED: Mapping[str, str] = {
     "acl.conf": "; No named access lists.\n",
     "ccss.conf": "; No call completion.\n[general]\n",
     "cdr.conf": "; No call records.\n[general]\nenable=no\n",
-    "cel.conf": "; No channel events.\n[general]\nenable=no\n",
     "features.conf": "; No transfers, parking or pickup by keypad.\n[general]\n",
     "indications.conf": (
         "; Tones that Asterisk makes itself: none is played by this dialplan.\n"

@@ -26,6 +26,10 @@ DIALPLAN: Final = r"""; Who may ring whom. Written by `ringback sip asterisk-con
 static=yes
 writeprotect=yes
 
+; Each start comes here once (cli.conf): a mark among the events of calls that those of before are over.
+[ringback-started]
+exten => s,1,Hangup()
+
 ; A registered phone. It rings its own customer's extensions, and any direct address.
 [default]
 exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})

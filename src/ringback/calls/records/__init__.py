@@ -1,0 +1,1 @@
+"""Records of calls: who called whom, when, for how long, and how it ended."""
