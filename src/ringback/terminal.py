@@ -198,7 +198,10 @@ def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]], writes: bo
         by = Actor(f"cli:{user()}", "cli")
         async with opened(settings, writes=writes) as found, aclosing(assemble(settings, found)) as ringback:
             router = replace(ringback.router, work=ringback.router.work.acting(by))
-            return await job(replace(ringback, work=ringback.work.acting(by), router=router))
+            done = await job(replace(ringback, work=ringback.work.acting(by), router=router))
+            if late := await ringback.asterisks.tell():
+                hint(f"{', '.join(late)} may remember phones as they were: sorcery memory cache expire")
+            return done
 
     return asyncio.run(once())
 

@@ -300,3 +300,14 @@ def test_a_phone_is_unregistered_and_its_history_tells(shell: Shell) -> None:
     ]  # fmt: skip
     assert history["next_page_token"]
     assert "unregistered" in table
+
+
+def test_an_asterisk_that_cannot_be_told_of_a_change_is_named_and_the_change_stays(shell: Shell) -> None:
+    made = shell.create("1001")
+    words = ("extension", "update", "--id", made["id"], "--password", "Another-Pass-0002", "--format=json")
+
+    ran = shell.control(*words, "--asterisk_ami=ami://ringback:Sample-Pass-0001@127.0.0.1:9")
+
+    assert (ran.code, ran.json["id"]) == (0, made["id"])
+    assert "127.0.0.1:9 may remember phones as they were" in ran.err
+    assert "Sample-Pass" not in ran.err

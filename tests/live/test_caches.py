@@ -1,5 +1,6 @@
 """An Asterisk that caches phones forgets one as soon as it is another: `?wait=applied` answers when it has."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
@@ -11,6 +12,7 @@ from ringback.sip.config import AsteriskOptions, asterisk_files
 from .conftest import World, running, until
 from .digest import register
 
+ONE, TWO, THREE = "First-Secret-0001", "Other-Secret-0002", "Third-Secret-0003"
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -40,15 +42,27 @@ async def test_a_new_password_and_a_deletion_count_at_once_in_spite_of_the_cache
     at = world.ports.phones_at
     made = await world.create("2801")
     path = f"/v1.0/extensions/{made['id']}"
-    assert (await register(at, made))[0] == 200
-    world.sql("UPDATE ps_auths SET md5_cred = ? WHERE id = ?", "0" * 32, made["endpoint_id"])
-    assert (await register(at, made))[0] == 200  # it is the cache that answers
 
-    changed = await world.server.rest("PATCH", f"{path}?wait=applied", {"password": "Brand-New-Secret"})
-    assert changed.body["applied"] == {"asterisks": 1, "pending": []}
-    assert (await register(at, made))[0] == 401
-    assert (await register(at, {**made, "password": "Brand-New-Secret"}))[0] == 200
+    async def lets_in(password: str) -> bool:
+        return (await register(at, {**made, "password": password}))[0] == 200
+
+    async def change(password: str) -> None:
+        changed = await world.server.rest("PATCH", f"{path}?wait=applied", {"password": password})
+        assert changed.body["applied"] == {"asterisks": 1, "pending": []}
+
+    await change(ONE)
+    assert await lets_in(ONE)
+    world.sql("UPDATE ps_auths SET md5_cred = ? WHERE id = ?", "0" * 32, made["endpoint_id"])
+    assert await lets_in(ONE)  # it is the cache that answers
+
+    await change(TWO)
+    assert [await lets_in(ONE), await lets_in(TWO)] == [False, True]
+
+    words = ("extension", "update", f"--id={made['id']}", f"--password={THREE}", "--format=json")
+    code, text = await world.server.run("registrar-control", *words)
+    assert (code, json.loads(text)["id"]) == (0, made["id"])
+    assert [await lets_in(TWO), await lets_in(THREE)] == [False, True]
 
     deleted = await world.server.rest("DELETE", f"{path}?wait=applied")
     assert deleted.body["applied"]["pending"] == []
-    assert (await register(at, {**made, "password": "Brand-New-Secret"}))[0] == 401
+    assert not await lets_in(THREE)

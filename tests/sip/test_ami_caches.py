@@ -1,6 +1,7 @@
 """What Asterisks have cached of a phone is forgotten when it changes; who is away forgets all of it when back."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -18,10 +19,14 @@ class Asterisk:
         self.caches = {f"res_pjsip/{kind}" for kind in kinds}
         self.asked: list[tuple[str, ...]] = []
         self.is_away = False
+        self.meanwhile: Callable[[], None] | None = None
 
     async def ask(self, name: str, **fields: str) -> Message:
         if self.is_away:
             raise Away
+        if self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
         self.asked.append((name, *fields.values()))
         if fields["Cache"] not in self.caches:
             raise Refused("The provided cache does not exist")
@@ -42,17 +47,25 @@ async def test_a_phone_that_is_another_is_forgotten_in_every_cache() -> None:
     assert asterisk.asked == []
 
 
-async def test_an_asterisk_that_caches_nothing_is_asked_so_once() -> None:
+async def test_an_asterisk_without_caches_has_forgotten_too() -> None:
+    cache = Cache("a", Asterisk())
+    cache.forget([PHONE, "1003\r\nAction: Originate"])
+    cache.forget_all()
+
+    await cache.once()
+
+    assert cache.waiting == []
+
+
+async def test_a_change_while_it_is_being_told_of_one_before_is_told_too() -> None:
     asterisk = Asterisk("auth")
     cache = Cache("a", asterisk)
-    cache.forget_all()
-    await cache.once()
-    asterisk.asked.clear()
-
+    asterisk.meanwhile = lambda: cache.forget([PHONE])
     cache.forget([PHONE])
+
     await cache.once()
 
-    assert asterisk.asked == [("SorceryMemoryCacheExpireObject", "res_pjsip/auth", PHONE)]
+    assert len(asterisk.asked) == 6
 
 
 async def test_who_waits_is_told_when_all_have_forgotten_or_who_has_not() -> None:
@@ -85,8 +98,9 @@ async def test_more_names_than_are_kept_make_it_forget_everything() -> None:
         await asyncio.wait_for(cache.forgotten([PHONE]), 0)
     await cache.once()
 
-    assert asterisk.asked[2] == ("SorceryMemoryCacheExpire", "res_pjsip/auth")
-    assert len(asterisk.asked) == 3
+    assert [asked[:2] for asked in asterisk.asked] == [
+        ("SorceryMemoryCacheExpire", f"res_pjsip/{kind}") for kind in ("endpoint", "aor", "auth")
+    ]
     await cache.forgotten([PHONE])
 
 

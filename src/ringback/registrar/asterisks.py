@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Final
+
+import structlog
 
 from ringback.registrar.contacts.live import Live
 from ringback.registrar.metrics import Metrics
@@ -11,6 +14,11 @@ from ringback.sip.ami import Address, Message
 from ringback.sip.ami_caches import Cache, Caches
 from ringback.sip.ami_events import Refusals, refused, touched
 from ringback.sip.ami_link import Link
+
+log = structlog.get_logger()
+
+LEAVING: Final = 2.0
+"""Seconds that a process which does not stay gives them."""
 
 
 class Asterisks:
@@ -30,6 +38,7 @@ class Asterisks:
         self._clock = clock
         self.links = [Link(one, self.hear, partial(self._connected, number)) for number, one in enumerate(addresses)]
         self._caches = caches
+        self._stays = False
         caches.each = [Cache(str(link.address), link) for link in self.links]
         for link in self.links:
             metrics.asterisk_connected.labels(str(link.address)).set_function(partial(_connected, link))
@@ -43,6 +52,7 @@ class Asterisks:
 
     async def run(self) -> None:
         """Until cancelled; without Asterisks there is nothing to do."""
+        self._stays = True
         if self.links:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.live.run())
@@ -52,8 +62,26 @@ class Asterisks:
 
     def _connected(self, number: int) -> None:
         """What happened before was not heard, and what changed could not be told."""
-        self.live.miss()
-        self._caches.each[number].forget_all()
+        cache = self._caches.each[number]
+        if self._stays:
+            self.live.miss()
+            cache.forget_all()
+            log.info("an Asterisk tells its events", action="ami", asterisk=cache.name)
+        else:
+            cache.forget(())
+
+    async def tell(self, within: float = LEAVING) -> list[str]:
+        """For a process that does not stay: have what it changed forgotten; names of those that could not be told."""
+        if not (due := self._caches.due):
+            return []
+        works = [*(link.run() for link in self.links), *(cache.run() for cache in self._caches.each)]
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
+            return await self._caches.wait(due, within)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 def _connected(link: Link) -> float:

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Collection, Iterable
 from typing import Final, Protocol
 
-from ringback.sip.ami import Message
+from ringback.sip.ami import Message, Unsayable
 from ringback.sip.ami_link import Away, Refused
 
 KINDS: Final = ("endpoint", "aor", "auth")
@@ -27,13 +27,20 @@ class Cache:
         self._link = link
         self._waiting: dict[str, None] = {}
         self._is_all_due = False
-        self._kinds: tuple[str, ...] = KINDS
+        self._told: list[str] = []
+        self._is_told_all = False
+        """What it is being told right now. A change that comes meanwhile waits for its own turn."""
         self._woken = asyncio.Event()
         self._moved = asyncio.Condition()
 
+    @property
+    def waiting(self) -> list[str]:
+        """Of which endpoints it may not know yet."""
+        return [*self._waiting, *self._told]
+
     def forget(self, ids: Iterable[str]) -> None:
         """These endpoints are others now."""
-        if len(self._waiting) < MOST:
+        if len(self._waiting) < MOST:  # none is another try
             self._waiting |= dict.fromkeys(ids)
             self._woken.set()
         else:
@@ -48,7 +55,11 @@ class Cache:
         """Return when none of them waits any more."""
         wanted = set(ids)
         async with self._moved:
-            await self._moved.wait_for(lambda: not self._is_all_due and wanted.isdisjoint(self._waiting))
+            await self._moved.wait_for(lambda: not self._is_all_waiting and wanted.isdisjoint(self.waiting))
+
+    @property
+    def _is_all_waiting(self) -> bool:
+        return self._is_all_due or self._is_told_all
 
     async def run(self) -> None:
         """Until cancelled. While it is away nothing is lost: it is told when it is back."""
@@ -60,32 +71,31 @@ class Cache:
 
     async def once(self) -> None:
         """Tell it all that is due. `Away` where it cannot be told."""
-        if self._is_all_due:
-            done = list(self._waiting)
-            found = [kind for kind in KINDS if await self._is_done("SorceryMemoryCacheExpire", kind)]
-            self._kinds, self._is_all_due = tuple(found), False  # of what it does not cache nothing is to be forgotten
-            await self._tick_off(done)
-        while self._waiting:
-            id = next(iter(self._waiting))
-            for kind in self._kinds:
-                await self._is_done("SorceryMemoryCacheExpireObject", kind, Object=id)
-            await self._tick_off([id])
+        while self._is_all_due or self._waiting:
+            is_all = self._is_told_all = self._is_all_due
+            self._is_all_due = False
+            self._told = list(self._waiting) if is_all else [next(iter(self._waiting))]
+            for id in self._told:
+                del self._waiting[id]
+            try:
+                for kind in KINDS:
+                    await (self._all(kind) if is_all else self._one(kind, self._told[0]))
+            except BaseException:
+                self._is_all_due |= is_all
+                self._waiting |= dict.fromkeys(self._told)
+                raise
+            finally:
+                self._told, self._is_told_all = [], False
+            async with self._moved:
+                self._moved.notify_all()
 
-    async def _is_done(self, action: str, kind: str, **more: str) -> bool:
-        """Whether there was such a thing in such a cache."""
-        try:
-            await self._link.ask(action, Cache=f"res_pjsip/{kind}", **more)
-        except Refused:
-            return False
-        except ValueError:  # no endpoint that Asterisk can have read has such a name
-            return False
-        return True
+    async def _all(self, kind: str) -> None:
+        with contextlib.suppress(Refused):  # there is no such cache
+            await self._link.ask("SorceryMemoryCacheExpire", Cache=f"res_pjsip/{kind}")
 
-    async def _tick_off(self, ids: list[str]) -> None:
-        for id in ids:
-            self._waiting.pop(id, None)
-        async with self._moved:
-            self._moved.notify_all()
+    async def _one(self, kind: str, id: str) -> None:
+        with contextlib.suppress(Refused, Unsayable):  # nor such an object in it, and none can have such a name
+            await self._link.ask("SorceryMemoryCacheExpireObject", Cache=f"res_pjsip/{kind}", Object=id)
 
 
 class Caches:
@@ -93,6 +103,11 @@ class Caches:
 
     def __init__(self) -> None:
         self.each: list[Cache] = []
+
+    @property
+    def due(self) -> set[str]:
+        """The endpoints that somebody has not forgotten yet."""
+        return {id for cache in self.each for id in cache.waiting}
 
     def forget(self, ids: Iterable[str]) -> None:
         names = list(ids)

@@ -93,7 +93,6 @@ class Link:
                 await reader.greeting()
                 await self._log_in(reader, writer)
             self._writer, self._said = writer, ""
-            log.info("an Asterisk tells its events", action="ami", asterisk=str(self.address))
             self._connected()
             await self._listen(reader, writer)
         except (EOFError, OSError, TimeoutError, ValueError) as error:
