@@ -4,13 +4,17 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ringback.kit.secret import Secret
+from ringback.sip.ami_conf import ManagerPort
 from ringback.sip.config import AsteriskOptions, asterisk_files
 from ringback.sip.files import write
 from ringback.sip.kamailio import KamailioOptions, kamailio_config, new_secret
 from ringback.sip.odbc import sqlite_url
+from ringback.sip.transports_conf import Nat, Tls
 from tests.doctor.conftest import Installation
 
 Spoil = Callable[[Path], object]
@@ -77,6 +81,27 @@ async def test_files_as_they_were_written_are_right_wherever_they_differ_from_th
     asking = replace(AsteriskOptions(sqlite_url(installation.file)), agi="192.0.2.7:4573", system_name="ast-7")
     write(asterisk, asterisk_files(asking), force=True)
     edit("pjsip.conf", "default_realm=registrar.localhost", "default_realm=acme.registrar.localhost")(asterisk)
+
+    assert await installation.wrong() == {}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"cache": 300},
+        {"agi": "127.0.0.1:4573"},
+        {"edge": "192.0.2.5:5060", "public_port": 0, "bind": "192.0.2.7"},
+        {"manager": ManagerPort("127.0.0.1", 5038, Secret("Sample-Pass-0001-Sample-Pass"))},
+        {"tls": Tls("/srv/cert.pem", "/srv/key.pem", 5061, 8089), "nat": Nat("192.0.2.9")},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+async def test_an_asterisk_that_was_given_more_is_right_too(
+    installation: Installation, tmp_path: Path, more: dict[str, Any]
+) -> None:
+    options = AsteriskOptions(sqlite_url(installation.file), **more)
+    write(tmp_path / "asterisk", asterisk_files(options), secret={"manager.conf"})
+    installation.more["asterisk"] = tmp_path / "asterisk"
 
     assert await installation.wrong() == {}
 
