@@ -1,9 +1,7 @@
 """How commands talk to people: settings as flags, prompts, lines, exit codes."""
 
 import asyncio
-import getpass
 import inspect
-import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,6 +22,7 @@ from ringback.kit.audit import Actor
 from ringback.kit.db import Refused
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
+from ringback.kit.typist import user
 from ringback.kit.uow import PATIENCE
 from ringback.knobs import knobs, load
 from ringback.registrar.directs.model import IN_LOGS
@@ -43,7 +42,6 @@ EXIT_CODES: Final = {
     "ALREADY_EXISTS": CONFLICT,
     "FAILED_PRECONDITION": CONFLICT,
 }
-LONGEST_NAME: Final = 200
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 command_of: Final = cache(typer.main.get_command)
@@ -204,15 +202,6 @@ def work(settings: Settings, job: Callable[[Ringback], Awaitable[T]], writes: bo
             return done
 
     return asyncio.run(once())
-
-
-def user(name_of: Callable[[], str] = getpass.getuser) -> str:
-    """Who types; the number of somebody who has no name, as in containers."""
-    try:
-        name = name_of()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return name.encode(errors="replace").decode()[:LONGEST_NAME]
 
 
 def progress(what: str) -> Callable[[int], None]:

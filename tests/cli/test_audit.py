@@ -6,7 +6,7 @@ import shlex
 import msgspec
 import pytest
 
-from ringback.terminal import user
+from ringback.kit.typist import user
 from tests.cli.conftest import Shell
 from tests.house import ROOT
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.terminal import user
+from ringback.kit.typist import user
 from tests.cli.conftest import Shell
 
 pytestmark = pytest.mark.long

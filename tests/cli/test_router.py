@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from ringback.demo.server import Server
-from ringback.terminal import user
+from ringback.kit.typist import user
 from tests.cli.conftest import QUIET, Ran, Shell, served
 
 pytestmark = pytest.mark.long
