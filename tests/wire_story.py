@@ -113,7 +113,7 @@ async def _its_phone(say: Recorder, endpoint: str, contacts: str) -> None:
     await say.rest("DELETE", f"{contacts}/{contact['id']}")
     say.world.register(endpoint, id=f"{endpoint};@{BINDINGS[2]}")
     await say.rest("DELETE", contacts)
-    await say.rest("GET", f"{contacts}/history?page_size=2")
+    await say.rest("GET", f"{contacts.removesuffix('contacts')}contact_history?page_size=2")
 
 
 async def somebody_calls(say: Recorder) -> None:

@@ -14,7 +14,7 @@ from tests.world import START, World, refusal
 
 
 async def history(http: httpx.AsyncClient, made: Any, query: str = "") -> Any:
-    answer = await http.get(f"/v1.0/extensions/{made['id']}/contacts/history{query}")
+    answer = await http.get(f"/v1.0/extensions/{made['id']}/contact_history{query}")
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -108,10 +108,10 @@ async def test_pages_go_on_where_the_last_one_ended(http: httpx.AsyncClient, wor
 async def test_the_history_of_others_is_not_shown(http: httpx.AsyncClient, world: World) -> None:
     foreign = await world.create("1001", customer_id=str(uuid4()))
     for id, code, reason in ((foreign["id"], 404, "EXTENSION_NOT_FOUND"), ("x", 400, "INVALID_ID")):
-        assert refusal(await http.get(f"/v1.0/extensions/{id}/contacts/history")) == (code, reason)
+        assert refusal(await http.get(f"/v1.0/extensions/{id}/contact_history")) == (code, reason)
     made = await world.create()
     for query in ("page_size=0", "page_token=x", "colour=red"):
-        assert (await http.get(f"/v1.0/extensions/{made['id']}/contacts/history?{query}")).status_code == 400
+        assert (await http.get(f"/v1.0/extensions/{made['id']}/contact_history?{query}")).status_code == 400
 
 
 async def test_entries_go_after_the_days_they_are_kept(world: World) -> None:

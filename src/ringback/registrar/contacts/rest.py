@@ -13,7 +13,8 @@ from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Seen, Uow
 
 routes: Routes[Route] = Routes()
-ROOT: Final = "/v1.0/extensions/<extension-id>/contacts"
+OF_PHONE: Final = "/v1.0/extensions/<extension-id>"
+ROOT: Final = f"{OF_PHONE}/contacts"
 
 
 @routes.on("GET", ROOT, right=READ, name="list_extension_contacts", answers=wire.Contacts)
@@ -40,7 +41,7 @@ async def forget_one(call: Call[Uow]) -> Answer:
 
 
 @routes.on(
-    "GET", f"{ROOT}/history", right=READ, name="list_extension_contact_history", query=wire.HistoryQuery,
+    "GET", f"{OF_PHONE}/contact_history", right=READ, name="list_extension_contact_history", query=wire.HistoryQuery,
     answers=wire.ContactHistory,
 )  # fmt: skip
 async def past(call: Call[Uow]) -> Answer:
