@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live coverage parity chaos bench bench-door check services try-servers lock clean again
+.PHONY: help run demo test test-fast test-live coverage parity chaos bench bench-calls bench-door check services try-servers lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -54,6 +54,9 @@ chaos: services ## kill everything under load, 200 times; SEED=… and KILLS=…
 
 bench: services ## measure what the registry promises, on every engine, and write docs/benchmarks.md; the machine shall be quiet
 	@$(BIN)/python -m tests.bench
+
+bench-calls: services ## measure calls a second by each way of asking who rings; needs sipp (Debian: sip-tester)
+	@$(BIN)/python -m tests.bench_calls
 
 bench-door: $(READY) ## measure how much one customer's flood slows another down, and write docs/benchmarks-door.md
 	@$(BIN)/python -m tests.bench_door
