@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,6 +35,23 @@ def knobs(kind: type[Settings] = Settings) -> list[Knob]:
         meaning = field.description or ""
         found.append(Knob(name=name, flag=f"--{name}", variable=name.upper(), default=default, meaning=meaning))
     return found
+
+
+def settings_last(arguments: Sequence[str]) -> list[str]:
+    """The same command line with the settings, and other flags of many commands, behind the command: it reads them."""
+    flags = {knob.flag for knob in knobs()} | {"--config", "--format", "--output", "--url", "--key_file"}
+    front, back, rest = list[str](), list[str](), list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, equals, _ = word.partition("=")
+        flag = name.replace("-", "_").replace("__", "--", 1)
+        if flag == "--local":
+            back.append(word)
+        elif flag in flags:
+            back += [word] if equals or not rest else [word, rest.pop(0)]
+        else:
+            front.append(word)
+    return front + back if front else back
 
 
 def load(flags: Mapping[str, Any], config: Path | None = None, kind: type[Settings] = Settings) -> Settings:

@@ -24,7 +24,7 @@ from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
 from ringback.kit.typist import user
 from ringback.kit.uow import PATIENCE
-from ringback.knobs import knobs, load
+from ringback.knobs import knobs, load, settings_last
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.work import Uow
@@ -106,23 +106,6 @@ def _setting_parameters(kind: type[Settings]) -> tuple[inspect.Parameter, ...]:
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-def settings_last(arguments: Sequence[str]) -> list[str]:
-    """The same command line with the settings, and other flags of many commands, behind the command: it reads them."""
-    flags = {knob.flag for knob in knobs()} | {"--config", "--format", "--output", "--url", "--key_file"}
-    front, back, rest = list[str](), list[str](), list(arguments)
-    while rest:
-        word = rest.pop(0)
-        name, equals, _ = word.partition("=")
-        flag = name.replace("-", "_").replace("__", "--", 1)
-        if flag == "--local":
-            back.append(word)
-        elif flag in flags:
-            back += [word] if equals or not rest else [word, rest.pop(0)]
-        else:
-            front.append(word)
-    return front + back if front else back
 
 
 def run(app: typer.Typer, name: str, arguments: Sequence[str]) -> NoReturn:
