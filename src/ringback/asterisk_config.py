@@ -1,5 +1,6 @@
 """The command `ringback sip asterisk-config`: the files that an Asterisk needs to serve Ringback's phones."""
 
+import asyncio
 import ipaddress
 import re
 import shlex
@@ -12,20 +13,18 @@ from typing import Annotated
 import typer
 from sqlalchemy import URL
 
-from ringback import terminal
-from ringback.config_files import Database, Force, Out, folder_of, unfit, write_and_tell
+from ringback import findings, terminal
+from ringback.ami_flags import AmiBind, AmiPermit, faults_of_port, manager_of
+from ringback.asterisk_checks import checks
+from ringback.config_files import Check, Database, Force, Out, folder_of, unfit, write_and_tell
 from ringback.kit.errors import Fault, ValidationFailed
-from ringback.kit.networks import is_network
-from ringback.kit.secret import Secret
 from ringback.settings import Settings
 from ringback.sip import names
-from ringback.sip.ami import addresses_in
-from ringback.sip.ami_conf import LOOPBACK, MANAGER, USER, ManagerPort, secret_in
-from ringback.sip.ami_conf import faults_of as faults_of_manager
+from ringback.sip.ami_conf import LOOPBACK, MANAGER, ManagerPort
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
 from ringback.sip.odbc import CREDENTIALS, ENGINES, USUAL_DRIVERS, faults_of, sqlite_url
 from ringback.sip.transports_conf import Tls
-from ringback.spellings import host_and_port, networks_in
+from ringback.spellings import host_and_port
 from ringback.terminal import with_settings
 from ringback.transport_flags import (
     USUAL_NETWORKS,
@@ -80,13 +79,6 @@ OdbcDriver = Annotated[
         metavar="TEXT",
     ),
 ]
-AmiBind = Annotated[
-    str | None,
-    typer.Option("--ami_bind", help="where Ringback may hear what happens (asterisk_ami)", metavar="IP:PORT"),
-]
-AmiPermit = Annotated[
-    str, typer.Option("--ami_permit", help="whence Ringback comes to --ami_bind, with commas", metavar="CIDRS")
-]
 AsksWhom = Annotated[
     Routing, typer.Option("--routing", help="whom it asks who rings: the database (odbc), or agi_listen_address first")
 ]
@@ -102,6 +94,7 @@ def asterisk_config(
     settings: Settings,
     out: Out = None,
     force: Force = False,
+    check: Check = False,
     database: Database = None,
     bind: Bind = USUAL.bind,
     sip_port: SipPort = USUAL.sip_port,
@@ -134,15 +127,19 @@ def asterisk_config(
     options = replace(options, system_name=system_name, default_realm=default_realm or "", cache=cache)
     options = replace(options, tls=tls_of(tls_cert, tls_key, tls_port, wss_port))
     options = replace(options, nat=nat_of(external_address, local_net))
-    manager = _manager(settings, folder, ami_bind, ami_permit) if ami_bind else None
+    manager = manager_of(settings, folder, ami_bind, ami_permit) if ami_bind else None
     options = replace(options, manager=manager, agi=_agi(settings, routing), edge=edge)
-    _write(settings, folder, options, force=force)
+    _done(settings, folder, options, force=force, check=check)
 
 
-def _write(settings: Settings, folder: Path, options: AsteriskOptions, *, force: bool) -> None:
+def _done(settings: Settings, folder: Path, options: AsteriskOptions, *, force: bool, check: bool) -> None:
     _check(options)
-    write_and_tell(folder, asterisk_files(options), force=force, secret=set(_secret_files(options)))
-    terminal.say(_next(folder, options, what_phones_need(options, dict(settings.endpoint_columns))))
+    secret = set(_secret_files(options))
+    if check:
+        findings.show(asyncio.run(checks(folder, options, secret, settings)), str(folder))
+    else:
+        write_and_tell(folder, asterisk_files(options), force=force, secret=secret)
+        terminal.say(_next(folder, options, what_phones_need(options, dict(settings.endpoint_columns))))
 
 
 def _found(settings: Settings, file: Path | None, driver: str | None, directories: Directories) -> AsteriskOptions:
@@ -171,19 +168,6 @@ def _databases(settings: Settings, file: Path | None) -> tuple[URL, URL | None]:
     if file or "sqlite" in (own.get_backend_name(), asterisk.get_backend_name()):
         return sqlite_url(file or settings.database_file), None
     return asterisk, own
-
-
-def _manager(settings: Settings, folder: Path, bind: str, permit: str) -> ManagerPort:
-    """With the credentials of asterisk_ami where it names this port, else of the file that is there, else new ones."""
-    try:
-        host, port = host_and_port(bind)
-    except ValueError as fault:
-        raise ValidationFailed(Fault("ami_bind", str(fault))) from None
-    named = [one for one in addresses_in(settings.asterisk_ami.get_secret_value()) if one.port == port]
-    exact = [one for one in named if one.host == host] or (named if len(named) == 1 else [])
-    user = exact[0].user if exact else USER
-    secret = exact[0].password if exact else secret_in(folder / MANAGER, user) or Secret.generate()
-    return ManagerPort(host, port, secret, user, tuple(networks_in(permit)))
 
 
 def _agi(settings: Settings, routing: Routing) -> str:
@@ -220,7 +204,7 @@ def _check(options: AsteriskOptions) -> None:
     faults += faults_of_transports(options)
     if options.edge and not _is_address(options.edge):
         faults.append(Fault("edge", "must be an IPv4 address and a port, e.g. 192.0.2.5:5060"))
-    faults += _manager_faults(options.manager) if options.manager else []
+    faults += faults_of_port(options.manager) if options.manager else []
     texts = {
         "out": options.directories.etc,
         "odbc_driver": options.sources[0].driver,
@@ -246,17 +230,6 @@ def _is_address(text: str) -> bool:
         )
     except ValueError:
         return False
-
-
-def _manager_faults(manager: ManagerPort) -> list[Fault]:
-    faults = [Fault("asterisk_ami", fault) for fault in faults_of_manager(manager)]
-    try:
-        ipaddress.ip_address(manager.host)
-    except ValueError:
-        faults.append(Fault("ami_bind", "must be an IP address and a port, e.g. 127.0.0.1:5038"))
-    if not manager.permit or not all(map(is_network, manager.permit)):
-        faults.append(Fault("ami_permit", "must be IP addresses and CIDRs with commas"))
-    return faults
 
 
 def _next(folder: Path, options: AsteriskOptions, phones: str) -> str:

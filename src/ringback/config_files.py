@@ -14,6 +14,10 @@ from ringback.sip.files import write
 
 Out = Annotated[str | None, typer.Option("--out", help="folder for the files, made if need be", metavar="DIR")]
 Force = Annotated[bool, typer.Option("--force", help="replace files that differ from those to be written")]
+Check = Annotated[
+    bool,
+    typer.Option("--check", help="write nothing: say what is wrong with the folder, and with what its files name"),
+]
 Database = Annotated[
     Path | None, typer.Option("--database", help="the SQLite file (default: that of the settings)", metavar="FILE")
 ]

@@ -143,6 +143,12 @@ async def _lack(url: URL, settings: Settings, schemas: Schemas, wanted: Wanted) 
         return await lacking(engine, line, schemas, wanted, deadline)
 
 
+async def lack_of(url: URL, settings: Settings, wanted: Wanted) -> Lack | None:
+    """What that user, whoever it is, may not do with tables that all stand where the URL leads."""
+    schema = await _schema(url, settings)
+    return await _lack(url, settings, Schemas(schema, schema), wanted)
+
+
 async def warn_of_owner(settings: Settings) -> None:
     """Say so where the audit log is guarded against everybody but a process that writes it (router 2.1)."""
     if settings.is_embedded or not settings.runs("router-manager"):

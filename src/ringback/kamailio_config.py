@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ringback import terminal
-from ringback.config_files import Database, Force, Out, database_of, folder_of, unfit, write_and_tell
+from ringback import config_checks, findings, terminal
+from ringback.config_files import Check, Database, Force, Out, database_of, folder_of, unfit, write_and_tell
+from ringback.kit import checks
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.secret import Secret
 from ringback.settings import Settings
@@ -42,6 +43,7 @@ def kamailio_config(
     settings: Settings,
     out: Out = None,
     force: Force = False,
+    check: Check = False,
     database: Database = None,
     bind: Bind = None,
     asterisk: Voice = None,
@@ -68,14 +70,31 @@ def kamailio_config(
         modules=modules,
     )
     _check(options)
-    write_and_tell(folder, {FILE: kamailio.kamailio_config(options)}, force=force, secret={FILE})
-    terminal.say(_next(folder / FILE, Path(options.database)))
+    if check:
+        findings.show(_looked(folder, options), str(folder))
+    else:
+        write_and_tell(folder, {FILE: kamailio.kamailio_config(options)}, force=force, secret={FILE})
+        terminal.say(_next(folder / FILE, Path(options.database)))
+        _warn(settings)
+
+
+def _warn(settings: Settings) -> None:
     storage = settings.secret_storage
     if storage == "plaintext":
         terminal.hint(
             "warning: secret_storage=plaintext keeps no digests, and this Kamailio reads nothing else:"
             " no password gets anybody in, only trunks that are known by their address"
         )
+
+
+def _looked(folder: Path, options: KamailioOptions) -> list[checks.Check]:
+    """What can be known without a Kamailio."""
+    text = kamailio.kamailio_config(options)
+    loaded = re.findall(r'^loadmodule "(.+)"$', text, re.MULTILINE)
+    found = config_checks.files(folder, {FILE: text}, {FILE})
+    found += config_checks.modules(options.modules, loaded, "kamailio and kamailio-sqlite-modules")
+    found += config_checks.ports([(kind, options.bind, options.sip_port) for kind in ("UDP", "TCP")])
+    return found + config_checks.sqlite(Path(options.database), ["registrar_sip_auths"])
 
 
 def _secret(before: Path) -> Secret:

@@ -4,21 +4,24 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from ringback.asterisk_checks import checks
 from ringback.demo.asterisk import Asterisk
 from ringback.demo.ports import Ports
 from ringback.demo.programs import AsteriskProgram
 from ringback.demo.server import Server
 from ringback.kit.dsn import parse_dsn
+from ringback.knobs import load
 from ringback.sip.config import asterisk_files
 
 from .conftest import Extension, StartPhone, World, until
 from .digest import register
-from .tables import PASSWORD, REALTIME, Tables
+from .tables import PASSWORD, REALTIME, USER, Tables
 
 pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
@@ -193,3 +196,21 @@ async def test_connections_that_end_are_replaced_and_one_request_is_refused_at_m
     statuses = [(await register(phones, extension))[0] for _ in range(4)]
     assert statuses[1:] == [200, 200, 200]
     assert statuses[0] == 200 or not world.tables.is_mariadb
+
+
+async def test_a_check_tells_what_asterisks_user_may_not_do(world: ServersWorld, tmp_path: Path) -> None:
+    async def seen() -> list[str]:
+        found = await checks(tmp_path, world.asterisk.options, (), load({"ringback_home": tmp_path}))
+        return [f"{check.state}: {check.seen}" for check in found if check.name in ("database", "driver")]
+
+    drivers = [f"ok: {source.driver} is there" for source in world.asterisk.options.sources]
+    assert await seen() == [*drivers, "ok: Asterisk's user may read and write what it must"]
+
+    world.tables.sql(f"REVOKE DELETE ON ps_contacts FROM {USER}")
+    try:
+        (*_, lack) = await seen()
+    finally:
+        world.tables.sql(f"GRANT DELETE ON ps_contacts TO {USER}")
+
+    assert lack.startswith("problem: ringback: its user lacks DELETE on ps_contacts (the server says: ")
+    assert PASSWORD not in lack

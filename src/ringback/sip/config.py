@@ -201,16 +201,20 @@ systemname = {options.system_name}
 """
 
 
+def modules_of(options: AsteriskOptions) -> tuple[str, ...]:
+    """The modules that it loads, in this order."""
+    websocket = WEBSOCKET_MODULES if options.listening.websocket else ()
+    asking = AGI_MODULES if options.agi else ()
+    return (*DRIVERS, *MODULES, *websocket, *([CACHE_MODULE] if options.cache else ()), *asking)
+
+
 def _modules(options: AsteriskOptions) -> str:
-    more = [*(WEBSOCKET_MODULES if options.listening.websocket else ()), *([CACHE_MODULE] if options.cache else [])]
-    more += AGI_MODULES if options.agi else []
     lines = [
         "; Only what is named is loaded: nothing answers that nobody asked for.",
         "[modules]",
         "autoload=no",
         "; The database driver must be there before anything that is read from it.",
-        *(f"preload={name}" for name in DRIVERS),
-        *(f"load={name}" for name in (*MODULES, *more)),
+        *(f"{'preload' if name in DRIVERS else 'load'}={name}" for name in modules_of(options)),
     ]
     return "\n".join(lines) + "\n"
 
