@@ -20,6 +20,7 @@ def url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
+@pytest.mark.long
 def test_up_down_and_up_again_leaves_the_schema_as_it_was(tmp_path: Path) -> None:
     at = url(tmp_path / "ringback.db")
     engine = create_engine(at, poolclass=pool.NullPool)
@@ -156,6 +157,7 @@ def rows(home: Path) -> list[Any]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.contract("router X-2, X-3, F-7")
 def test_the_tables_of_the_router_are_made_once_and_what_was_done_to_their_rows_stays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -42,6 +42,7 @@ def odbc_ini(folder: Path) -> ConfigParser:
     return found
 
 
+@pytest.mark.long
 def test_the_password_stands_in_one_file_for_its_owner_alone(shell: Shell, tmp_path: Path) -> None:
     ran = command(shell, tmp_path / "etc", OWN, THEIRS)
 

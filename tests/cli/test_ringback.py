@@ -64,6 +64,7 @@ def test_events_follow_what_other_processes_do(shell: Shell) -> None:
     assert (seen["type"], seen["data"]["extension"]) == ("extension_created", "1002")
 
 
+@pytest.mark.long
 def test_db_makes_shows_and_takes_back_a_schema(tmp_path: Path, shell: Shell) -> None:
     fresh = Shell(tmp_path / "fresh", shell.customer, shell.capture)
 

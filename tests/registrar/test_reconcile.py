@@ -56,6 +56,7 @@ async def test_a_missing_row_comes_back_as_it_was_and_the_phone_stays_where_it_i
     assert f'reconcile_actions_total{{action="add",table="{table}"}} 1.0' in world.metrics()
 
 
+@pytest.mark.long
 @pytest.mark.contract("registrar R-64")
 @pytest.mark.parametrize(("table", "columns"), [*MANAGED.items(), ("registrar_sip_auths", edge.MANAGED)])
 async def test_an_altered_managed_column_is_corrected_and_no_other_is_touched(
