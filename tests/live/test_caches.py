@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -18,13 +19,8 @@ pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
 def caching(options: AsteriskOptions) -> Mapping[str, str]:
     """Files of an Asterisk that remembers for an hour what it has read of a phone."""
-    files = asterisk_files(options)
-    lines = [f"{kind}/cache=memory_cache,object_lifetime_maximum=3600" for kind in ("endpoint", "aor", "auth")]
-    head, module = "[res_pjsip]\n", "load=res_sorcery_memory.so\n"
-    return {
-        "sorcery.conf": files["sorcery.conf"].replace(head, "\n".join([head.strip(), *lines, ""])),
-        "modules.conf": files["modules.conf"].replace(module, f"{module}load=res_sorcery_memory_cache.so\n"),
-    }
+    files = asterisk_files(replace(options, cache=3600))
+    return {name: files[name] for name in ("sorcery.conf", "modules.conf")}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

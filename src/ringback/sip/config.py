@@ -251,8 +251,9 @@ def _sorcery(cache: int) -> str:
 
 CACHE_MODULE = "res_sorcery_memory_cache.so"
 CACHE_NOTE = """\
-; What was read of a phone is remembered for so many seconds. Until then a password that was changed goes on working,
-; and so does a phone that was deleted. To forget at once: sorcery memory cache expire res_pjsip/auth <number>@<realm>
+; What was read of a phone is remembered for so many seconds. Ringback has a phone that it changed forgotten at once, if
+; it knows this Asterisk's manager port (its setting asterisk_ami); if it does not, a password that was changed and a
+; phone that was deleted go on working until then, or until: sorcery memory cache expire res_pjsip/auth <number>@<realm>
 ; (likewise res_pjsip/aor and res_pjsip/endpoint). Where phones are is never remembered: that is read each time.
 """
 
