@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from ringback.asterisk_checks import checks
 from ringback.demo.asterisk import Asterisk
-from ringback.demo.ports import Ports
+from ringback.demo.ports import HOST, Ports
 from ringback.demo.programs import AsteriskProgram
 from ringback.demo.server import Server
 from ringback.kit.dsn import parse_dsn
@@ -21,6 +21,7 @@ from ringback.sip.config import asterisk_files
 
 from .conftest import Extension, StartPhone, World, until
 from .digest import register
+from .party import SDP, Party, caller_leg, invite
 from .tables import PASSWORD, REALTIME, USER, Tables
 
 pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
@@ -112,6 +113,27 @@ async def test_a_phone_registers_is_seen_and_rung_until_it_leaves(world: Servers
     assert world.sql("SELECT id FROM ps_contacts WHERE endpoint = ?", extension["endpoint_id"]) == []
     assert [(await caller.call(number)).status, (await stranger.call(direct)).status] == [480, 480]
     await told(world, extension, ("contact_registered", ""), ("contact_unregistered", "removed"))
+
+
+async def test_a_call_is_recorded_whatever_the_caller_says_who_he_is(world: ServersWorld, phone: StartPhone) -> None:
+    extension = await world.create("2109", direct=True)
+    one = await phone(extension)
+    assert await one.register() == 200
+    address, at = f"sip:direct.{extension['direct_hash']}@sip.localhost", world.ports.public_at
+    with Party.udp() as party:
+        leg = replace(invite(address, "evil.example"), here=f"<sip:%ff%fe%27{'9' * 200}@evil.example>;tag=1")
+        await party.send(leg.request(party, "INVITE", 1, body=SDP.format(version=1, host=HOST)), at)
+        while (answer := await party.hear()).status < 200:
+            pass
+        for method, number in (("ACK", 1), ("BYE", 2)):
+            await party.send(caller_leg(answer).request(party, method, number), at)
+
+        await until(lambda: calls_of(world, extension, "ended", 1), 10)
+
+    (call,) = await calls_of(world, extension, "ended", 1)
+    assert (answer.status, call["direction"], call["ended_by"]) == (200, "direct", "caller")
+    assert call["from"].isprintable()
+    assert 0 < len(call["from"]) <= 80
 
 
 async def test_a_phone_that_registers_again_within_a_second_stays(world: ServersWorld, phone: StartPhone) -> None:

@@ -14,7 +14,7 @@ from ringback.demo.phone import Account, CallReport, Phone, PhoneOptions
 from ringback.demo.programs import AsteriskProgram
 from ringback.demo.server import Server
 
-from .conftest import Extension, StartPhone, World, running, until
+from .conftest import Edge, Extension, StartPhone, World, running, until
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 SECOND = 1.0
@@ -50,6 +50,7 @@ def said(call: Mapping[str, Any], *names: str) -> list[Any]:
     return [call[name] for name in names]
 
 
+CARRIER = "127.0.0.44"
 HOW = ("direction", "state", "hangup_cause", "hangup_reason", "ended_by")
 
 
@@ -110,6 +111,21 @@ async def test_a_stranger_at_a_direct_address_is_a_call_of_whom_it_rings(world: 
     call = await ended(world, made)
     assert said(call, "direction", "from", "from_extension_id", "to_extension_id", "customer_id") == [
         "direct", "caller", None, made["id"], made["customer_id"],
+    ]  # fmt: skip
+
+
+async def test_a_trunks_call_is_of_whom_it_rings(edge: Edge, phone: StartPhone) -> None:
+    made = await edge.world.create("1909")
+    callee = await phone(made)
+    assert await callee.register() == 200
+    trunk = await edge.create("recorded", "ip", allowed_ips=[CARRIER])
+    carrier = await phone(server=edge.kamailio.at, bind=CARRIER)
+
+    assert (await carrier.call(f"sip:1909@{trunk['realm']}", talk=0.2)).status == 200
+
+    call = await ended(edge.world, made)
+    assert said(call, "direction", "from", "to", "from_extension_id", "to_extension_id", "ended_by") == [
+        "trunk_in", "caller", "1909", None, made["id"], "caller",
     ]  # fmt: skip
 
 

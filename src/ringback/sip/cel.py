@@ -1,5 +1,6 @@
 """Channel event logging (CEL): what Asterisk writes of each call into a table of ours, and what a row of it means."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,6 +138,8 @@ async def take(session: Session, rows: list[int]) -> int:
 def _text(value: Any, longest: int) -> str:
     """Printable and bounded, whatever was sent."""
     text = value if isinstance(value, str) else ""
+    with contextlib.suppress(UnicodeError):
+        text = text.encode("latin-1").decode()  # PostgreSQL takes each byte for a character
     return "".join(character for character in text if character.isprintable())[:longest]
 
 

@@ -11,7 +11,7 @@ from ringback.sip.ami_conf import MANAGER, ManagerPort, manager_conf
 from ringback.sip.dialplan import extensions_conf
 from ringback.sip.edge_conf import edge_conf
 from ringback.sip.func_odbc import func_odbc_conf
-from ringback.sip.odbc import CREDENTIALS, USUAL_DRIVERS, Source, odbc_ini, res_odbc_conf
+from ringback.sip.odbc import CREDENTIALS, USUAL_DRIVERS, Source, odbc_ini, of_any_bytes, res_odbc_conf
 from ringback.sip.transports_conf import (
     PUBLIC_DOMAIN,
     WEBSOCKET_MODULES,
@@ -128,7 +128,7 @@ class AsteriskOptions:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The databases: that of Asterisk's tables first, that of the views last."""
-        urls = {"ringback": self.database, **({"ringback-directs": self.directs} if self.directs else {})}
+        urls = {"ringback": self.database, **({"ringback-directs": of_any_bytes(self.directs)} if self.directs else {})}
         return tuple(Source(name, url, self.drivers[url.get_backend_name()]) for name, url in urls.items())
 
     @property

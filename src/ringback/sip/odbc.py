@@ -28,6 +28,8 @@ ENGINES: Final[Mapping[str, Engine]] = {
     "postgresql": Engine("PostgreSQL", "PostgreSQL ANSI", "odbc-postgresql"),
 }
 """By the backend's name in a URL. PostgreSQL's driver is the ANSI one: it hands on text as Asterisk has it."""
+ENCODING: Final = "client_encoding"
+"""The parameter of PostgreSQL: how bytes are read that somebody sends."""
 USUAL_DRIVERS: Final = {backend: engine.driver for backend, engine in ENGINES.items()}
 
 
@@ -45,6 +47,11 @@ class Source:
 def sqlite_url(file: Path) -> URL:
     """A SQLite file as a database."""
     return URL.create("sqlite", database=str(file.absolute()))
+
+
+def of_any_bytes(url: URL) -> URL:
+    """The same, where PostgreSQL refuses no bytes: what callers call themselves may be no UTF-8."""
+    return url.update_query_dict({ENCODING: "LATIN1"}) if url.get_backend_name() == "postgresql" else url
 
 
 def faults_of(url: URL) -> list[str]:
@@ -130,7 +137,7 @@ def _tls(options: Mapping[str, str]) -> str:
 
 def _postgresql(url: URL) -> str:
     options = {name: str(value) for name, value in url.query.items()}
-    first = "SET client_encoding TO 'UTF8'"
+    first = f"SET client_encoding TO '{options.get(ENCODING, 'UTF8')}'"
     if path := options.get("search_path"):
         quoted = path.replace('"', '""')
         first += f'; SET search_path TO "{quoted}"'
