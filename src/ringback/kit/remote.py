@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import MetaData
 
+from ringback.kit.cancelling import cancellable
 from ringback.kit.db import Duplicate, Prepared, Row, Schemas, Statement, StillRead
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.link import Answer, Busy, Engine, Line, Lost, leave
@@ -110,13 +111,20 @@ class RemoteDatabase:
 
     async def _open(self, deadline: float) -> Line:
         latest = asyncio.get_running_loop().time() + CONNECTING
+        line = None
         try:
             async with asyncio.timeout_at(min(deadline, latest)):
-                return Line(self.engine, await self.engine.open())
+                with cancellable():
+                    line = Line(self.engine, await self.engine.open())
         except TimeoutError:
             raise told(Lost("timeout")) from None
         except Exception as error:
             raise told(self.engine.complaint(error, None)) from None
+        except asyncio.CancelledError:
+            if line:
+                line.close()
+            raise
+        return line
 
     async def _open_watched(self, deadline: float) -> Line:
         line = await self._open(deadline)
