@@ -50,7 +50,7 @@ parity: services ## run the tests of worlds again over RabbitMQ and Redis, on Ma
 	@failed=0; $(PARITY); exit $$failed
 
 chaos: services ## kill everything under load, 200 times; SEED=… and KILLS=… play it again
-	CHAOS_SEED=$(SEED) CHAOS_KILLS=$(or $(KILLS),200) $(BIN)/pytest -m process -s tests/chaos
+	CHAOS_SEED=$(SEED) CHAOS_KILLS=$(or $(KILLS),200) $(BIN)/pytest --timeout 0 -m process -s tests/chaos
 
 bench: services ## measure what the registry promises, on every engine, and write docs/benchmarks.md; the machine shall be quiet
 	@$(BIN)/python -m tests.bench
