@@ -112,13 +112,14 @@ OUT_OF_REACH = {
     "delete_extension_setup_link",
     "end_own_session",
     "end_person_session",
+    "get_call",
     "login",
     "open_setup_link",
     "open_setup_link_by_hand",
     "put_customer_domain",
     "refresh",
 }
-"""Operations that need what nobody can guess: a password, a token, a phone that has registered."""
+"""Operations that need what nobody can guess: a password, a token, a phone that has registered or called."""
 
 
 @pytest.mark.long

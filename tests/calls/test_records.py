@@ -170,6 +170,8 @@ async def test_lists_are_filtered_and_another_customers_calls_are_not_there(worl
     assert await listed(world, f"?extension_id={made['1203']['id']}") == [busy]
     assert await listed(world, "?direction=direct&state=ended") == [direct]
     assert await listed(world, f"?since={since}") == [direct]
+    assert await listed(world, "?since=0001-01-01T00:00:00%2B23:59") == [direct, busy]
+    assert await listed(world, "?since=9999-12-31T23:59:59-23:59") == []
     assert await listed(world, "?state=ringing") == []
     async with await world.http() as client:
         assert (await client.get(f"/v1.0/calls/{busy['id']}")).json() == busy

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import (
     CHAR,
     URL,
+    BigInteger,
     CheckConstraint,
     Column,
     DefaultClause,
@@ -339,7 +340,7 @@ def test_every_id_finds_its_row_and_every_value_comes_back(url: URL) -> None:
     with engine_at(url).begin() as connection:
         for table in tables:
             rows = [{column.name: some(column) for column in table.columns} for _ in range(2)]
-            rows[1] |= {"id": 2} if table.name in ("registrar_outbox", "registrar_stale_keys", "ringback_audit") else {}
+            rows[1] |= {column.name: 2 for column in table.primary_key if isinstance(column.type, BigInteger)}
             connection.execute(insert(table), rows)
             for column in table.columns:
                 if isinstance(column.type, Id):

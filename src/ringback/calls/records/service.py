@@ -1,7 +1,7 @@
 """The rules of calls: made of what Asterisk tells, found, forgotten."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +18,9 @@ from ringback.sip.cel import ChannelEvent
 
 PATIENCE: Final = timedelta(minutes=5)
 """How long events of a call wait for the one that says whose it is; it comes within milliseconds, or never."""
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Between them all calls begin. What lies beyond means the same, and need not be a time in UTC."""
 
 
 async def take(uow: Uow) -> int:
@@ -54,7 +57,7 @@ async def page(uow: Uow, customer_id: UUID, asked: ListCalls) -> Page[Call]:
         cursor_of(asked.page_token),
         asked.page_size,
         asked.extension_id,
-        asked.since,
+        min(max(asked.since, EARLIEST), LATEST) if asked.since else None,
     )
 
 
