@@ -56,7 +56,7 @@ def acrobits(document: bytes) -> tuple[str, Mapping[str, str]]:
 async def test_a_softphone_registers_with_what_its_link_told_it_and_the_one_before_is_out(
     world: World, phone: StartPhone
 ) -> None:
-    extension = await world.create("1901", name='Front "desk" & <back>', username="desk1901")
+    extension = await world.create("2901", name='Front "desk" & <back>', username="desk1901")
     before = await phone(extension)
     assert await before.register() == 200
     path = await link(world, extension)
@@ -73,7 +73,7 @@ async def test_a_softphone_registers_with_what_its_link_told_it_and_the_one_befo
 
 
 async def test_the_other_form_works_alike_by_each_digest(world: World) -> None:
-    extension = await world.create("1902")
+    extension = await world.create("2902")
 
     answer = await fetched(world, await link(world, extension), "Groundwire/24.1")
 
@@ -84,12 +84,12 @@ async def test_the_other_form_works_alike_by_each_digest(world: World) -> None:
 
 async def test_two_set_up_phones_ring_each_other(world: World, phone: StartPhone) -> None:
     phones = []
-    for number in ("1903", "1904"):
+    for number in ("2903", "2904"):
         path = await link(world, await world.create(number))
         server, account = linphone((await fetched(world, path, "Linphone-Desktop/5.2.4")).content)
         phones.append(await phone(account, server=server))
         assert await phones[-1].register() == 200
 
-    call = await phones[0].call(f"sip:1904@{account['realm']}")
+    call = await phones[0].call(f"sip:2904@{account['realm']}")
 
     assert call.status == 200
