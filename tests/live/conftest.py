@@ -1,6 +1,7 @@
 """A real Ringback, a real Asterisk on its SQLite file, and softphones to try them with."""
 
 import asyncio
+import contextlib
 import json
 import re
 import sqlite3
@@ -215,14 +216,21 @@ def as_phone(trunk: Trunk, *, password: str, username: str | None = None) -> Ext
     return {"extension": "pbx", "username": name, "realm": trunk["realm"], "password": password}
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def edge(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+@contextlib.asynccontextmanager
+async def in_front(world: World, folder: Path) -> AsyncIterator[Edge]:
+    """A Kamailio with its files in that folder, while inside."""
     program = await asyncio.to_thread(KAMAILIO.obtain, ROOT / CACHE)
     port = int(world.asterisk.options.edge.rpartition(":")[2])
     options = KamailioOptions(str(world.server.database), EDGE, world.ports.public_at, new_secret(), port, workers=2)
-    async with await Kamailio.start(program, options, tmp_path_factory.mktemp("edge") / "kamailio") as kamailio:
+    async with await Kamailio.start(program, options, folder) as kamailio:
         yield Edge(world, kamailio)
         assert kamailio.problems() == []
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def edge(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    async with in_front(world, tmp_path_factory.mktemp("edge") / "kamailio") as one:
+        yield one
 
 
 Callee = tuple[Phone, str]

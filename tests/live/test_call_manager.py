@@ -1,6 +1,8 @@
 """A real Asterisk that asks call-manager who rings: it rings whom the dialplan alone would, and goes on without it."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -9,7 +11,7 @@ from ringback.demo.ports import HOST, free_ports
 from ringback.demo.programs import AsteriskProgram
 
 from . import test_calls, test_directs
-from .conftest import StartPhone, World, running
+from .conftest import StartPhone, World, in_front, running
 from .party import Party, invite
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
@@ -42,6 +44,9 @@ test_a_stranger_rings_no_number = test_directs.test_a_stranger_rings_no_number
 test_an_unknown_hash_is_404_and_an_absent_phone_480 = test_directs.test_an_unknown_hash_is_404_and_an_absent_phone_480
 
 GUESSER, OTHER = "127.0.0.41", "127.0.0.42"
+AT_THE_EDGE, BESIDE = "127.0.0.45", "127.0.0.46"
+LIMITED = (500, 503)
+"""A proxy does not hand on a 503 (RFC 3261 16.7)."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -65,6 +70,27 @@ async def test_whoever_guesses_too_often_gets_503_and_others_are_served(world: W
     assert guesses == [*[404] * 10, 503]
     assert (await guesser.call(address)).status == 503
     assert ((await other.call(address, talk=0.1)).status, callee.rang) == (200, 1)
+
+
+@pytest.mark.contract("registrar R-40")
+async def test_whoever_guesses_by_the_edge_is_told_from_others_there(
+    world: World, phone: StartPhone, tmp_path: Path
+) -> None:
+    extension = await world.create("1405", direct=True)
+    address = f"sip:direct.{extension['direct_hash']}@sip.localhost"
+    async with in_front(world, tmp_path / "kamailio") as edge:
+        at = edge.kamailio.at
+        callee, guesser, other = await asyncio.gather(
+            phone(extension), *(phone(extension, server=at, bind=host) for host in (AT_THE_EDGE, BESIDE))
+        )
+        assert await callee.register() == 200
+
+        guesses = [(await guesser.call(f"sip:direct.{number:012}@sip.localhost")).status for number in range(11)]
+
+        assert guesses[:10] == [404] * 10
+        assert guesses[10] in LIMITED
+        assert (await guesser.call(address)).status in LIMITED
+        assert ((await other.call(address, talk=0.1)).status, callee.rang) == (200, 1)
 
 
 async def test_a_line_end_in_the_callers_name_asks_for_nothing_else(world: World) -> None:

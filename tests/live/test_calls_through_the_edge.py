@@ -173,6 +173,18 @@ async def test_within_a_call_each_side_reaches_the_other_wherever_it_asks_to_go(
     assert scene.overheard() == []
 
 
+async def test_the_edge_says_from_where_a_call_came_and_nobody_else_does(scene: Scene) -> None:
+    for name in ("X-Ringback-Source", "x-ringback-source", "X-RINGBACK-SOURCE "):
+        asked = invite(ADDRESS, scene.realm).request(scene.caller, "INVITE", 1)
+        claimed = asked.replace("Max-Forwards", f"{name}: 192.0.2.1\r\n{name}: 192.0.2.2\r\nMax-Forwards")
+        await scene.caller.send(claimed, scene.at)
+        told = await scene.voice.hear()
+        await scene.voice.answer(told, 404, scene.at, tag="voice")
+
+        assert told.all("X-Ringback-Source *") == [CALLER], name
+        assert ((await scene.caller.hear()).status, (await scene.voice.hear()).method) == (404, "ACK")
+
+
 @pytest.mark.parametrize("side", ["caller", "callee"])
 async def test_bye_from_either_side_goes_to_the_other(scene: Scene, side: str) -> None:
     mine, theirs = await scene.call()

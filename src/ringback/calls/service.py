@@ -11,7 +11,7 @@ async def route(uow: Uow, caller: Caller, called: Called) -> Ring | Refusal:
     """Who rings. Whoever asks for unknown direct addresses too often rings none for a while (registrar 8.3)."""
     if not called.hash:
         return decide(called, await store.find(uow.session, caller, called))
-    who = caller.name if caller.kind is Kind.TRUNK else source_of(caller.source)  # a trunk's calls come from the edge
+    who = caller.name if caller.kind is Kind.TRUNK else source_of(caller.source)  # carriers serve many
     try:
         found = await directs.within_budget(uow, who, lambda: store.find(uow.session, caller, called))
     except LookupRateLimited:

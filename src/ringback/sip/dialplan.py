@@ -18,7 +18,9 @@ def asked_in(text: str) -> str:
 
 ASKS: Final = r"""; call-manager decides. While it is away, the database is asked here, and calls go on.
  same => n,Set(ROUTE=unasked)
- same => n,AGI(agi://AGI_ADDRESS/route,${KIND},${NAME},${CALLED},${CHANNEL(pjsip,remote_addr)})
+ same => n,GotoIf($["${SOURCE}" != ""]?ask)
+ same => n,Set(SOURCE=${CHANNEL(pjsip,remote_addr)})
+ same => n(ask),AGI(agi://AGI_ADDRESS/route,${KIND},${NAME},${CALLED},${SOURCE})
  same => n,GotoIf($["${ROUTE}" != "unasked"]?go,s,1)
 """
 DIALPLAN: Final = r"""; Who may ring whom. Written by `ringback sip asterisk-config`.
@@ -48,7 +50,8 @@ exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
  same => n,Goto(direct-of,s,1)
 
 ; A trunk that the edge has let in. Its domain stands in a header that the edge takes away from whoever else sends it,
-; and that is read here alone, from the edge's own address. A call without it is a stranger's.
+; and that is read here alone, from the edge's own address. A call without it is a stranger's. So does the address that
+; the call came from: who guesses at addresses is that one, not the edge.
 [edge]
 exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
  same => n,Goto(let-in,direct,1)
@@ -56,7 +59,8 @@ exten => _[0-9A-Za-z+_.]!,1,Set(TEXT=${EXTEN})
  same => n,Goto(let-in,number,1)
 
 [let-in]
-exten => direct,1,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
+exten => direct,1,Set(SOURCE=${FILTER(0-9a-f.:,${TOLOWER(${PJSIP_HEADER(read,X-Ringback-Source)})})})
+ same => n,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
  same => n,Set(KIND=${IF($["${NAME}" = ""]?stranger:trunk)})
  same => n,Goto(direct-of,s,1)
 exten => number,1,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})

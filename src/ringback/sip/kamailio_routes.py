@@ -157,8 +157,10 @@ route[CALL] {
 	$var(tag) = $ft;
 	route(PROVE);
 	remove_hf("Route");
-	# Asterisk believes this header from us alone: it says whose trunk calls.
+	# Asterisk believes these headers from us alone: they say whose trunk calls, and from where the call came.
 	remove_hf("X-Ringback-Trunk");
+	remove_hf("X-Ringback-Source");
+	append_hf("X-Ringback-Source: $si\r\n");
 	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") append_hf("X-Ringback-Trunk: $var(realm)\r\n");
 	record_route(";peer=$var(peer);proof=$var(proof)");
 	# A connection that a call came by is kept for it: there is no other way back.
