@@ -134,6 +134,32 @@ async def test_what_was_missed_while_nobody_told_us_is_found_by_one_look_at_all(
     assert world.statements == []
 
 
+async def test_what_was_missed_of_another_asterisk_during_that_look_is_found_by_one_more(world: World) -> None:
+    made = await world.create()
+    await later(world, 60)
+    live = world.ringback.asterisks.live
+    world.register(made["endpoint_id"])
+    live.miss()
+    looking = asyncio.create_task(live.once())
+    await asyncio.sleep(0)
+    live.miss()
+    await looking
+    world.register(made["endpoint_id"])
+
+    assert await later(world, 0) == [REGISTERED]
+
+
+async def test_a_phone_that_is_spoken_of_without_end_is_looked_at_all_the_same(world: World) -> None:
+    made = await spoken_of(world)
+    world.register(made["endpoint_id"])
+
+    found = []
+    for _ in range(3):
+        found += await later(world, 0.03)
+        world.ringback.asterisks.hear(proven(made["endpoint_id"]))
+    assert found == [REGISTERED]
+
+
 async def test_whom_asterisk_refused_is_known_of_the_phone(world: World) -> None:
     made = await world.create()
     refused = {

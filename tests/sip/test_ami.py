@@ -110,6 +110,8 @@ async def test_messages_come_one_by_one_and_then_the_end() -> None:
 async def test_what_is_no_asterisk_is_noticed_by_its_first_line() -> None:
     with pytest.raises(ValueError, match="no manager port"):
         await (await stream_of(b"220 mail.example.com ESMTP\r\n")).greeting()
+    with pytest.raises(ValueError, match="no manager port"):
+        await (await stream_of(b"2" * 2 * ami.LONGEST)).greeting()
 
 
 @pytest.mark.parametrize("size", [ami.LONGEST, ami.LONGEST + 1, 2 * ami.LONGEST + 7, 5 * ami.LONGEST])

@@ -33,6 +33,18 @@ class Asterisk:
         return {"Response": "Success"}
 
 
+class SlowOnce(Asterisk):
+    """One that does not answer in time, this once."""
+
+    is_slow = True
+
+    async def ask(self, name: str, **fields: str) -> Message:
+        if self.is_slow:
+            self.is_slow = False
+            raise Away
+        return await super().ask(name, **fields)
+
+
 async def test_a_phone_that_is_another_is_forgotten_in_every_cache() -> None:
     asterisk = Asterisk("endpoint", "aor", "auth")
     cache = Cache("a", asterisk)
@@ -106,3 +118,31 @@ async def test_more_names_than_are_kept_make_it_forget_everything() -> None:
 
 async def test_without_an_asterisk_nobody_is_waited_for() -> None:
     assert await Caches().wait([PHONE], 0) == []
+
+
+async def test_who_was_slow_but_once_is_told_again_on_the_connection_that_goes_on() -> None:
+    asterisk = SlowOnce("auth")
+    cache = Cache("a", asterisk, again=0.01)
+    task = asyncio.create_task(cache.run())
+    cache.forget([PHONE])
+
+    async with asyncio.timeout(10):
+        await cache.forgotten([PHONE])
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_who_is_cancelled_while_waiting_leaves_nothing_behind() -> None:
+    caches = Caches()
+    caches.each = [Cache("a", Asterisk())]
+    caches.forget([PHONE])
+    before = asyncio.all_tasks()
+    waiting = asyncio.create_task(caches.wait([PHONE], 60))
+    await asyncio.sleep(0)
+    left = asyncio.all_tasks() - before - {waiting}
+    waiting.cancel()
+    await asyncio.wait({waiting})
+
+    async with asyncio.timeout(10):
+        await asyncio.wait(left)
+    assert len(left) == 1

@@ -106,7 +106,10 @@ class Reader:
 
     async def greeting(self) -> str:
         """The one line before all messages. `ValueError` where it is not Asterisk's."""
-        line = (await self._stream.readuntil(b"\r\n")).decode(errors="replace").strip()
+        try:
+            line = (await self._stream.readuntil(b"\r\n")).decode(errors="replace").strip()
+        except asyncio.LimitOverrunError:
+            line = ""
         if not line.startswith("Asterisk Call Manager/"):
             raise ValueError("what answers there is no manager port of Asterisk")
         return line

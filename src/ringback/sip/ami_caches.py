@@ -11,6 +11,8 @@ from ringback.sip.ami_link import Away, Refused
 KINDS: Final = ("endpoint", "aor", "auth")
 MOST: Final = 10_000
 """Names that wait; when there are more, everything is forgotten instead."""
+AGAIN: Final = 2.0
+"""Seconds after which one that did not answer is told again, if nothing else wakes us before."""
 
 
 class Asks(Protocol):
@@ -22,9 +24,10 @@ class Asks(Protocol):
 class Cache:
     """The caches of one Asterisk, and which phones they must forget until it has been told so."""
 
-    def __init__(self, name: str, link: Asks) -> None:
+    def __init__(self, name: str, link: Asks, *, again: float = AGAIN) -> None:
         self.name = name
         self._link = link
+        self._again = again
         self._waiting: dict[str, None] = {}
         self._is_all_due = False
         self._told: list[str] = []
@@ -55,19 +58,25 @@ class Cache:
         """Return when none of them waits any more."""
         wanted = set(ids)
         async with self._moved:
-            await self._moved.wait_for(lambda: not self._is_all_waiting and wanted.isdisjoint(self.waiting))
+            await self._moved.wait_for(lambda: not self._is_any_waiting(wanted))
 
-    @property
-    def _is_all_waiting(self) -> bool:
-        return self._is_all_due or self._is_told_all
+    def _is_any_waiting(self, ids: set[str]) -> bool:
+        is_all_waiting = self._is_all_due or self._is_told_all
+        return is_all_waiting or not (ids.isdisjoint(self._waiting) and ids.isdisjoint(self._told))
 
     async def run(self) -> None:
         """Until cancelled. While it is away nothing is lost: it is told when it is back."""
+        pause: float | None = None
         while True:
-            await self._woken.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
             self._woken.clear()
-            with contextlib.suppress(Away):
+            try:
                 await self.once()
+                pause = None
+            except Away:  # it may have been slow but once, on a connection that goes on
+                pause = self._again
 
     async def once(self) -> None:
         """Tell it all that is due. `Away` where it cannot be told."""
@@ -119,7 +128,9 @@ class Caches:
         if not ids or not self.each:
             return []
         waits = {asyncio.create_task(cache.forgotten(ids)): cache for cache in self.each}
-        _, late = await asyncio.wait(waits, timeout=timeout)
-        for task in late:
-            task.cancel()
-        return [waits[task].name for task in waits if task in late]
+        try:
+            _, late = await asyncio.wait(waits, timeout=timeout)
+        finally:
+            for task in waits:
+                task.cancel()
+        return [cache.name for task, cache in waits.items() if task in late]

@@ -102,7 +102,7 @@ class Link:
             for answer in self._asked.values():
                 if not answer.done():
                     answer.set_exception(Away("the connection is lost"))
-            writer.close()
+            writer.transport.abort()  # what is still to be sent is for nobody
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
@@ -172,7 +172,7 @@ async def visiting(address: Address) -> AsyncIterator[Link]:
     finally:
         for one in waiting:
             one.cancel()
-        await asyncio.wait(waiting)
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _granted(response: Message) -> Message:

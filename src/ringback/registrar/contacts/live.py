@@ -57,9 +57,12 @@ class Live:
 
     def hear(self, endpoint_id: str) -> None:
         """Somebody speaks of that phone: its contacts may be others in a moment, or are already."""
-        if endpoint_id.endswith(self._suffix):
+        if not endpoint_id.endswith(self._suffix):
+            return
+        word = self._words.get(endpoint_id)
+        if word is None or word.looks:  # else its first look is still to come, which words without end must not put off
             self._words[endpoint_id] = _Word(self._ticks())
-            self._woken.set()
+        self._woken.set()
 
     def miss(self) -> None:
         """Words may have been lost: look at all phones once."""
@@ -86,10 +89,10 @@ class Live:
     async def once(self) -> None:
         """Look at what is due now, and tell what has changed."""
         if self._has_missed:
+            self._has_missed = False  # another Asterisk may come back while we look
             async with self._work.database.turn("contacts") as ours:
                 if ours:  # else another instance looks at all of them
                     await self.feed.once()
-            self._has_missed = False
         names = self._due()
         for begin in range(0, len(names), CHUNK):
             differing, _ = await self._work.read(partial(_look, names[begin : begin + CHUNK]))
