@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live coverage parity chaos bench bench-calls bench-door check services try-servers lock clean again
+.PHONY: help run demo test test-fast test-live test-oldest coverage parity chaos bench bench-calls bench-door check services try-servers lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -36,6 +36,9 @@ test-live: services ## run the tests of real processes, of a real Asterisk and K
 	$(BIN)/pytest -n 2 --dist loadfile -m "sip or process or long" || failed=1; \
 	$(PARITY); \
 	exit $$failed
+
+test-oldest: services ## run the tests of a real Asterisk with the oldest one that will do: 16, fetched once (75 MB)
+	$(BIN)/pytest -n 2 --dist loadfile -m sip --asterisk bullseye tests/live
 
 coverage: $(READY) ## measure how much of the router its own fast tests run; less than nine tenths is a failure
 	$(BIN)/coverage erase

@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from ringback.databases import make_schema
+from ringback.demo.programs import ASTERISK_ON_SERVERS
 from ringback.kit.log import set_up
 from ringback.registrar.directs.model import IN_LOGS
 from tests.memory import memory
@@ -32,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     about = "run the tests of worlds over RabbitMQ, this engine and Redis, those of the router's nodes, and no others"
     parser.addoption("--on", choices=ENGINES, help=about)
     parser.addoption("--every", action="store_true", help="with --on: all cases of each test, not the first alone")
+    about = "the Asterisk of that suite of Debian (bullseye: 16), fetched if it is not there, in place of the newest"
+    parser.addoption("--asterisk", choices=list(ASTERISK_ON_SERVERS.suites), help=about)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -123,8 +123,11 @@ async def running(
 
 
 @pytest.fixture(scope="session")
-def program() -> AsteriskProgram:
-    """The Asterisk of this machine, fetched if there is none; without one the tests fail."""
+def program(request: pytest.FixtureRequest) -> AsteriskProgram:
+    """The Asterisk of this machine, fetched if there is none; else the tests fail. `--asterisk` names another."""
+    if suite := request.config.getoption("--asterisk"):
+        only = replace(ASTERISK_ON_SERVERS, suites={suite: ASTERISK_ON_SERVERS.suites[suite]})
+        return only.fetch(ROOT / CACHE / only.program, print)
     return ASTERISK_ON_SERVERS.obtain(ROOT / CACHE)
 
 

@@ -1,6 +1,8 @@
 """A real Asterisk that asks call-manager who rings: it rings whom the dialplan alone would, and goes on without it."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from ringback.demo.ports import HOST, free_ports
 from ringback.demo.programs import AsteriskProgram
 
 from . import test_calls, test_directs
-from .conftest import StartPhone, World, in_front, running
+from .conftest import StartPhone, World, in_front, running, until
 from .party import Party, invite
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
@@ -103,6 +105,36 @@ async def test_a_line_end_in_the_callers_name_asks_for_nothing_else(world: World
             said = invite(address, "example.com").request(party, "INVITE", 1)
             await party.send(said.replace("<sip:party@", f"<sip:{user.replace(' ', '%20')}@"), at)
             assert (await party.hear()).status in (404, 480)
+
+
+async def test_a_call_manager_that_says_nothing_is_waited_for_a_while_and_cuts_no_call(
+    world: World, phone: StartPhone
+) -> None:
+    """One call is asked for before and lasts longer than that; a caller gives up meanwhile."""
+    one, two, three = await asyncio.gather(world.create("1410"), world.create("1411"), world.create("1412"))
+    caller, callee, impatient, late = await asyncio.gather(phone(one), phone(two), phone(three), phone(three))
+    assert [await each.register() for each in (caller, callee, impatient, late)] == [200] * 4
+    address = f"sip:1411@{two['realm']}"
+    lasting = asyncio.create_task(caller.call(address, talk=4.5))
+    await callee.answered()
+
+    os.kill(world.server.pid, signal.SIGSTOP)
+    try:
+        given_up = asyncio.create_task(impatient.call(address))
+        made = asyncio.create_task(late.call(address, talk=0.1))
+        await until(lambda: channels(world, 4), 5)
+        await impatient.hang_up()
+        assert (await given_up).status == 487
+        await until(lambda: channels(world, 3), 2)
+        assert (await made).status == 200
+        assert ((await lasting).status, callee.rang) == (200, 2)
+    finally:
+        os.kill(world.server.pid, signal.SIGCONT)
+
+
+async def channels(world: World, count: int) -> bool:
+    """Whether Asterisk has so many."""
+    return f"{count} active channel" in await world.asterisk.command("core show channels count")
 
 
 async def test_calls_go_on_while_ringback_is_away(world: World, phone: StartPhone) -> None:

@@ -73,7 +73,7 @@ MODULES = (
     "func_odbc.so",
     "func_strings.so",
 )
-AGI_MODULES = ("res_speech.so", "res_agi.so")
+AGI_MODULES = ("res_speech.so", "res_agi.so", "func_timeout.so")
 
 
 @dataclass(frozen=True, slots=True)

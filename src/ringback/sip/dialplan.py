@@ -6,8 +6,8 @@ from typing import Final
 
 def extensions_conf(agi: str = "") -> str:
     """The dialplan. `agi` (`host:port`) is who is asked first, before the database itself; nobody, if it is empty."""
-    asks = ASKS.replace("AGI_ADDRESS", agi) if agi else ""
-    return DIALPLAN.replace("ASKS\n", asks)
+    asks, helps = (ASKS.replace("AGI_ADDRESS", agi), HELPS) if agi else ("", "")
+    return DIALPLAN.replace("ASKS\n", asks).replace("HELPS\n", helps)
 
 
 def asked_in(text: str) -> str:
@@ -16,13 +16,19 @@ def asked_in(text: str) -> str:
     return found[1] if found else ""
 
 
-ASKS: Final = r"""; call-manager decides. While it is away, the database is asked here, and calls go on.
+ASKS: Final = r"""; call-manager decides. While it is away, the database is asked here, and calls go on; so they do
+; when it has said nothing for three seconds, by the "T" below: AGI itself would wait for ever.
  same => n,Set(ROUTE=unasked)
+ same => n,Set(AGIEXITONHANGUP=yes)
  same => n,GotoIf($["${SOURCE}" != ""]?ask)
  same => n,Set(SOURCE=${CHANNEL(pjsip,remote_addr)})
- same => n(ask),AGI(agi://AGI_ADDRESS/route,${KIND},${NAME},${CALLED},${SOURCE})
+ same => n(ask),Set(TIMEOUT(absolute)=3)
+ same => n,AGI(agi://AGI_ADDRESS/route,${KIND},${NAME},${CALLED},${SOURCE})
+ same => n,Set(TIMEOUT(absolute)=0)
  same => n,GotoIf($["${ROUTE}" != "unasked"]?go,s,1)
 """
+HELPS: Final = "exten => T,1,Goto(s,unasked)\n"
+"""In each context that asks: when nothing was answered in time."""
 DIALPLAN: Final = r"""; Who may ring whom. Written by `ringback sip asterisk-config`.
 [general]
 static=yes
@@ -75,7 +81,7 @@ exten => s,1,Set(PLAIN=${FILTER(0-9A-Za-z+_.\-,${TEXT})})
  same => n,GotoIf($[${LEN(${PLAIN})} != ${LEN(${TEXT})} | ${LEN(${PLAIN})} > 40]?unknown)
  same => n,Set(CALLED=${PLAIN})
 ASKS
- same => n,Goto(${KIND})
+ same => n(unasked),Goto(${KIND})
  same => n(trunk),Set(ROUTE=${RINGBACK_TRUNK_NUMBER(${TOLOWER(${PLAIN})},${NAME})})
  same => n,Goto(asked)
  same => n(phone),Set(ROUTE=${RINGBACK_NUMBER(${PLAIN}@${CUT(NAME,@,2)})})
@@ -83,6 +89,7 @@ ASKS
  same => n,GotoIf($["${ROUTE}" = "frozen"]?go,s,1)
  same => n,GotoIf($["${CUT(ROUTE,@,1)}" = "${PLAIN}"]?go,s,1) ; MariaDB compares without letter case
  same => n(unknown),Hangup(1) ; 404
+HELPS
 
 ; TEXT is the hash of a direct address, or something else.
 [direct-of]
@@ -90,7 +97,7 @@ exten => s,1,Set(HASH=${FILTER(0-9a-f,${TOLOWER(${TEXT})})})
  same => n,GotoIf($[${LEN(${HASH})} != ${LEN(${TEXT})} | ${LEN(${HASH})} > 64]?unknown)
  same => n,Set(CALLED=direct.${HASH})
 ASKS
- same => n,Goto(${KIND})
+ same => n(unasked),Goto(${KIND})
  same => n(phone),Set(ROUTE=${RINGBACK_PHONE_DIRECT(${HASH},${NAME})})
  same => n,Goto(go,s,1)
  same => n(trunk),Set(ROUTE=${RINGBACK_TRUNK_DIRECT(${HASH},${NAME})})
@@ -98,6 +105,7 @@ ASKS
  same => n(stranger),Set(ROUTE=${RINGBACK_DIRECT(${HASH})})
  same => n,Goto(go,s,1)
  same => n(unknown),Hangup(1) ; 404
+HELPS
 
 ; What was answered: an endpoint, "frozen", "limited" (too many unknown addresses were asked for), nothing.
 [go]

@@ -67,7 +67,8 @@ def transports(at: Listening) -> str:
 
 TLS_NOTE: Final = """\
 ; Phones that speak TLS. "sslv23" is every version that OpenSSL allows, which is 1.2 and 1.3 today (without a word it
-; were 1.0 alone). Asterisk reads the two files when it starts: restart it for a new certificate.
+; were 1.0 alone); with OpenSSL 1.1 (Asterisk 16) see to MinProtocol in openssl.cnf. Asterisk reads the two files when
+; it starts: restart it for a new certificate.
 """
 WSS_NOTE: Final = """\
 ; Browsers (WebRTC), by wss://<this machine>:<port>/ws. It is http.conf that says where that listens.
