@@ -9,12 +9,10 @@ from typing import Final
 
 from sqlalchemy import Column, MetaData, String, Table
 
-from ringback import config_checks
+from ringback import config_checks, database_checks
 from ringback.config_checks import Port
-from ringback.databases import lack_of
 from ringback.kit.checks import Check, ok, problem, unknown
-from ringback.kit.db import OWN, Refused
-from ringback.kit.errors import CannotStart, DatabaseUnavailable
+from ringback.kit.db import OWN
 from ringback.kit.rights import WRITES, Wanted
 from ringback.settings import Settings
 from ringback.sip.config import AsteriskOptions, asterisk_files, modules_of
@@ -23,7 +21,6 @@ from ringback.sip.odbc import ENGINES, Source
 from ringback.sip.tables import CONTACTS, metadata
 
 ODBCINST: Final = "odbcinst.ini"
-REACHABLE: Final = "is the server up, and are host, port, user and password those of Asterisk's user?"
 TABLES: Final = tuple(table.name for table in metadata.sorted_tables)
 READ_AND_WRITTEN: Final[Wanted] = {
     table: WRITES if table.name == CONTACTS else ("SELECT",) for table in metadata.sorted_tables
@@ -90,16 +87,5 @@ def _driver(source: Source) -> Check:
 async def _servers(options: AsteriskOptions, settings: Settings) -> list[Check]:
     found = []
     for source, wanted in zip(options.sources, (READ_AND_WRITTEN, READ), strict=True):
-        try:
-            lack = await lack_of(source.url, settings, wanted)
-        except DatabaseUnavailable as away:
-            found.append(problem("database", f"{source.name}: {away.sentence.rstrip('.')}", REACHABLE))
-        except (CannotStart, Refused) as error:
-            do = "'ringback db upgrade' makes what is missing, docs/asterisk.md says who may read it"
-            found.append(problem("database", f"{source.name} cannot be read ({error})", do))
-        else:
-            if lack:
-                found.append(
-                    problem("database", f"{source.name}: its user lacks {lack}", "grant it (docs/asterisk.md)")
-                )
+        found += await database_checks.rights(source.name, source.url, settings, wanted, "docs/asterisk.md")
     return found or [ok("database", "Asterisk's user may read and write what it must")]

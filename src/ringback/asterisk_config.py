@@ -16,13 +16,13 @@ from sqlalchemy import URL
 from ringback import findings, terminal
 from ringback.ami_flags import AmiBind, AmiPermit, faults_of_port, manager_of
 from ringback.asterisk_checks import checks
-from ringback.config_files import Check, Database, Force, Out, folder_of, unfit, write_and_tell
+from ringback.config_files import Check, Database, Force, Out, databases_of, folder_of, unfit, write_and_tell
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.settings import Settings
 from ringback.sip import names
 from ringback.sip.ami_conf import LOOPBACK, MANAGER, ManagerPort
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
-from ringback.sip.odbc import CREDENTIALS, ENGINES, USUAL_DRIVERS, faults_of, sqlite_url
+from ringback.sip.odbc import CREDENTIALS, ENGINES, USUAL_DRIVERS, faults_of
 from ringback.sip.transports_conf import Tls
 from ringback.spellings import host_and_port
 from ringback.terminal import with_settings
@@ -144,7 +144,7 @@ def _done(settings: Settings, folder: Path, options: AsteriskOptions, *, force: 
 
 def _found(settings: Settings, file: Path | None, driver: str | None, directories: Directories) -> AsteriskOptions:
     """What the settings know of it."""
-    tables, directs = _databases(settings, file)
+    tables, directs = databases_of(settings, file)
     return AsteriskOptions(
         database=tables,
         directs=directs,
@@ -160,14 +160,6 @@ def _secret_files(options: AsteriskOptions) -> Iterator[str]:
         yield CREDENTIALS
     if options.manager:
         yield MANAGER
-
-
-def _databases(settings: Settings, file: Path | None) -> tuple[URL, URL | None]:
-    """Where Asterisk's tables are, and the views if they are elsewhere."""
-    own, asterisk = settings.databases
-    if file or "sqlite" in (own.get_backend_name(), asterisk.get_backend_name()):
-        return sqlite_url(file or settings.database_file), None
-    return asterisk, own
 
 
 def _agi(settings: Settings, routing: Routing) -> str:

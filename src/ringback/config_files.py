@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import URL
 
 from ringback import terminal
 from ringback.kit.errors import Fault
 from ringback.settings import Settings
 from ringback.sip.files import write
+from ringback.sip.odbc import sqlite_url
 
 Out = Annotated[str | None, typer.Option("--out", help="folder for the files, made if need be", metavar="DIR")]
 Force = Annotated[bool, typer.Option("--force", help="replace files that differ from those to be written")]
@@ -28,9 +30,12 @@ def folder_of(out: str | None) -> Path:
     return Path(terminal.need(out or None, "out", "Folder")).absolute()
 
 
-def database_of(settings: Settings, given: Path | None) -> str:
-    """The absolute path of the SQLite file."""
-    return str((given or settings.database_file).absolute())
+def databases_of(settings: Settings, given: Path | None) -> tuple[URL, URL | None]:
+    """Where Asterisk's tables are, and ours if they are elsewhere."""
+    own, asterisk = settings.databases
+    if given or "sqlite" in (own.get_backend_name(), asterisk.get_backend_name()):
+        return sqlite_url(given or settings.database_file), None
+    return asterisk, own
 
 
 def unfit(texts: Mapping[str, str], *, forbidden: str = ";") -> list[Fault]:

@@ -1,5 +1,6 @@
 """The command `ringback sip kamailio-config`: what a Kamailio needs to let Ringback's trunks call."""
 
+import asyncio
 import ipaddress
 import re
 import shlex
@@ -7,20 +8,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import URL
 
-from ringback import config_checks, findings, terminal
-from ringback.config_files import Check, Database, Force, Out, database_of, folder_of, unfit, write_and_tell
-from ringback.kit import checks
+from ringback import findings, terminal
+from ringback.config_files import Check, Database, Force, Out, databases_of, folder_of, unfit, write_and_tell
+from ringback.kamailio_checks import checks
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.secret import Secret
 from ringback.settings import Settings
 from ringback.sip import kamailio
-from ringback.sip.kamailio import KamailioOptions, new_secret, secret_in
+from ringback.sip.kamailio import FILE, KamailioOptions, new_secret, secret_in
+from ringback.sip.kamailio_sql import engine_of, faults_of, place
 from ringback.spellings import host_and_port
 from ringback.terminal import asked_for, with_settings
 
-FILE = "kamailio.cfg"
-USUAL = KamailioOptions("", "", "", Secret(""))
+USUAL = KamailioOptions(URL.create("sqlite"), "", "", Secret(""))
 
 Bind = Annotated[
     str | None, typer.Option("--bind", help="address that trunks reach it at; required, calls carry it", metavar="IP")
@@ -53,13 +55,15 @@ def kamailio_config(
 ) -> None:
     """Write the configuration of a Kamailio (5.6 or later) that lets the trunks of this Ringback call.
 
+    It reads the SQLite file of the settings, or where database_dsn_bin leads, for a user of its own who only reads.
     It proves passwords by their digests, of trunks and of phones: with secret_storage=plaintext there are none, and
     only trunks that are known by their address get in. The file holds a secret that proves which calls were let in:
     it is readable by its owner alone, and the secret stays when the file is written anew.
     """
     folder = folder_of(out)
+    tables, own = databases_of(settings, database)
     options = KamailioOptions(
-        database=database_of(settings, database),
+        database=own or tables,
         bind=asked_for(bind, "Address that trunks reach it at") or "",
         asterisk=asked_for(asterisk, "Address and public port of Asterisk") or "",
         secret=_secret(folder / FILE),
@@ -71,10 +75,10 @@ def kamailio_config(
     )
     _check(options)
     if check:
-        findings.show(_looked(folder, options), str(folder))
+        findings.show(asyncio.run(checks(folder, options, settings)), str(folder))
     else:
         write_and_tell(folder, {FILE: kamailio.kamailio_config(options)}, force=force, secret={FILE})
-        terminal.say(_next(folder / FILE, Path(options.database)))
+        terminal.say(_next(folder / FILE, options.database))
         _warn(settings)
 
 
@@ -85,16 +89,6 @@ def _warn(settings: Settings) -> None:
             "warning: secret_storage=plaintext keeps no digests, and this Kamailio reads nothing else:"
             " no password gets anybody in, only trunks that are known by their address"
         )
-
-
-def _looked(folder: Path, options: KamailioOptions) -> list[checks.Check]:
-    """What can be known without a Kamailio."""
-    text = kamailio.kamailio_config(options)
-    loaded = re.findall(r'^loadmodule "(.+)"$', text, re.MULTILINE)
-    found = config_checks.files(folder, {FILE: text}, {FILE})
-    found += config_checks.modules(options.modules, loaded, "kamailio and kamailio-sqlite-modules")
-    found += config_checks.ports([(kind, options.bind, options.sip_port) for kind in ("UDP", "TCP")])
-    return found + config_checks.sqlite(Path(options.database), ["registrar_sip_auths"])
 
 
 def _secret(before: Path) -> Secret:
@@ -124,12 +118,18 @@ def _check(options: KamailioOptions) -> None:
         faults.append(Fault("asterisk", "must differ from --bind and --sip_port"))
     if not Path(options.modules).is_absolute():
         faults.append(Fault("modules", "must be an absolute path"))
-    faults += unfit({"database": options.database, "modules": options.modules}, forbidden=';"|\\')
+    texts = {"modules": options.modules}
+    if options.database.get_backend_name() == "sqlite":
+        texts["database"] = options.database.database or ""
+    else:
+        faults += [Fault("database_dsn_bin", fault) for fault in faults_of(options.database)]
+    faults += unfit(texts, forbidden=';"|\\')
+    texts["database_dsn_bin"] = "" if "database" in texts else place(options.database)
     faults += [
         Fault(name, f"must not hold {word}, which the file replaces")
-        for name in ("database", "modules")
+        for name, text in texts.items()
         for word in kamailio.WORDS
-        if word in getattr(options, name)
+        if word in text
     ]
     if faults:
         raise ValidationFailed(*faults)
@@ -146,15 +146,23 @@ def _address(text: str) -> ipaddress.IPv4Address | None:
         return None
 
 
-def _next(config: Path, database: Path) -> str:
-    home = shlex.quote(str(database.parent))
-    file = shlex.quote(str(database))
+def _next(config: Path, database: URL) -> str:
     cfg = shlex.quote(str(config))
     return f"""
 Next, as root, on this machine, with Kamailio 5.6 or later:
-  apt-get install kamailio kamailio-sqlite-modules
+  apt-get install kamailio {engine_of(database).package}
   chown kamailio {cfg}   # it holds the secret of calls: nobody else may read it
-  chgrp kamailio {home} {file}* && chmod 2770 {home} && chmod 660 {file}*   # it reads there
-    # where an Asterisk on this machine has them already, instead: usermod -aG asterisk kamailio
+{_let_in(database)}\
   kamailio -c -f {cfg}   # is it in order?
   kamailio -DD -E -u kamailio -g kamailio -f {cfg}"""
+
+
+def _let_in(database: URL) -> str:
+    if database.get_backend_name() != "sqlite":
+        return ""
+    path = Path(database.database or "")
+    home, file = shlex.quote(str(path.parent)), shlex.quote(str(path))
+    return f"""\
+  chgrp kamailio {home} {file}* && chmod 2770 {home} && chmod 660 {file}*   # it reads there
+    # where an Asterisk on this machine has them already, instead: usermod -aG asterisk kamailio
+"""

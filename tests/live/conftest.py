@@ -88,9 +88,13 @@ class World:
 
     async def set_status(self, customer: UUID, status: Status) -> None:
         """Freeze a customer, or make one active again, as another process would."""
-        settings = load({"ringback_home": self.server.home})
+        settings = load({"ringback_home": self.server.home, **self.settings()})
         async with opened(settings) as found:
             await assemble(settings, found).work.write(lambda uow: realms.set_status(uow, customer, status))
+
+    def settings(self) -> dict[str, str]:
+        """Where the databases are, if not in its home."""
+        return {}
 
     def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
         """What is in the file, seen by somebody else."""
@@ -224,7 +228,8 @@ async def in_front(world: World, folder: Path) -> AsyncIterator[Edge]:
     """A Kamailio with its files in that folder, while inside."""
     program = await asyncio.to_thread(KAMAILIO.obtain, ROOT / CACHE)
     port = int(world.asterisk.options.edge.rpartition(":")[2])
-    options = KamailioOptions(str(world.server.database), EDGE, world.ports.public_at, new_secret(), port, workers=2)
+    database = sqlite_url(world.server.database)
+    options = KamailioOptions(database, EDGE, world.ports.public_at, new_secret(), port, workers=2)
     async with await Kamailio.start(program, options, folder) as kamailio:
         yield Edge(world, kamailio)
         assert kamailio.problems() == []

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ringback.demo.install import Recipe, Unusable, first, said
+from ringback.sip.kamailio_sql import ENGINES as KAMAILIO_ENGINES
 from ringback.sip.odbc import ENGINES
 
 DRIVERS = {"sqlite": "libsqlite3odbc.so", "mysql": "libmaodbc.so", "postgresql": "psqlodbca.so"}
@@ -14,6 +15,12 @@ DRIVERS_IN = ("usr/lib/*/odbc", "usr/lib*", "usr/local/lib")
 
 OLDEST_ASTERISK = 16
 OLDEST_KAMAILIO = (5, 6)
+KAMAILIO_MODULES = {
+    **{engine.package: f"{engine.module}.so" for engine in KAMAILIO_ENGINES.values()},
+    "kamailio-tls-modules": "tls.so",
+    "kamailio-websocket-modules": "websocket.so",
+}
+"""One of each of Debian's packages, by the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ class KamailioProgram:
 
 
 def inspect_kamailio(command: tuple[str, ...], root: Path) -> KamailioProgram:
-    """It is new enough and reads SQLite."""
+    """It is new enough, reads every engine, and speaks TLS and WebSocket."""
     text = said(command, "-v")
     version = re.search(r"kamailio (\d+)\.(\d+)(?:\.\d+)*", text)
     if version is None:
@@ -74,9 +81,13 @@ def inspect_kamailio(command: tuple[str, ...], root: Path) -> KamailioProgram:
     if (int(version[1]), int(version[2])) < OLDEST_KAMAILIO:
         raise Unusable(f"Kamailio {number} is older than {'.'.join(map(str, OLDEST_KAMAILIO))}")
     modules = first(root, "usr/lib/*/kamailio/modules", "usr/lib*/kamailio/modules", "usr/local/lib*/kamailio/modules")
-    if not modules or not Path(modules, "db_sqlite.so").is_file():
-        raise Unusable(f"Kamailio {number} has no db_sqlite.so (package kamailio-sqlite-modules)")
+    if missing := [package for package, module in KAMAILIO_MODULES.items() if not _has(modules, module)]:
+        raise Unusable(f"Kamailio {number} lacks modules (packages {', '.join(missing)})")
     return KamailioProgram(command, number, modules)
+
+
+def _has(folder: str, module: str) -> bool:
+    return bool(folder) and Path(folder, module).is_file()
 
 
 PACKAGES = ("asterisk", "base-files", *(engine.package for engine in ENGINES.values()))
@@ -106,7 +117,7 @@ KAMAILIO = Recipe(
     name="Kamailio",
     program="kamailio",
     inspect=inspect_kamailio,
-    suites=dict.fromkeys(("bookworm", "trixie"), ("kamailio", "kamailio-sqlite-modules")),
+    suites=dict.fromkeys(("bookworm", "trixie"), ("kamailio", *KAMAILIO_MODULES)),
     libraries=("kamailio",),
-    otherwise=f"install Kamailio {'.'.join(map(str, OLDEST_KAMAILIO))} or newer with its SQLite module yourself",
+    otherwise=f"install Kamailio {'.'.join(map(str, OLDEST_KAMAILIO))} or newer with {' '.join(KAMAILIO_MODULES)}",
 )

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import URL
+
 from ringback.doctor.given import Given
 from ringback.kit.checks import Check, ok, problem, unknown, warning
 from ringback.kit.secret import Secret
@@ -55,8 +57,6 @@ async def edge(given: Given) -> list[Check]:
     texts, wrong = _read(given.kamailio, [EDGE])
     if wrong:
         return [problem("kamailio_config", wrong, again)]
-    if not given.settings.is_embedded:
-        return [unknown("kamailio_config", "It reads a SQLite file, and these settings have none")]
     if texts[EDGE] != _edge_again(given.settings, texts[EDGE]):
         seen = f"{given.kamailio / EDGE} is not what this version writes for these settings and this database"
         return [problem("kamailio_config", seen, again)]
@@ -152,7 +152,7 @@ def _edge_again(settings: Settings, text: str) -> str:
     values = {name: _one(pattern, text) for name, pattern in OWN.items()}
     return kamailio.kamailio_config(
         KamailioOptions(
-            database=str(settings.database_file.absolute()),
+            database=_edges_database(settings, text),
             bind=values["bind"],
             asterisk=values["asterisk"],
             secret=kamailio.secret_in(text) or Secret(""),
@@ -163,6 +163,17 @@ def _edge_again(settings: Settings, text: str) -> str:
             modules=values["modules"],
         )
     )
+
+
+def _edges_database(settings: Settings, text: str) -> URL:
+    """Ours, for the user that the file names."""
+    if settings.is_embedded:
+        return sqlite_url(settings.database_file)
+    found = re.search(
+        r'^modparam\("sqlops", "sqlcon", "ringback=>[a-z]+://([^:@]+)(?::(.*))?@.*"\)$', text, re.MULTILINE
+    )
+    own = settings.databases[0]
+    return own.set(username=found[1], password=found[2]) if found else own
 
 
 OWN: Final = {

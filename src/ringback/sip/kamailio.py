@@ -4,12 +4,17 @@ import platform
 import re
 from dataclasses import dataclass
 from secrets import token_hex
+from typing import Final
+
+from sqlalchemy import URL
 
 from ringback.kit.secret import Secret
 from ringback.sip.kamailio_routes import ROUTES
+from ringback.sip.kamailio_sql import connection, engine_of, spelt
 
+FILE: Final = "kamailio.cfg"
 MODULES = (
-    *("db_sqlite", "sqlops", "pv", "ipops", "textops", "siputils", "maxfwd", "sanity"),
+    *("sqlops", "pv", "ipops", "textops", "siputils", "maxfwd", "sanity"),
     *("tm", "tmx", "sl", "rr", "usrloc", "registrar", "auth", "tcpops"),
 )
 
@@ -18,14 +23,15 @@ MODULES = (
 class KamailioOptions:
     """What differs between two Kamailios in front of Ringback's Asterisk.
 
-    `database` is the absolute path of the SQLite file, which must be there. `bind` is the IP address that trunks reach
-    it at, for UDP and TCP, never a wildcard: calls carry it. `asterisk` is the public port of an Asterisk
-    (`ringback sip asterisk-config`) as `address:port`, an IP address, which is also the one that Asterisk sends from.
+    `database` is where Ringback's own tables are; a SQLite file, by its absolute path, must be there. `bind` is the IP
+    address that trunks reach it at, for UDP and TCP, never a wildcard: calls carry it. `asterisk` is the public port
+    of an Asterisk (`ringback sip asterisk-config`) as `address:port`, an IP address, which is also the one that it
+    sends from.
     `secret` (64 hexadecimal digits) proves which calls have been let in; while it stays the same, they outlive a
     restart. `workers` processes read UDP, as many TCP.
     """
 
-    database: str
+    database: URL
     bind: str
     asterisk: str
     secret: Secret
@@ -49,7 +55,7 @@ def secret_in(text: str) -> Secret | None:
 
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    return "\n".join([_settings(options), _modules(options), ROUTES])
+    return "\n".join([_settings(options), _modules(options), spelt(ROUTES, options.database)])
 
 
 WORDS = ("ASTERISK", "VOICE_HOST", "CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN")
@@ -63,7 +69,7 @@ def _settings(options: KamailioOptions) -> str:
 # A SIP edge in front of Asterisk: lets in the trunks (and the phones' calls) that Ringback knows, nobody else.
 # Written by `ringback sip kamailio-config`. A password is proved by its digest: with secret_storage=plaintext there
 # is none, and only trunks that are known by their address get in.
-# It reads Ringback's SQLite file and writes nothing there: what Ringback has changed counts for the next request.
+# It reads Ringback's database and writes nothing there: what Ringback has changed counts for the next request.
 
 # ---- What is particular to this installation -------------------------------------------------------------------
 
@@ -104,17 +110,12 @@ def _expression(domain: str) -> str:
 
 
 def _modules(options: KamailioOptions) -> str:
-    load = "\n".join(f'loadmodule "{name}.so"' for name in MODULES)
+    load = "\n".join(f'loadmodule "{name}.so"' for name in (engine_of(options.database).module, *MODULES))
     return f"""\
 mpath="{options.modules}"
 {load}
 
-# An absolute path, so four slashes. Read only: a fault of this file can spoil nothing, and Ringback, which keeps the
-# file in WAL mode, and this never wait for each other. Each worker opens it for itself. Kamailio's user must be able
-# to read the file, and to write to its -shm beside it.
-modparam("db_sqlite", "db_set_readonly", "{options.database}")
-modparam("sqlops", "sqlcon", "ringback=>sqlite:///{options.database}")
-
+{connection("ringback", options.database)}
 # A challenge must be answered within this many seconds.
 modparam("auth", "nonce_expire", 30)
 

@@ -116,17 +116,18 @@ route[ADMIT] {
 
 	# By source address: no challenge.
 	$var(addresses) = "";
-	if (sql_pvquery("ringback", "SELECT coalesce(group_concat(value), '')"
-			" FROM registrar_sip_auths, json_each(allowed_ips)"
-			" WHERE realm = CAST(x'$var(hex)' AS TEXT) AND auth_types LIKE '%\"ip\"%'", "$var(addresses)") < 0)
+	if (sql_pvquery("ringback", "SELECT"
+			" replace(replace(replace(replace(WORDS<allowed_ips>, '[', ''), ']', ''), '\"', ''), ' ', '')"
+			" FROM registrar_sip_auths"
+			" WHERE realm = TEXT<$var(hex)> AND WORDS<auth_types> LIKE '%\"ip\"%' LIMIT 1", "$var(addresses)") < 0)
 		route(NO_DATABASE);
 	if ($var(addresses) != "" && is_in_subnet("$si", "$var(addresses)")) return;
 
 	# By digest.
 	$var(ha1) = "";
-	if ($aU != $null && sql_pvquery("ringback", "SELECT ha1 FROM registrar_sip_auths"
-			" WHERE realm = CAST(x'$var(hex)' AS TEXT) AND username = CAST(x'$(aU{s.encode.hexa})' AS TEXT)"
-			" AND auth_types LIKE '%\"basic\"%' AND length(ha1) = 32", "$var(ha1)") < 0)
+	if ($aU =~ "^[!-~]+$" && sql_pvquery("ringback", "SELECT ha1 FROM registrar_sip_auths"
+			" WHERE realm = TEXT<$var(hex)> AND username = TEXT<$(aU{s.encode.hexa})>"
+			" AND WORDS<auth_types> LIKE '%\"basic\"%' AND length(ha1) = 32", "$var(ha1)") < 0)
 		route(NO_DATABASE);
 	if ($var(ha1) != "" && pv_auth_check("$var(realm)", "$var(ha1)", "1", "0") > 0) {
 		consume_credentials();

@@ -1,0 +1,28 @@
+"""What is wrong with a Kamailio that is to let Ringback's trunks in: `ringback sip kamailio-config --check`."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from ringback import config_checks, database_checks
+from ringback.kit.checks import Check, ok
+from ringback.kit.rights import Wanted
+from ringback.settings import Settings
+from ringback.sip.edge import sip_auths
+from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_config
+from ringback.sip.kamailio_sql import engine_of
+
+READ: Final[Wanted] = {sip_auths: ("SELECT",)}
+
+
+async def checks(folder: Path, options: KamailioOptions, settings: Settings) -> list[Check]:
+    """All that can be known without a Kamailio: its file, modules, ports and database. Nothing is changed."""
+    text = kamailio_config(options)
+    loaded = re.findall(r'^loadmodule "(.+)"$', text, re.MULTILINE)
+    found = config_checks.files(folder, {FILE: text}, {FILE})
+    found += config_checks.modules(options.modules, loaded, f"kamailio and {engine_of(options.database).package}")
+    found += config_checks.ports([(kind, options.bind, options.sip_port) for kind in ("UDP", "TCP")])
+    if options.database.get_backend_name() == "sqlite":
+        return found + config_checks.sqlite(Path(options.database.database or ""), [sip_auths.name])
+    lacks = await database_checks.rights("ringback", options.database, settings, READ, "docs/edge.md")
+    return found + (lacks or [ok("database", "Kamailio's user may do what it must")])

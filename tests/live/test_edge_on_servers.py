@@ -1,0 +1,177 @@
+"""A real edge that reads MariaDB and PostgreSQL: what holds on the SQLite file holds there."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from ringback.demo.asterisk import Asterisk
+from ringback.demo.install import CACHE
+from ringback.demo.kamailio import Kamailio
+from ringback.demo.ports import Ports, free_ports
+from ringback.demo.programs import KAMAILIO, AsteriskProgram
+from ringback.demo.server import Server
+from ringback.kamailio_checks import checks
+from ringback.kit.dsn import parse_dsn
+from ringback.knobs import load
+from ringback.sip.kamailio import KamailioOptions, new_secret
+from tests.house import ROOT as HOUSE
+
+from .conftest import EDGE, ROOT, Edge, World
+from .tables import Tables
+from .test_trunk_calls import (
+    test_a_trunk_rings_a_number_of_its_customer_by_digest_and_by_address as test_a_trunk_rings_a_number,
+)
+from .test_trunk_calls import (
+    test_what_a_trunk_cannot_ring_is_refused_by_the_right_code as test_what_a_trunk_cannot_ring,
+)
+from .test_trunks import (
+    test_a_carrier_with_its_own_address_in_from_names_the_trunk_in_the_requests_uri as test_a_carriers_own_from,
+)
+from .test_trunks import (
+    test_a_new_password_counts_at_once_and_the_old_one_no_more as test_a_new_password,
+)
+from .test_trunks import (
+    test_a_trunk_known_by_its_address_is_let_in_without_a_challenge as test_a_trunk_known_by_its_address,
+)
+from .test_trunks import (
+    test_a_trunk_of_both_kinds_needs_its_password_only_where_its_address_is_not_known as test_both_kinds,
+)
+from .test_trunks import (
+    test_a_trunk_that_proves_its_password_registers_and_rings_a_phone as test_a_trunk_that_proves_its_password,
+)
+from .test_trunks import (
+    test_a_wrong_password_or_name_is_refused_like_a_trunk_that_is_not_there as test_a_wrong_password,
+)
+from .test_trunks import (
+    test_after_delete_the_very_next_register_and_call_are_refused_and_a_call_that_is_up_goes_on as test_after_delete,
+)
+from .test_trunks import (
+    test_nobody_proves_a_password_that_a_trunk_does_not_have_and_the_edge_stays_up as test_nobody_proves,
+)
+from .test_trunks import (
+    test_what_is_kept_for_a_way_that_is_not_allowed_has_no_effect as test_what_is_not_allowed_has_no_effect,
+)
+
+pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
+
+__all__ = [
+    "test_a_carriers_own_from",
+    "test_a_new_password",
+    "test_a_trunk_known_by_its_address",
+    "test_a_trunk_rings_a_number",
+    "test_a_trunk_that_proves_its_password",
+    "test_a_wrong_password",
+    "test_after_delete",
+    "test_both_kinds",
+    "test_nobody_proves",
+    "test_what_a_trunk_cannot_ring",
+    "test_what_is_not_allowed_has_no_effect",
+]
+PAGE = (HOUSE / "docs/edge.md").read_text()
+USER, PASSWORD = "edge", "p@ss/w:rd?#'`;%41&{}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServersWorld(World):
+    """The same on a server."""
+
+    tables: Tables = field(kw_only=True)
+
+    def settings(self) -> dict[str, str]:
+        return dict(zip(("database_dsn_bin", "database_dsn_asterisk"), self.tables.dsns(), strict=True))
+
+    def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
+        return self.tables.sql(text, *values)
+
+
+def grant(tables: Tables) -> str:
+    """Runs the page's SQL for the edge's user; the DSN of Ringback's own tables for it."""
+    kind = "MariaDB" if tables.is_mariadb else "PostgreSQL"
+    found = re.search(rf"^-- {kind}\n(.*?)(?:^--|^```$)", PAGE, re.DOTALL | re.MULTILINE)
+    assert found
+    text = found[1].replace("…", PASSWORD.replace("'", "''"))
+    if tables.is_mariadb:
+        text = text.replace("bin_manager", tables.own.name).replace("asterisk.", f"{tables.asterisk.name}.")
+    for statement in filter(None, map(str.strip, re.split(r";\n", text))):
+        tables.own.execute(statement.replace(" kamailio", f" {USER}"))
+    return tables.dsns(USER, PASSWORD)[0]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["mariadb", "postgresql"])
+async def world(
+    request: pytest.FixtureRequest, program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServersWorld]:
+    with Tables.on(request.getfixturevalue(request.param), stock=False) as tables:
+        folder, ports = tmp_path_factory.mktemp("live"), Ports.find()
+        own, asterisk = map(parse_dsn, tables.for_asterisk())
+        options = replace(ports.options(asterisk, own), edge=f"{EDGE}:{free_ports(1)[0]}")
+        settings = dict(zip(("database_dsn_bin", "database_dsn_asterisk"), tables.dsns(), strict=True))
+        async with (
+            await Asterisk.start(program, options, folder / "asterisk", {}) as asterisk_itself,
+            await Server.start(folder / "home", contact_poll_interval="0.1", **settings) as server,
+        ):
+            yield ServersWorld(server, asterisk_itself, ports, tables=tables)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def edge(world: ServersWorld, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    program = KAMAILIO.obtain(ROOT / CACHE)
+    port = int(world.asterisk.options.edge.rpartition(":")[2])
+    database = parse_dsn(grant(world.tables))
+    try:
+        options = KamailioOptions(database, EDGE, world.ports.public_at, new_secret(), port, workers=2)
+        folder = tmp_path_factory.mktemp("edge") / "kamailio"
+        async with await Kamailio.start(program, options, folder) as kamailio:
+            yield Edge(world, kamailio)
+            assert [line for line in kamailio.problems() if not re.search("db_mysql|db_postgres", line)] == []
+            assert PASSWORD not in (folder / "log").read_text()
+    finally:
+        drop(world.tables)
+
+
+def drop(tables: Tables) -> None:
+    for statement in [] if tables.is_mariadb else [f"DROP OWNED BY {USER}"]:
+        tables.own.execute(statement)
+    tables.own.execute(f"DROP USER {USER}")
+
+
+async def test_connections_that_end_are_replaced(edge: Edge, world: ServersWorld) -> None:
+    trunk = await edge.create("cut-off", "basic", username="pbx01")
+    assert await edge.register(trunk) == (200, ["MD5"])
+
+    if world.tables.is_mariadb:
+        world.tables.own.execute(f"KILL USER {USER}")
+    else:
+        world.tables.own.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{USER}'")
+
+    assert [await edge.register(trunk) for _ in range(4)] == [(200, ["MD5"])] * 4
+
+
+async def test_names_that_no_database_knows_as_text_are_refused_like_others(edge: Edge) -> None:
+    trunk = await edge.create("odd-names", "basic", username="pbx01")
+
+    for name in ("\x01", "é", "a b", "%00", "' OR 1=1 -- "):
+        assert await edge.register(trunk, username=name) == (401, ["MD5"]), name
+
+
+async def test_a_check_tells_what_the_edges_user_may_not_do(edge: Edge, world: ServersWorld, tmp_path: Path) -> None:
+    async def seen() -> list[str]:
+        found = await checks(tmp_path, edge.kamailio.options, load({"ringback_home": tmp_path}))
+        return [f"{check.state}: {check.seen}" for check in found if check.name == "database"]
+
+    own = world.tables.own.name if world.tables.is_mariadb else "bin_manager"
+    world.tables.own.execute(f"GRANT SELECT ON {own}.ringback_addresses TO {USER}")
+    assert await seen() == ["ok: Kamailio's user may do what it must"]
+    world.tables.own.execute(f"REVOKE SELECT ON {own}.registrar_sip_auths FROM {USER}")
+    try:
+        (lack,) = await seen()
+    finally:
+        world.tables.own.execute(f"GRANT SELECT ON {own}.registrar_sip_auths TO {USER}")
+
+    assert lack.startswith("problem: ringback: its user lacks SELECT on registrar_sip_auths (the server says: ")
+    assert PASSWORD not in lack
