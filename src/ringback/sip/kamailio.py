@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import URL
 
 from ringback.kit.secret import Secret
+from ringback.sip.kamailio_out import OUT
 from ringback.sip.kamailio_routes import ROUTES
 from ringback.sip.kamailio_sql import connection, engine_of, spelt
 
@@ -55,7 +56,7 @@ def secret_in(text: str) -> Secret | None:
 
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    return "\n".join([_settings(options), _modules(options), spelt(ROUTES, options.database)])
+    return "\n".join([_settings(options), _modules(options), spelt(ROUTES + OUT, options.database)])
 
 
 WORDS = ("ASTERISK", "VOICE_HOST", "CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN")
@@ -127,4 +128,5 @@ modparam("usrloc", "db_mode", 0)
 modparam("usrloc", "use_domain", 1)
 modparam("registrar", "max_contacts", 10)
 modparam("registrar", "max_expires", 3600)
+modparam("registrar", "received_avp", "$avp(received)")
 """

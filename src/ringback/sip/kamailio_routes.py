@@ -28,6 +28,8 @@ request_route {
 		exit;
 	}
 
+	if (is_method("INVITE") && route(FROM_ASTERISK)) route(BEGUN_BY_ASTERISK);
+
 	route(WHOSE);
 	route(ADMIT);
 	if (is_method("REGISTER")) route(REGISTER);
@@ -50,9 +52,9 @@ route[SANE] {
 }
 
 # A request within a call. It brings back in its Route what we wrote into Record-Route when we let the call in: `peer`,
-# where the caller was then, and `proof`, which nobody can make who does not know CALL_SECRET. So it needs no memory: a
-# call goes on after a restart of this Kamailio, and when its trunk has been deleted meanwhile. It goes on between these
-# two only, whatever address the request asks for: from the caller's address to Asterisk, from Asterisk to the caller.
+# where the other side than Asterisk was then, `by`, which of the two has begun, and `proof`, which nobody can make who
+# does not know CALL_SECRET. So it needs no memory: a call goes on after a restart of this Kamailio, and when its trunk
+# has been deleted meanwhile. It goes on between these two only, whatever address the request asks for.
 route[WITHIN_A_CALL] {
 	# The ACK of a refusal ends here.
 	if (is_method("ACK")) t_check_trans();
@@ -61,25 +63,31 @@ route[WITHIN_A_CALL] {
 	# Any other form is not ours; a stranger's would fill the log with errors of the parser.
 	if (!($route_uri =~ "^sip:[^;?]+(;[a-zA-Z0-9]+(=[a-zA-Z0-9.:-]+)?)*$")) route(NO_SUCH_CALL);
 	$var(peer) = $(route_uri{uri.params}{param.value,peer});
+	$var(by) = $(route_uri{uri.params}{param.value,by});
 	$var(given) = $(route_uri{uri.params}{param.value,proof});
 
-	# The caller's tag stands in From of what the caller sends, and in To of what Asterisk sends.
+	# The tag of who has begun stands in From of what they send, and in To of what the other one sends.
+	$var(says) = $var(by);
 	$var(tag) = $ft;
 	route(PROVE);
-	if ($var(proof) == $var(given)) {
-		$var(from) = $(var(peer){s.decode.hexa});
-		$var(from) = $(var(from){uri.host});
-		$du = "sip:ASTERISK";
-	} else {
+	if ($var(proof) != $var(given)) {
+		$var(says) = "asterisk";
+		if ($var(by) == "asterisk") $var(says) = "peer";
 		$var(tag) = $tt;
 		route(PROVE);
 		if ($var(proof) != $var(given)) route(NO_SUCH_CALL);
+	}
+	if ($var(says) == "asterisk") {
 		$var(from) = "VOICE_HOST";
 		$du = $(var(peer){s.decode.hexa});
+	} else {
+		$var(from) = $(var(peer){s.decode.hexa});
+		$var(from) = $(var(from){uri.host});
+		$du = "sip:ASTERISK";
 	}
 	if (!compare_ips("$si", "$var(from)")) route(NO_SUCH_CALL);
 
-	if (is_method("INVITE")) record_route(";peer=$var(peer);proof=$var(proof)");
+	if (is_method("INVITE")) record_route(";peer=$var(peer);by=$var(by);proof=$var(proof)");
 	if (!t_relay() && !is_method("ACK")) sl_reply_error();
 	exit;
 }
@@ -89,10 +97,10 @@ route[NO_SUCH_CALL] {
 	exit;
 }
 
-# $var(proof): that a call with this Call-ID, from $var(peer) and with $var(tag), has been let in. The hash is made
-# twice, so that none can be made longer by somebody who has one.
+# $var(proof): that a call with this Call-ID between Asterisk and $var(peer), begun by $var(by) with $var(tag), has been
+# let in. The hash is made twice, so that none can be made longer by somebody who has one.
 route[PROVE] {
-	$var(proof) = "CALL_SECRET|" + $var(peer) + "|" + $var(tag) + "|" + $ci;
+	$var(proof) = "CALL_SECRET|" + $var(by) + "|" + $var(peer) + "|" + $var(tag) + "|" + $ci;
 	$var(proof) = "CALL_SECRET|" + $(var(proof){s.sha256});
 	$var(proof) = $(var(proof){s.sha256}{s.substr,0,32});
 }
@@ -112,15 +120,9 @@ route[WHOSE] {
 # What strangers write goes into SQL as hexadecimal digits. auth_db is not used: it takes a ha1 that is NULL (a trunk
 # that is known by its address alone) for a string, and that is the end of Kamailio.
 route[ADMIT] {
-	$var(hex) = $(var(realm){s.encode.hexa});
-
 	# By source address: no challenge.
-	$var(addresses) = "";
-	if (sql_pvquery("ringback", "SELECT"
-			" replace(replace(replace(replace(WORDS<allowed_ips>, '[', ''), ']', ''), '\"', ''), ' ', '')"
-			" FROM registrar_sip_auths"
-			" WHERE realm = TEXT<$var(hex)> AND WORDS<auth_types> LIKE '%\"ip\"%' LIMIT 1", "$var(addresses)") < 0)
-		route(NO_DATABASE);
+	route(ADDRESSES);
+	$var(known) = "address|" + $var(addresses);
 	if ($var(addresses) != "" && is_in_subnet("$si", "$var(addresses)")) return;
 
 	# By digest.
@@ -131,10 +133,22 @@ route[ADMIT] {
 		route(NO_DATABASE);
 	if ($var(ha1) != "" && pv_auth_check("$var(realm)", "$var(ha1)", "1", "0") > 0) {
 		consume_credentials();
+		$var(known) = "digest|" + $var(ha1);
 		return;
 	}
 	auth_challenge("$var(realm)", "1");
 	exit;
+}
+
+# $var(addresses): of a trunk that is known by them, with commas between.
+route[ADDRESSES] {
+	$var(hex) = $(var(realm){s.encode.hexa});
+	$var(addresses) = "";
+	if (sql_pvquery("ringback", "SELECT"
+			" replace(replace(replace(replace(WORDS<allowed_ips>, '[', ''), ']', ''), '\"', ''), ' ', '')"
+			" FROM registrar_sip_auths"
+			" WHERE realm = TEXT<$var(hex)> AND WORDS<auth_types> LIKE '%\"ip\"%' LIMIT 1", "$var(addresses)") < 0)
+		route(NO_DATABASE);
 }
 
 route[NO_DATABASE] {
@@ -148,13 +162,24 @@ route[REGISTER] {
 		sl_send_reply("403", "Forbidden");
 		exit;
 	}
-	save("location", "0x00", "sip:$var(realm)");
+	# Where it is counts for as long as it is known as it is now: a trunk with another password or other addresses, or
+	# another customer's of that name, is somewhere else. A call goes to where the REGISTER came from, whatever Contact
+	# says, so nobody can have us call a third one.
+	$avp(received) = $su;
+	route(PLACE);
+	if (save("location", "0x00", "$var(place)") && $proto != "udp") tcp_set_connection_lifetime("3600");
 	exit;
+}
+
+# $var(place): under which name the places of a trunk are kept that is known by $var(known).
+route[PLACE] {
+	$var(place) = "sip:" + $(var(known){s.sha256}) + "@" + $var(realm);
 }
 
 # Asterisk knows whom the address rings, and answers 404 where there is nobody.
 route[CALL] {
 	$var(peer) = $(su{s.encode.hexa});
+	$var(by) = "peer";
 	$var(tag) = $ft;
 	route(PROVE);
 	remove_hf("Route");
@@ -163,7 +188,7 @@ route[CALL] {
 	remove_hf("X-Ringback-Source");
 	append_hf("X-Ringback-Source: $si\r\n");
 	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") append_hf("X-Ringback-Trunk: $var(realm)\r\n");
-	record_route(";peer=$var(peer);proof=$var(proof)");
+	record_route(";peer=$var(peer);by=$var(by);proof=$var(proof)");
 	# A connection that a call came by is kept for it: there is no other way back.
 	if ($proto == "tcp") tcp_set_connection_lifetime("3600");
 	$du = "sip:ASTERISK";
