@@ -86,10 +86,26 @@ class Protocol(HttpToolsProtocol):
 
     _head: int | None = 0
     """Bytes so far of a head that is not whole."""
+    _read = 0
+    """Bytes of the head, and of what follows the body, that have been understood: they may have come at once."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head = 0
+        self._head = self._read = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._count(name, value)
+
+    def _count(self, *texts: bytes) -> None:
+        """The parser answers 400 to whatever is raised in the middle of it."""
+        self._read += sum(len(text) + 2 for text in texts)  # with colon and space, or the end of its line
+        if self._read > LARGEST_HEAD:
+            raise ValueError
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from nats.errors import Error as NatsError
 from nats.errors import FlushTimeoutError, MaxPayloadError
 
+from ringback.kit.cancelling import cancellable
 from ringback.transports.nats.address import Address, Server
 from ringback.transports.nats.client import Away, Client, Refused
 
@@ -41,7 +42,8 @@ class Connection:
         self = cls()
         try:
             async with asyncio.timeout(HANDSHAKE):
-                await self._connect(address, server, context, name)
+                with cancellable():  # the library waits by `asyncio.wait_for`
+                    await self._connect(address, server, context, name)
         except BaseException as error:
             await self.close(LAST_WORDS)
             raise self._of_handshake(error, address) from None
