@@ -50,20 +50,3 @@ async def paired(
         found = await work.read(lambda uow, keys=keys: partners(uow, keys))  # type: ignore[misc]
         for item, its in zip(items, keys, strict=True):
             yield item, found.get(its)
-
-
-async def merged(
-    lefts: AsyncIterator[L], left_key: Callable[[L], Any], rights: AsyncIterator[R], right_key: Callable[[R], Any]
-) -> AsyncIterator[tuple[L | None, R | None]]:
-    """Two streams in the order of their keys side by side: what has one key, and what has no partner with `None`."""
-    left, right = await anext(lefts, None), await anext(rights, None)
-    while left is not None or right is not None:
-        if right is None or (left is not None and left_key(left) < right_key(right)):
-            yield left, None
-            left = await anext(lefts, None)
-        elif left is None or right_key(right) < left_key(left):
-            yield None, right
-            right = await anext(rights, None)
-        else:
-            yield left, right
-            left, right = await anext(lefts, None), await anext(rights, None)

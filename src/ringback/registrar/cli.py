@@ -40,11 +40,14 @@ NoGrace = Annotated[bool, typer.Option("--force", help="remove rows of nobody at
 def reconcile(settings: Settings, dry_run: DryRun = False, force: NoGrace = False, format: AsForm = Form.TABLE) -> None:
     """Make every SIP row follow the extensions and trunks, and finish the deletion of deleted customers."""
 
+    tell = terminal.status()
+
     async def job(ringback: Ringback) -> tuple[Pass, int]:
         await ringback.work.read(require_same)
         if not dry_run:
             await unfinished.resume(ringback.work)
-        done = await ringback.reconciler.once(dry_run=dry_run, no_grace=force)
+        done = await ringback.reconciler.once(dry_run=dry_run, no_grace=force, tell=tell)
+        tell("")
         if not dry_run:
             await drift.note(ringback.work, done)
         return done, len(await ringback.work.read(realms.left_over))

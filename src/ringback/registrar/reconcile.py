@@ -14,7 +14,7 @@ import structlog
 from ringback.kit.errors import DatabaseUnavailable, Failure
 from ringback.kit.uow import Work
 from ringback.registrar import strays, unfinished
-from ringback.registrar.drift.finding import Comparison
+from ringback.registrar.drift.finding import Comparison, Tell, quietly
 from ringback.registrar.drift.model import Drift, Pass
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
@@ -85,12 +85,14 @@ class Reconciler:
             log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)
             return False
 
-    async def once(self, *, dry_run: bool = False, no_grace: bool = False, most: float = inf) -> Pass:
+    async def once(
+        self, *, dry_run: bool = False, no_grace: bool = False, most: float = inf, tell: Tell = quietly
+    ) -> Pass:
         """One whole pass; with `dry_run` nothing is written, with `no_grace` rows of nobody go at once.
 
-        It ends after `most` repairs.
+        It ends after `most` repairs. `tell` hears how far it is.
         """
-        found, unread = await self._comparison.found()
+        found, unread = await self._comparison.found(tell)
         grace = timedelta(0) if no_grace else GRACE
         rows = {drift.stray for drift in found if drift.action == "remove"}
         young = await self._young(rows, grace, dry_run=dry_run)
@@ -106,6 +108,7 @@ class Reconciler:
             if place not in ends:
                 ends[place] = await self._end_of(drift, done) if len(ends) < most else done.left
             ends[place].append(drift)
+            tell(f"{done.total - len(waiting)} of {len(due)} rows repaired")
         await self._tell(done)
         return done
 

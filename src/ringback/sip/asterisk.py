@@ -157,12 +157,13 @@ class Asterisk:
         """Raises `DatabaseUnavailable` unless Asterisk's tables can be read."""
         await self._session.one(PROBE)
 
-    async def owned(self, table: str, suffix: str, after: str, limit: int) -> list[Row]:
-        """Up to `limit` rows of ours (their id ends in `suffix`), by id, behind `after`."""
-        return await self._session.all(OWNED[table], after=after, suffix=like_suffix(suffix), size=limit)
+    async def owned(self, table: str, suffix: str, after: str, limit: int) -> list[str]:
+        """Ids of up to `limit` rows of ours (they end in `suffix`), in order, behind `after`."""
+        rows = await self._session.all(OWNED[table], after=after, suffix=like_suffix(suffix), size=limit)
+        return [row["id"] for row in rows]
 
     async def known(self, table: str, ids: list[str]) -> dict[str, Row]:
-        """Those of up to `CHUNK` ids that have a row."""
+        """Our columns of the rows of up to `CHUNK` ids."""
         rows = await self._session.all(KNOWN[table], **spread("id", ids, CHUNK))
         return {row["id"]: row for row in rows}
 
@@ -207,7 +208,7 @@ RENAME: Final = {
 }
 OWNED: Final = {
     name: Statement(
-        select(table_of(name).c.id, *(table_of(name).c[column] for column in MANAGED[name]))
+        select(table_of(name).c.id)
         .where(table_of(name).c.id > bindparam("after"), table_of(name).c.id.like(bindparam("suffix"), escape="\\"))
         .order_by(table_of(name).c.id)
         .limit(bindparam("size"))
@@ -215,7 +216,12 @@ OWNED: Final = {
     for name in MANAGED
 }
 KNOWN: Final = {
-    name: Statement(select(table_of(name).c.id).where(among(table_of(name).c.id, "id", CHUNK))) for name in MANAGED
+    name: Statement(
+        select(table_of(name).c.id, *(table_of(name).c[column] for column in MANAGED[name])).where(
+            among(table_of(name).c.id, "id", CHUNK)
+        )
+    )
+    for name in MANAGED
 }
 IS_CLEAR: Final = and_(
     table_of("ps_auths").c.password.is_not(None), table_of("ps_auths").c.id.like(bindparam("suffix"), escape="\\")

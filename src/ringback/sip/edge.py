@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, delete, insert, select, update
 
 from ringback.kit.columns import Id, Json, Time
-from ringback.kit.db import OWN, Row, Session, Statement
+from ringback.kit.db import CHUNK, OWN, Row, Session, Statement, among, spread
 from ringback.sip.differences import Difference, differences
 from ringback.sip.digest import Kept
 
@@ -43,16 +43,9 @@ DROP_OTHERS = Statement(
     )
 )
 FORGET_CLEAR = Statement(update(sip_auths).where(sip_auths.c.password.is_not(None)), "password")
-IN_ORDER: Final = (
-    select(sip_auths.c.id, *(sip_auths.c[column] for column in MANAGED))
-    .order_by(sip_auths.c.id)
-    .limit(bindparam("size"))
-)
-ONE = Statement(
-    select(sip_auths.c.id, *(sip_auths.c[column] for column in MANAGED)).where(sip_auths.c.id == bindparam("row_id"))
-)
-FIRST = Statement(IN_ORDER)
-AFTER = Statement(IN_ORDER.where(sip_auths.c.id > bindparam("after")))
+OURS: Final = select(sip_auths.c.id, *(sip_auths.c[column] for column in MANAGED))
+ONE = Statement(OURS.where(sip_auths.c.id == bindparam("row_id")))
+KNOWN = Statement(OURS.where(among(sip_auths.c.id, "id", CHUNK)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +90,14 @@ async def forget_clear(session: Session) -> None:
     await session.run(FORGET_CLEAR, password=None)
 
 
-async def after(session: Session, id: object | None, limit: int) -> list[Row]:
-    """Our columns of up to `limit` rows behind `id`, or of the first ones, by id; it may be one that is no UUID."""
-    if id is None:
-        return await session.all(FIRST, size=limit)
-    return await session.all(AFTER, after=id, size=limit)
+async def known(session: Session, ids: list[UUID]) -> dict[UUID, Row]:
+    """Our columns of the rows of up to `CHUNK` ids."""
+    return {row["id"]: row for row in await session.all(KNOWN, **spread("id", ids, CHUNK))}
 
 
 async def of(session: Session, id: UUID) -> Row | None:
     """Our columns of one row."""
     return await session.one(ONE, row_id=id)
-
-
-def order(id: object) -> tuple[int, object]:
-    """Where an id stands among the others, as the database orders them: numbers, texts, bytes."""
-    if isinstance(id, UUID | bytes):
-        return 2, id.bytes if isinstance(id, UUID) else id
-    return (1, id.encode()) if isinstance(id, str) else (0, id)
 
 
 def differing(row: Row, credential: Credential) -> tuple[Difference, ...]:

@@ -236,9 +236,9 @@ async def erase_some(uow: Uow, customer_id: UUID, after: UUID) -> UUID | None:
     return await store.ERASING.some(uow.session, customer_id, after)
 
 
-async def live_at(uow: Uow, endpoint_ids: list[str]) -> dict[str, Extension]:
-    """The live extensions that Asterisk knows by those names, at most `CHUNK`."""
-    return {extension.endpoint_id: extension for extension in await store.at_endpoints(uow.session, endpoint_ids)}
+async def live_names(uow: Uow, endpoint_ids: list[str]) -> set[str]:
+    """Those of up to `CHUNK` names that Asterisk knows a live extension by."""
+    return await store.live_names(uow.session, endpoint_ids)
 
 
 async def live_behind(uow: Uow, id: UUID, limit: int) -> list[Extension]:

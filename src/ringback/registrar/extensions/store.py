@@ -52,7 +52,11 @@ LIVE = Statement(LIVING.where(IS_EXTENSION))
 GONE = Statement(select(extensions).where(extensions.c.tm_delete.is_not(None), IS_EXTENSION).with_for_update())
 BY_NUMBER = Statement(LIVING.where(HAS_NUMBER))
 AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))
-AT_ENDPOINTS = Statement(LIVING.where(among(extensions.c.endpoint_id, "endpoint", CHUNK)))
+AT_ENDPOINTS = Statement(
+    select(extensions.c.endpoint_id).where(
+        extensions.c.tm_delete.is_(None), among(extensions.c.endpoint_id, "endpoint", CHUNK)
+    )
+)
 OF_CUSTOMER = Statement(LIVING.where(IS_OF_CUSTOMER).order_by(extensions.c.tm_create, extensions.c.id))
 FEW: Final = 100
 """Numbers that are looked up at once."""
@@ -173,10 +177,9 @@ async def at_endpoint(session: Session, endpoint_id: str, *, lock: bool = False)
     return _maybe(await session.one(AT_ENDPOINT, of_endpoint=endpoint_id))
 
 
-async def at_endpoints(session: Session, endpoint_ids: list[str]) -> list[Extension]:
-    """The live extensions of up to `CHUNK` endpoint names."""
-    found = await session.all(AT_ENDPOINTS, **spread("endpoint", endpoint_ids, CHUNK))
-    return [from_row(row) for row in found]
+async def live_names(session: Session, endpoint_ids: list[str]) -> set[str]:
+    """Those of up to `CHUNK` endpoint names that a live extension has."""
+    return {row["endpoint_id"] for row in await session.all(AT_ENDPOINTS, **spread("endpoint", endpoint_ids, CHUNK))}
 
 
 async def of_customer(session: Session, customer_id: UUID, *, lock: bool = True) -> list[Extension]:
