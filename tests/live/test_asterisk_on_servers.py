@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,24 +52,32 @@ async def world(
 ) -> AsyncIterator[ServersWorld]:
     """One for each engine and each form of Asterisk's tables."""
     engine, form = request.param
-    knows_sha = form == STOCK and program.major >= 22
     with Tables.on(request.getfixturevalue(engine), stock=form == STOCK) as tables:
-        folder, ports = tmp_path_factory.mktemp("live"), Ports.find()
-        own, asterisk = map(parse_dsn, tables.for_asterisk())
-        options = ports.options(asterisk, own)
-        pjsip = asterisk_files(options)["pjsip.conf"]
-        often = pjsip.replace("type=global\n", "type=global\ncontact_expiration_check_interval=1\n")
-        settings = dict(zip(("database_dsn_bin", "database_dsn_asterisk"), tables.dsns(), strict=True))
-        settings |= {"asterisk_digest": "password_digest"} if knows_sha else {}
-        async with (
-            await Asterisk.start(program, options, folder / "asterisk", {"pjsip.conf": often}) as asterisk_itself,
-            await Server.start(folder / "home", contact_poll_interval="0.1", **settings) as server,
-        ):
-            algorithms = ["SHA-256", "MD5"] if knows_sha else ["MD5"]
-            one = ServersWorld(server, asterisk_itself, ports, tables=tables, algorithms=algorithms)
+        knows_sha = form == STOCK and program.major >= 22
+        async with served(program, tables, tmp_path_factory.mktemp("live"), knows_sha=knows_sha) as one:
             yield one
             assert one.complaints() == []
-            assert PASSWORD not in asterisk_itself.log.read_text()
+            assert PASSWORD not in one.asterisk.log.read_text()
+
+
+@asynccontextmanager
+async def served(
+    program: AsteriskProgram, tables: Tables, folder: Path, *, knows_sha: bool = False
+) -> AsyncIterator[ServersWorld]:
+    """A Ringback and an Asterisk on these tables, while inside."""
+    ports = Ports.find()
+    own, asterisk = map(parse_dsn, tables.for_asterisk())
+    options = ports.options(asterisk, own)
+    pjsip = asterisk_files(options)["pjsip.conf"]
+    often = pjsip.replace("type=global\n", "type=global\ncontact_expiration_check_interval=1\n")
+    settings = dict(zip(("database_dsn_bin", "database_dsn_asterisk"), tables.dsns(), strict=True))
+    settings |= {"asterisk_digest": "password_digest"} if knows_sha else {}
+    async with (
+        await Asterisk.start(program, options, folder / "asterisk", {"pjsip.conf": often}) as asterisk_itself,
+        await Server.start(folder / "home", contact_poll_interval="0.1", **settings) as server,
+    ):
+        algorithms = ["SHA-256", "MD5"] if knows_sha else ["MD5"]
+        yield ServersWorld(server, asterisk_itself, ports, tables=tables, algorithms=algorithms)
 
 
 async def told(world: World, extension: Extension, *expected: tuple[str, str]) -> None:

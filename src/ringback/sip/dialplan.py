@@ -109,7 +109,7 @@ HELPS
 
 ; What was answered: an endpoint, "frozen", "limited" (too many unknown addresses were asked for), nothing.
 [go]
-exten => s,1,GotoIf($["${ODBCSTATUS}" = "FAILURE"]?away)
+exten => s,1,GotoIf($["${ODBCSTATUS}" = "FAILURE" | "${ODBCROWS}" = "-1"]?away)
  same => n,GotoIf($["${ROUTE}" = ""]?unknown)
  same => n,GotoIf($["${ROUTE}" = "frozen"]?frozen)
  same => n,GotoIf($["${ROUTE}" = "limited"]?away)
