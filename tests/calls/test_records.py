@@ -1,6 +1,7 @@
 """Calls are made of what a real Asterisk has written of them, once each, whatever happens to us meanwhile."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import pytest
 
 from ringback.calls.records.taking import Taking
 from ringback.registrar import cascade
+from ringback.sip import cel
 from tests.calls.recorded import PHONES, RECORDED, phones, rows, write
 from tests.world import Broken, MakeWorld, World, refusal
 
@@ -104,6 +106,40 @@ async def test_calls_that_a_crash_of_asterisk_cut_off_end_when_it_is_back(world:
     assert [type for type, _ in told(world)] == [STARTED, ANSWERED, ENDED]
 
 
+@pytest.mark.parametrize(("after", "state"), [(timedelta(hours=23), "up"), (timedelta(hours=25), "ended")])
+async def test_a_call_of_which_nobody_tells_the_end_is_over_after_a_day(
+    world: World, after: timedelta, state: str
+) -> None:
+    realm = (await phones(world))["1201"]["realm"]
+    write(world, *rows(world, "cut off", realm))
+    await take(world)
+    (call,) = await listed(world)
+    now = world.ringback.work.now()
+    world.wait((datetime.fromisoformat(call["tm_start"]) + after - now).total_seconds())
+
+    await Taking(world.ringback.work, 0).keep()
+
+    (call,) = await listed(world)
+    assert call["state"] == state
+    if state == "ended":
+        assert (call["hangup_reason"], call["hangup_cause"], call["duration"]) == ("lost", None, 0)
+        assert [type for type, _ in told(world)] == [STARTED, ANSWERED, ENDED]
+
+
+async def test_channels_that_are_nobodys_and_go_on_hold_up_no_call(world: World) -> None:
+    realm = (await phones(world))["1201"]["realm"]
+    now = world.ringback.work.now().replace(tzinfo=None).isoformat(" ")
+    for number in range(cel.BATCH):
+        at, channel = f"asterisk-1.{number}", f"PJSIP/queue-{number:08x}"
+        write(world, ["CHAN_START", now, "queue", "8000", channel, at, at, ""])
+    write(world, *rows(world, "busy", realm))
+
+    await take(world)
+
+    assert [call["hangup_reason"] for call in await listed(world)] == ["user_busy"]
+    assert len(world.everything()["ringback_channel_events"]) == cel.BATCH // 2
+
+
 async def test_another_asterisks_start_ends_no_call(world: World) -> None:
     realm = (await phones(world))["1201"]["realm"]
     others = [[value.replace("asterisk-", "ast-2-") for value in row] for row in RECORDED["another start of Asterisk"]]
@@ -189,7 +225,7 @@ async def test_calls_go_with_their_customer_and_when_they_are_old(make_world: Ma
     at = world.sql("SELECT max(tm_create) AS at FROM ringback_calls")[0]["at"]
     days = Taking(world.ringback.work, 30)
     world.sql("UPDATE ringback_calls SET tm_create = ? WHERE tm_create < ?", "2026-01-01 00:00:00.000000", at)
-    await days.forget()
+    await days.keep()
     assert [call["hangup_reason"] for call in await listed(world)] == ["cancelled"]
 
     await cascade.end(world.ringback.work, world.customer)

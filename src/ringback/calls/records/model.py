@@ -16,6 +16,8 @@ Direction = Literal["internal", "direct", "trunk_in", "trunk_out"]
 By = Literal["", "caller", "callee", "server"]
 
 RESTARTED: Final = (41, "server_restarted")
+LOST: Final = "lost"
+"""The reason of a call whose end nobody has told."""
 REASONS: Final = {
     1: "unallocated_number",
     3: "no_route",
@@ -161,6 +163,11 @@ def cut_off(call: Call, at: datetime) -> Call:
     """The call, as its server has started anew at that time."""
     cause, reason = RESTARTED
     return replace(call, state="ended", tm_end=at, cause=cause, reason=reason, ended_by="server")
+
+
+def lost(call: Call) -> Call:
+    """The call, as nobody knows how it ended, or when: nothing is counted as talked."""
+    return replace(call, state="ended", tm_end=call.tm_answer or call.tm_create, reason=LOST, ended_by="server")
 
 
 def _ended(call: Call, event: ChannelEvent) -> Call:

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from ringback.calls.records import events, store
-from ringback.calls.records.model import Call, CallNotFound, Group, after, begun, cut_off, is_direct, rings
+from ringback.calls.records.model import Call, CallNotFound, Group, after, begun, cut_off, is_direct, lost, rings
 from ringback.calls.records.wire import ListCalls
 from ringback.kit.db import Conflict
 from ringback.kit.pages import Page, cursor_of
@@ -24,12 +24,17 @@ LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 async def take(uow: Uow) -> int:
-    """Make calls, and their news, of the oldest events, which go in the same transaction; how many it were."""
+    """Make calls, and their news, of the oldest events, which go in the same transaction; how many it were.
+
+    Those that wait for others hold up none behind them: where they are many, the oldest go.
+    """
     found = [cel.event_of(row, uow.now) for row in await cel.waiting(uow.session)]
-    taken = []
+    taken: list[int] = []
+    waiting: list[int] = []
     for group in _groups(found):
-        if await _take(uow, group):
-            taken += [event.row for event in group.events]
+        rows = taken if await _take(uow, group) else waiting
+        rows += [event.row for event in group.events]
+    taken += waiting[: max(0, len(waiting) - cel.BATCH // 2)]
     if taken and await cel.take(uow.session, taken) != len(taken):
         raise Conflict  # another instance has them
     return len(taken)
@@ -64,6 +69,14 @@ async def page(uow: Uow, customer_id: UUID, asked: ListCalls) -> Page[Call]:
 async def erase_some(uow: Uow, customer_id: UUID, after: UUID) -> UUID | None:
     """Forget some calls of a customer who is gone, behind `after`; the id of the last, `None` when there is none."""
     return await store.drop_some(uow.session, customer_id, after)
+
+
+async def lose_some(uow: Uow, before: datetime) -> int:
+    """End some calls that began before and have no end: Asterisk's row of it was lost, or Asterisk never came back."""
+    found = await store.open_since(uow.session, before)
+    for call in found:
+        await store.change(uow.session, _told(uow, call, lost(call)))
+    return len(found)
 
 
 async def forget_some(uow: Uow, before: datetime) -> int:

@@ -57,15 +57,16 @@ ADD = Statement(insert(calls), *COLUMNS)
 CHANGE = Statement(update(calls).where(calls.c.id == bindparam("call_id")), *CHANGED)
 ONE = Statement(select(calls).where(calls.c.id == bindparam("call_id")))
 LINKED = Statement(select(calls).where(calls.c.linkedid == bindparam("linked")).with_for_update())
-OPEN = Statement(
+OPEN: Final = (
     select(calls)
     .where(
         or_(calls.c.state == "ringing", calls.c.state == "up"),
-        calls.c.server == bindparam("of_server"),
         calls.c.tm_create < bindparam("before", type_=Time),
     )
     .with_for_update()
 )
+OPEN_AT = Statement(OPEN.where(calls.c.server == bindparam("of_server")))
+OPEN_ANYWHERE = Statement(OPEN.limit(CHUNK))
 OF_CUSTOMER = Statement(
     select(calls.c.id)
     .where(calls.c.customer_id == bindparam("owner"), calls.c.id > bindparam("after"))
@@ -106,7 +107,12 @@ async def linked(session: Session, linkedid: str) -> Call | None:
 
 async def open_before(session: Session, server: str, moment: datetime) -> list[Call]:
     """The calls of that Asterisk that began before and have not ended, locked."""
-    return [from_row(row) for row in await session.all(OPEN, of_server=server, before=moment)]
+    return [from_row(row) for row in await session.all(OPEN_AT, of_server=server, before=moment)]
+
+
+async def open_since(session: Session, moment: datetime) -> list[Call]:
+    """Some calls that began before and have not ended, locked."""
+    return [from_row(row) for row in await session.all(OPEN_ANYWHERE, before=moment)]
 
 
 async def drop_some(session: Session, customer_id: UUID, after: UUID) -> UUID | None:

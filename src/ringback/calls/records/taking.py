@@ -1,23 +1,23 @@
-"""Takes what Asterisk has written of calls, again and again, and forgets calls that are old enough."""
+"""Takes what Asterisk has written of calls, again and again; ends calls that are lost, and forgets old ones."""
 
 import asyncio
-from datetime import timedelta
-from functools import partial
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
-
 from ringback.calls.records import service
-from ringback.kit.errors import Failure
+from ringback.kit.chores import again_and_again
 from ringback.kit.uow import Work
 from ringback.registrar.work import Uow
 
 PAUSE: Final = 0.25
 """Seconds between two looks at what there is."""
-FORGET: Final = 600.0
-"""Seconds between two looks for calls that are old enough to be forgotten."""
+KEEPING: Final = 600.0
+"""Seconds between two looks for calls that are old enough to be ended or forgotten."""
+LONGEST: Final = timedelta(days=1)
+"""Of a call that goes on for longer we have missed the end."""
 
-log = structlog.get_logger()
+Some = Callable[[Uow, datetime], Awaitable[int]]
 
 
 class Taking:
@@ -29,23 +29,12 @@ class Taking:
     def __init__(self, work: Work[Uow], days: int) -> None:
         self._work = work
         self._days = days
-        self._fails = False
 
     async def run(self) -> None:
         """Until cancelled. An outage is waited for, and told of once."""
-        clock, forget_at = asyncio.get_running_loop().time, 0.0
-        while True:
-            try:
-                await self.once()
-                if clock() >= forget_at:
-                    forget_at = clock() + FORGET
-                    await self.forget()
-                self._fails = False
-            except Exception as error:
-                told = error.sentence if isinstance(error, Failure) else repr(error)
-                (log.debug if self._fails else log.warning)("calls are not recorded", action="calls", error=told)
-                self._fails = True
-            await asyncio.sleep(PAUSE)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(again_and_again(self.once, PAUSE, action="calls", failure="calls are not recorded"))
+            tasks.create_task(again_and_again(self.keep, KEEPING, action="calls", failure="calls are not kept"))
 
     async def once(self) -> None:
         """All that there is, unless another instance is at it."""
@@ -57,10 +46,15 @@ class Taking:
                 taken = await self._work.write(service.take)
                 await asyncio.sleep(0)
 
-    async def forget(self) -> None:
-        """Calls that began too long ago."""
-        before = self._work.now() - timedelta(days=self._days)
-        gone = self._days
-        while gone:
-            gone = await self._work.write(partial(service.forget_some, before=before))
+    async def keep(self) -> None:
+        """End calls of which nobody has told the end, and forget those that began too long ago."""
+        await self._all(service.lose_some, LONGEST)
+        if self._days:
+            await self._all(service.forget_some, timedelta(days=self._days))
+
+    async def _all(self, some: Some, age: timedelta) -> None:
+        before = self._work.now() - age
+        done = 1
+        while done:
+            done = await self._work.write(lambda uow: some(uow, before))
             await asyncio.sleep(0)
