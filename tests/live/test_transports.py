@@ -5,7 +5,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,7 @@ from .websocket import WebSocket, websocket
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
 CACHED = 600
+WAYS = ("UDP", "TCP", "TLS", "WSS")
 OUTSIDE = "198.51.100.7"
 """RFC 5737: what the world would know this Asterisk by."""
 BEYOND = "127.0.0.9"
@@ -72,9 +73,24 @@ class Everywhere(World):
             line.connect(self.at("udp"))
             yield line
 
-    async def register(self, extension: Extension, line: Line, transport: str = "UDP", algorithm: str = "MD5") -> int:
+    @contextmanager
+    def line(self, way: str) -> Iterator[Line]:
+        """A phone by hand: UDP, TCP, TLS or WSS."""
+        with ExitStack() as open:
+            if way == "UDP":
+                yield open.enter_context(self.udp())
+            elif way == "WSS":
+                yield open.enter_context(self.browser())
+            elif way == "TLS":
+                yield open.enter_context(self.encrypted("tls", ssl.TLSVersion.TLSv1_3))
+            else:
+                yield open.enter_context(socket.create_connection(self.at("tcp"), timeout=5))
+
+    async def register(
+        self, extension: Extension, line: Line, transport: str = "UDP", algorithm: str = "MD5", expires: str = "60"
+    ) -> int:
         """The final status of a REGISTER on that line."""
-        asked = Register("", extension, algorithm, transport=transport)
+        asked = Register("", extension, algorithm, expires=expires, transport=transport)
         return (await asyncio.to_thread(asked.over, line))[0]
 
     async def forget(self, extension: Extension) -> None:
@@ -208,3 +224,47 @@ async def test_a_browser_is_offered_audio_as_browsers_want_it(world: Everywhere,
     offer = called.split("\r\n\r\n", 1)[1].splitlines()
     assert [row.split()[2] for row in offer if row.startswith("m=audio")] == ["UDP/TLS/RTP/SAVPF"]
     assert [sign for sign in ("a=fingerprint:SHA-256", "a=rtcp-mux", "a=ice-ufrag") if sign not in str(offer)] == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_password_is_one_customers_and_good_until_it_changes_by_each_transport(
+    world: Everywhere, way: str
+) -> None:
+    number = f"262{WAYS.index(way)}"
+    ours, theirs = await asyncio.gather(world.create(number), world.create(number, customer=world.other))
+    with world.line(way) as line:
+        for digest in world.digests:
+            asked = (ours, theirs, {**ours, "password": "wrong"}, {**ours, "password": theirs["password"]})
+            assert [await world.register(one, line, way, digest) for one in asked] == [200, 200, 401, 401]
+        assert [len(await world.contacts(one, fresh=True)) for one in (ours, theirs)] == [1, 1]
+
+        changed = await world.change(ours, password_regenerate=True)
+        await world.delete(theirs)
+        for one in (ours, theirs):
+            await world.forget(one)
+
+        assert [await world.register(one, line, way) for one in (ours, changed, theirs)] == [401, 200, 401]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_another_phone_is_added_or_replaces_one_by_each_transport(world: Everywhere, way: str) -> None:
+    """The one whose time is over first."""
+    extension = await world.create(f"263{WAYS.index(way)}")
+
+    async def there() -> list[str]:
+        return [contact["id"] for contact in await world.contacts(extension, fresh=True)]
+
+    with ExitStack() as open:
+        lines = [open.enter_context(world.line(way)) for _ in range(5)]
+        seen = []
+        for line, expires in zip(lines[:4], ("60", "120", "120", "120"), strict=True):
+            assert await world.register(extension, line, way, expires=expires) == 200
+            seen.append(set(await there()))
+        assert [len(ids) for ids in seen] == [1, 2, 3, 3]
+        assert seen[1] > seen[0]
+        assert not seen[0] & seen[3]
+
+        world.sql("UPDATE ps_aors SET max_contacts = 1 WHERE id = ?", extension["endpoint_id"])
+        await world.forget(extension)
+        assert await world.register(extension, lines[4], way) == 200
+        assert len(set(await there()) - seen[3]) == len(await there()) == 1

@@ -18,6 +18,7 @@ class WebSocket:
 
     def __init__(self, stream: ssl.SSLSocket, host: str) -> None:
         self._stream = stream
+        self._name = f"{os.urandom(6).hex()}.invalid"
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [
             "GET /ws HTTP/1.1",
@@ -64,7 +65,7 @@ class WebSocket:
 
     def getsockname(self) -> Any:
         """A name that leads nowhere: a browser does not know its own address."""
-        return "browser.invalid", 5060
+        return self._name, 5060
 
 
 @contextmanager
