@@ -9,24 +9,29 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import structlog
 
-from ringback.databases import make_schema
-from ringback.demo.programs import ASTERISK_ON_SERVERS
-from ringback.kit.log import set_up
-from ringback.registrar.directs.model import IN_LOGS
 from tests.memory import memory
-from tests.stacks import ENGINES, File, NewGround, OnServers, files
-from tests.world import World
+
+if TYPE_CHECKING:  # what the process need not wait for that hands out tests to others
+    from tests.stacks import NewGround
+    from tests.world import World
 
 pytest_plugins = ["tests.servers.fixtures"]
 
+ENGINES: Final = ("mariadb", "postgresql")
 CASE: Final = pytest.StashKey[int]()
 CASES: Final = 1
 """Of each test on servers, unless all are asked for."""
+
+PLAIN: Final[list[structlog.types.Processor]] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.format_exc_info,
+    structlog.processors.KeyValueRenderer(),
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--on", choices=ENGINES, help=about)
     parser.addoption("--every", action="store_true", help="with --on: all cases of each test, not the first alone")
     about = "the Asterisk of that suite of Debian (bullseye: 16), fetched if it is not there, in place of the newest"
-    parser.addoption("--asterisk", choices=list(ASTERISK_ON_SERVERS.suites), help=about)
+    parser.addoption("--asterisk", metavar="SUITE", help=about)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -75,39 +80,39 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _plain_logs() -> Iterator[None]:
-    """Tracebacks as text: the colourful ones of an unconfigured log take a second each."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(),
-        ]
-    )
-    yield
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Logs are plain whatever a command of an earlier test has set: colourful tracebacks take a second each."""
     structlog.reset_defaults()
+    structlog.configure(processors=PLAIN)
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database with the schema of today, made by the migrations."""
+    from ringback.databases import make_schema
+
     path = tmp_path_factory.mktemp("template") / "ringback.db"
     make_schema(path)
     return path
 
 
 @pytest.fixture(scope="session")
-def new_ground(template: Path, request: pytest.FixtureRequest) -> Iterator[NewGround]:
+def new_ground(template: Path, request: pytest.FixtureRequest) -> "Iterator[NewGround]":
     """Where worlds stand: on files, or with `--on` on real servers."""
+    from tests.stacks import OnServers, files
+
     engine = request.config.getoption("--on")
     with ExitStack() as stack:
         yield OnServers(request, engine, stack) if engine else files(template)
 
 
 @pytest.fixture
-async def make_world(new_ground: NewGround, tmp_path: Path) -> AsyncIterator[Callable[..., World]]:
+async def make_world(new_ground: "NewGround", tmp_path: Path) -> "AsyncIterator[Callable[..., World]]":
     """Worlds with settings of one's own; `beside` another one, on its ground, or over a `database` that is there."""
+    from tests.stacks import File
+    from tests.world import World
+
     made: list[World] = []
 
     def make(*, beside: World | None = None, database: Path | None = None, **settings: Any) -> World:
@@ -123,13 +128,16 @@ async def make_world(new_ground: NewGround, tmp_path: Path) -> AsyncIterator[Cal
 
 
 @pytest.fixture
-async def world(make_world: Callable[..., World]) -> World:
+async def world(make_world: "Callable[..., World]") -> "World":
     return make_world()
 
 
 @pytest.fixture
 def logged() -> Iterator[Callable[[], str]]:
     """Log at level debug as a server does; gives what was logged so far."""
+    from ringback.kit.log import set_up
+    from ringback.registrar.directs.model import IN_LOGS
+
     said = StringIO()
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level

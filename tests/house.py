@@ -5,10 +5,10 @@
 
 import ast
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "ringback"
@@ -41,7 +41,26 @@ class Module:
 
     path: Path
     text: str
-    tree: ast.Module
+    first_line: str
+    functions: tuple[tuple[str, int], ...]
+    """The name of each function, and how many lines it has."""
+    names: frozenset[str]
+    """What the module defines or binds."""
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """What is in the file; its tree, which is large, is not kept."""
+        text = path.read_text()
+        tree = ast.parse(text)
+        nodes = list(ast.walk(tree))
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        return cls(
+            path,
+            text,
+            (ast.get_docstring(tree) or "").partition("\n")[0],
+            tuple((one.name, (one.end_lineno or 0) - one.lineno) for one in functions),
+            frozenset(filter(None, map(_bound, nodes))),
+        )
 
     @property
     def name(self) -> str:
@@ -49,33 +68,22 @@ class Module:
         return str(self.path.relative_to(SOURCE))
 
     @property
-    def first_line(self) -> str:
-        return (ast.get_docstring(self.tree) or "").partition("\n")[0]
-
-    @property
     def lines(self) -> int:
         return len(self.text.splitlines())
 
-    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield node
 
-    def names(self) -> Iterator[str]:
-        """What the module defines or binds."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                yield node.name
-            elif isinstance(node, ast.arg):
-                yield node.arg
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                yield node.id
+def _bound(node: ast.AST) -> str:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return node.name
+    if isinstance(node, ast.arg):
+        return node.arg
+    return node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else ""
 
 
 @cache
 def modules(under: Path = SOURCE) -> list[Module]:
     found = sorted(under.rglob("*.py"), key=lambda path: (path.parent, path.name != "__init__.py", path.name))
-    return [Module(path, text, ast.parse(text)) for path in found for text in [path.read_text()]]
+    return [Module.of(path) for path in found]
 
 
 def the_map() -> str:

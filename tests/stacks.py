@@ -36,7 +36,6 @@ TABLES: Final = (*OWN_TABLES, *ASTERISK_TABLES)
 GUARDED: Final = "ringback_audit"
 NUMBERED: Final = ("registrar_outbox", "registrar_stale_keys", GUARDED)
 """Tables whose ids the database counts, and the one of them that lets nobody delete."""
-ENGINES: Final = ("mariadb", "postgresql")
 Watch = Callable[[Statement], None]
 Row = dict[str, Any]
 
@@ -80,12 +79,16 @@ class Ground(ABC):
         """The way of a peer's request to the service."""
         return serve
 
+    def rest(self) -> None:  # noqa: B027 (servers keep their connection)
+        """Nobody talks any more, for now."""
+
 
 class File(Ground):
     """A SQLite file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._other: sqlite3.Connection | None = None
 
     def settings(self, home: Path) -> dict[str, Any]:
         if self.path == home / "ringback.db":
@@ -97,13 +100,16 @@ class File(Ground):
 
     @contextmanager
     def talk(self) -> Iterator[Callable[..., list[Row]]]:
-        other = sqlite3.connect(self.path, timeout=0)
-        other.row_factory = sqlite3.Row
-        try:
-            with other:
-                yield lambda text, *values: [dict(row) for row in other.execute(text, values)]
-        finally:
-            other.close()
+        if not self._other:  # kept: each connection reads the whole schema anew
+            self._other = sqlite3.connect(self.path, timeout=0)
+            self._other.row_factory = sqlite3.Row
+        with self._other as other:
+            yield lambda text, *values: [dict(row) for row in other.execute(text, values)]
+
+    def rest(self) -> None:
+        if self._other:
+            self._other.close()
+        self._other = None
 
     def tables(self) -> list[str]:
         with self.talk() as sql:

@@ -370,6 +370,7 @@ class World:
         """The same with the ways to it."""
         await self.stack.aclose()
         self.allow()
+        self.ground.rest()
         for one in self.started:
             await one.aclose()
             one.database.close()

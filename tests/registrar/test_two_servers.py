@@ -49,6 +49,10 @@ class TwoFiles(File):
     def _fall_behind(self) -> None:
         self.behind += 1
 
+    def rest(self) -> None:
+        super().rest()
+        self.second.rest()
+
     @contextmanager
     def away(self) -> Iterator[None]:
         """The second one does not answer; afterwards it is not left alone any more."""
