@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from ringback import config_checks, database_checks
+from ringback.config_checks import Port
 from ringback.kit.checks import Check, ok
 from ringback.kit.rights import Wanted
 from ringback.settings import Settings
 from ringback.sip.edge import sip_auths
-from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_config
-from ringback.sip.kamailio_sql import engine_of
+from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_config, packages_of
 
 READ: Final[Wanted] = {sip_auths: ("SELECT",)}
 
@@ -20,9 +20,22 @@ async def checks(folder: Path, options: KamailioOptions, settings: Settings) -> 
     text = kamailio_config(options)
     loaded = re.findall(r'^loadmodule "(.+)"$', text, re.MULTILINE)
     found = config_checks.files(folder, {FILE: text}, {FILE})
-    found += config_checks.modules(options.modules, loaded, f"kamailio and {engine_of(options.database).package}")
-    found += config_checks.ports([(kind, options.bind, options.sip_port) for kind in ("UDP", "TCP")])
+    found += config_checks.modules(options.modules, loaded, _packages(options))
+    found += config_checks.ports(_ports(options))
+    if options.tls:
+        hosts = [options.bind, options.domain_name_trunk, options.domain_name_extension, settings.sip_domain]
+        found += config_checks.certificate(options.tls.certificate, options.tls.key, hosts)
     if options.database.get_backend_name() == "sqlite":
         return found + config_checks.sqlite(Path(options.database.database or ""), [sip_auths.name])
     lacks = await database_checks.rights("ringback", options.database, settings, READ, "docs/edge.md")
     return found + (lacks or [ok("database", "Kamailio's user may do what it must")])
+
+
+def _ports(options: KamailioOptions) -> list[Port]:
+    tls = (options.tls.port, options.tls.wss_port) if options.tls else ()
+    both: list[Port] = [(kind, options.bind, options.sip_port) for kind in ("UDP", "TCP")]
+    return both + [("TCP", options.bind, port) for port in tls if port]
+
+
+def _packages(options: KamailioOptions) -> str:
+    return " and ".join(["kamailio", *packages_of(options)])

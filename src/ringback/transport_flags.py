@@ -53,8 +53,15 @@ def nat_of(address: str, networks: str) -> Nat | None:
 
 def faults_of(options: AsteriskOptions) -> list[Fault]:
     """A fault for each of these flags that cannot be so."""
-    faults = [*(_tls(options.tls) if options.tls else []), *(_nat(options) if options.nat else [])]
-    return [*faults, *_same_ports(options)]
+    manager = {options.manager.port} if options.manager else set()
+    taken = {options.sip_port, options.public_port} - {0} | manager
+    faults = faults_of_tls(options.tls, taken) if options.tls else []
+    return [*faults, *(_nat(options) if options.nat else [])]
+
+
+def faults_of_tls(tls: Tls, taken: set[int]) -> list[Fault]:
+    """A fault for each of its own; other TCP ports are `taken`."""
+    return [*_tls(tls), *_same_ports(tls, taken)]
 
 
 def _tls(tls: Tls) -> list[Fault]:
@@ -80,15 +87,13 @@ def _nat(options: AsteriskOptions) -> list[Fault]:
     return faults
 
 
-def _same_ports(options: AsteriskOptions) -> list[Fault]:
+def _same_ports(tls: Tls, taken: set[int]) -> list[Fault]:
     """Those are TCP ports, which phones and the world have theirs of, too."""
-    tls = options.tls or Tls("", "")
-    manager = {options.manager.port} if options.manager else set()
-    taken, faults = {options.sip_port, options.public_port} - {0} | manager, []
+    faults = []
     for name, port in (("tls_port", tls.port), ("wss_port", tls.wss_port)):
         if port and port in taken:
             faults.append(Fault(name, "must differ from the other ports"))
-        taken.add(port)
+        taken = taken | {port}
     return faults
 
 

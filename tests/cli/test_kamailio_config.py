@@ -68,6 +68,9 @@ def test_every_faulty_flag_is_named_at_once_and_nothing_is_written(shell: Shell,
     for asterisk in odd:
         code, text = command(shell, tmp_path / "etc", "--bind=192.0.2.5", f"--asterisk={asterisk}")
         assert (code, named(text)) == (2, ["asterisk"])
+    for more in (["--tls_port=5060"], ["--wss_port=8443"], ["--tls_cert=/etc/a.pem", "--tls_key=/etc/a|b"]):
+        code, text = command(shell, tmp_path / "etc", *FLAGS, *more)
+        assert (code, "--tls_" in text) == (2, True), more
     assert command(shell, None, *FLAGS) == (
         2,
         "ringback: One or more fields are invalid. --out is required\n",

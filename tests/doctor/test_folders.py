@@ -32,7 +32,10 @@ def asterisk(installation: Installation, tmp_path: Path) -> Path:
 @pytest.fixture
 def kamailio(installation: Installation, tmp_path: Path) -> Path:
     folder = tmp_path / "kamailio"
-    options = KamailioOptions(sqlite_url(installation.file), "192.0.2.5", "192.0.2.7:5062", new_secret(), workers=2)
+    tls = Tls("/etc/edge.pem", "/etc/edge.key", 5061, 8443)
+    options = KamailioOptions(
+        sqlite_url(installation.file), "192.0.2.5", "192.0.2.7:5062", new_secret(), workers=2, tls=tls
+    )
     write(folder, {"kamailio.cfg": kamailio_config(options)}, secret={"kamailio.cfg"})
     installation.more["kamailio"] = folder
     return folder

@@ -19,6 +19,7 @@ from ringback.sip.config import AsteriskOptions, asterisk_files
 from ringback.sip.dialplan import asked_in
 from ringback.sip.kamailio import KamailioOptions
 from ringback.sip.odbc import CREDENTIALS, sqlite_url
+from ringback.sip.transports_conf import Tls
 
 PARTICULAR: Final = frozenset(
     {"asterisk.conf", "modules.conf", "odbc.ini", CREDENTIALS, "extconfig.conf", "sorcery.conf", "pjsip.conf"}
@@ -160,9 +161,18 @@ def _edge_again(settings: Settings, text: str) -> str:
             domain_name_extension=settings.domain_name_extension,
             domain_name_trunk=settings.domain_name_trunk,
             workers=int(values["workers"] or 0),
+            tls=_edges_tls(values),
             modules=values["modules"],
         )
     )
+
+
+def _edges_tls(values: dict[str, str]) -> Tls | None:
+    if not values["certificate"]:
+        return None
+    wss = int(values["wss"] or 0)
+    port = int(values["tls"] or 0)
+    return Tls(values["certificate"], values["key"], 0 if port == wss else port, wss)
 
 
 def _edges_database(settings: Settings, text: str) -> URL:
@@ -182,6 +192,10 @@ OWN: Final = {
     "asterisk": r'^#!substdef "\|ASTERISK\|(.*)\|"$',
     "workers": r"^children=(\d+)$",
     "modules": r'^mpath="(.*)"$',
+    "certificate": r'^modparam\("tls", "certificate", "(.*)"\)$',
+    "key": r'^modparam\("tls", "private_key", "(.*)"\)$',
+    "tls": r"^listen=tls:.*:(\d+)$",
+    "wss": r"\$Rp == (\d+) ",
 }
 """Where what is an installation's own stands in kamailio.cfg."""
 

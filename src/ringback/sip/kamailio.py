@@ -9,9 +9,11 @@ from typing import Final
 from sqlalchemy import URL
 
 from ringback.kit.secret import Secret
+from ringback.sip import kamailio_transports as transports
 from ringback.sip.kamailio_out import OUT
 from ringback.sip.kamailio_routes import ROUTES
 from ringback.sip.kamailio_sql import connection, engine_of, spelt
+from ringback.sip.transports_conf import Tls
 
 FILE: Final = "kamailio.cfg"
 MODULES = (
@@ -40,6 +42,7 @@ class KamailioOptions:
     domain_name_extension: str = "registrar.localhost"
     domain_name_trunk: str = "trunk.localhost"
     workers: int = 4
+    tls: Tls | None = None
     modules: str = f"/usr/lib/{platform.machine()}-linux-gnu/kamailio/modules"
 
 
@@ -54,9 +57,15 @@ def secret_in(text: str) -> Secret | None:
     return Secret(found[1]) if found else None
 
 
+def packages_of(options: KamailioOptions) -> list[str]:
+    """Debian's packages that it takes beside `kamailio`."""
+    return [engine_of(options.database).package, *transports.packages(options.tls)]
+
+
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    return "\n".join([_settings(options), _modules(options), spelt(ROUTES + OUT, options.database)])
+    routes = spelt(ROUTES + OUT, options.database)
+    return "\n".join([_settings(options), _modules(options), routes, transports.routes(options.tls)])
 
 
 WORDS = ("ASTERISK", "VOICE_HOST", "CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN")
@@ -86,8 +95,7 @@ def _settings(options: KamailioOptions) -> str:
 #!substdef "|TRUNK_DOMAIN|{_expression(options.domain_name_trunk)}|"
 #!substdef "|PHONE_DOMAIN|{_expression(options.domain_name_extension)}|"
 
-listen=udp:{where}:{options.sip_port}
-listen=tcp:{where}:{options.sip_port}
+{transports.listening(where, options.sip_port, options.tls)}
 children={options.workers}
 tcp_children={options.workers}
 
@@ -111,7 +119,8 @@ def _expression(domain: str) -> str:
 
 
 def _modules(options: KamailioOptions) -> str:
-    load = "\n".join(f'loadmodule "{name}.so"' for name in (engine_of(options.database).module, *MODULES))
+    names = (*transports.modules(options.tls), engine_of(options.database).module, *MODULES)
+    load = "\n".join(f'loadmodule "{name}.so"' for name in names)
     return f"""\
 mpath="{options.modules}"
 {load}
@@ -129,4 +138,5 @@ modparam("usrloc", "use_domain", 1)
 modparam("registrar", "max_contacts", 10)
 modparam("registrar", "max_expires", 3600)
 modparam("registrar", "received_avp", "$avp(received)")
+{transports.parameters(options.tls)}
 """

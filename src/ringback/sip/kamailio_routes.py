@@ -190,7 +190,7 @@ route[CALL] {
 	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") append_hf("X-Ringback-Trunk: $var(realm)\r\n");
 	record_route(";peer=$var(peer);by=$var(by);proof=$var(proof)");
 	# A connection that a call came by is kept for it: there is no other way back.
-	if ($proto == "tcp") tcp_set_connection_lifetime("3600");
+	if ($proto != "udp") tcp_set_connection_lifetime("3600");
 	$du = "sip:ASTERISK";
 	if (!t_relay()) sl_reply_error();
 	exit;

@@ -1,0 +1,89 @@
+"""Flags of `ringback sip kamailio-config`, and what is wrong with them."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import URL
+
+from ringback.config_files import unfit
+from ringback.kit.errors import Fault
+from ringback.kit.secret import Secret
+from ringback.sip import kamailio
+from ringback.sip.kamailio import KamailioOptions
+from ringback.sip.kamailio_sql import faults_of as unsayable
+from ringback.sip.kamailio_sql import place
+from ringback.spellings import host_and_port
+from ringback.transport_flags import faults_of_tls
+
+USUAL = KamailioOptions(URL.create("sqlite"), "", "", Secret(""))
+
+Bind = Annotated[
+    str | None, typer.Option("--bind", help="address that trunks reach it at; required, calls carry it", metavar="IP")
+]
+Voice = Annotated[
+    str | None,
+    typer.Option(
+        "--asterisk",
+        help="an Asterisk's public port, at the address that it sends from; required",
+        metavar="IP:PORT",
+    ),
+]
+SipPort = Annotated[int, typer.Option("--sip_port", help="UDP and TCP port that it listens at", min=1, max=65535)]
+Workers = Annotated[int, typer.Option("--workers", help="processes that read UDP; as many read TCP", min=1, max=256)]
+Modules = Annotated[str, typer.Option("--modules", help="folder of Kamailio's modules", metavar="DIR")]
+
+
+def faults_of(options: KamailioOptions) -> list[Fault]:
+    """All faulty flags at once; what ends a string or a line would write other settings than was asked for."""
+    faults = _of_places(options)
+    if not Path(options.modules).is_absolute():
+        faults.append(Fault("modules", "must be an absolute path"))
+    texts = {"modules": options.modules}
+    if options.database.get_backend_name() == "sqlite":
+        texts["database"] = options.database.database or ""
+    else:
+        faults += [Fault("database_dsn_bin", fault) for fault in unsayable(options.database)]
+    if options.tls:
+        faults += faults_of_tls(options.tls, {options.sip_port})
+        texts |= {"tls_cert": options.tls.certificate, "tls_key": options.tls.key}
+    faults += unfit(texts, forbidden=';"|\\')
+    texts["database_dsn_bin"] = "" if "database" in texts else place(options.database)
+    return faults + [
+        Fault(name, f"must not hold {word}, which the file replaces")
+        for name, text in texts.items()
+        for word in kamailio.WORDS
+        if word in text
+    ]
+
+
+def _of_places(options: KamailioOptions) -> list[Fault]:
+    faults = []
+    bind = _address(options.bind)
+    if bind is None or _is_no_hosts(bind):
+        faults.append(Fault("bind", "must be an IPv4 address of this machine, not a wildcard"))
+    try:
+        host, port = host_and_port(options.asterisk)
+    except ValueError:
+        host, port = "", 0
+    voice = _address(host)
+    if voice is None or _is_no_hosts(voice) or not port or options.asterisk != f"{voice}:{port}":
+        faults.append(Fault("asterisk", "must be an IPv4 address and a port, e.g. 192.0.2.7:5062"))
+    elif bind and bind.is_loopback != voice.is_loopback:
+        faults.append(Fault("asterisk", f"must be the address that Asterisk sends to {bind} from"))
+    elif (bind, options.sip_port) == (voice, port):
+        faults.append(Fault("asterisk", "must differ from --bind and --sip_port"))
+    return faults
+
+
+def _is_no_hosts(address: ipaddress.IPv4Address) -> bool:
+    return address.is_unspecified or address.is_multicast or address.is_reserved
+
+
+def _address(text: str) -> ipaddress.IPv4Address | None:
+    try:
+        return ipaddress.IPv4Address(text) if re.fullmatch(r"[0-9.]+", text) else None
+    except ValueError:
+        return None
