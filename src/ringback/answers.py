@@ -86,6 +86,8 @@ def show_list(objects: Sequence[Mapping[str, object]], form: Form, columns: Sequ
 
 
 def _text(value: object) -> str | None:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
     return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

@@ -95,7 +95,7 @@ async def test_every_faulty_field_is_named_and_nobody_is_made(http: httpx.AsyncC
     assert faulty(nobody) == ["email", "name", "roles"]
 
     for field, value in (
-        ("email", f"{'a' * 250}@example.com"), ("email", "a b@example.com"), ("email", "a@example"),
+        ("email", f"{'a' * 250}@example.com"), ("email", "a b@example.com"), ("email", "a@exam_ple"),
         ("email", "jos\u00e9@example.com"), ("roles", []), ("roles", ["operator"]), ("password", "x" * 9),
         ("password", "x" * 129), ("password", 1234567890), ("password", "PAT@example.com"), ("status", "active"),
     ):  # fmt: skip

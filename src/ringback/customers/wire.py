@@ -14,9 +14,18 @@ from ringback.registrar.asked import Text, whole
 from ringback.registrar.realms.wire import Label, Limit
 
 NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")
-EMAIL: Final = re.compile(r"(?=.{3,254}\Z)[!-?A-~]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
-"""The shape of an address; whether somebody reads it only a mail can tell."""
+EMAIL: Final = (
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
+"""RFC 5321 4.1.2 without quotes and address literals; whether somebody reads it only a mail can tell."""
+LONGEST_EMAIL: Final = 254
 State = Literal["active", "frozen", "deleted"]
+
+
+def is_email(text: str) -> bool:
+    return len(text) <= LONGEST_EMAIL and re.fullmatch(EMAIL, text) is not None
+
 
 Name = Annotated[
     str,
@@ -32,10 +41,10 @@ Name = Annotated[
 Email = Annotated[
     str,
     rule(
-        "an address like name@example.com",
-        whole(EMAIL),
-        maxLength=254,
-        pattern=r"^[!-?A-~]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$",
+        f"an e-mail address in ASCII, at most {LONGEST_EMAIL} characters",
+        is_email,
+        pattern=f"^{EMAIL}$",
+        maxLength=LONGEST_EMAIL,
         examples=["ops@acme.example"],
     ),
 ]

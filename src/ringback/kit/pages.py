@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Generic, TypeVar
@@ -63,6 +63,17 @@ class Page(Generic[T]):
     @property
     def next_token(self) -> str:
         return self.next.token() if self.next else ""
+
+
+async def every(page: Callable[[Cursor | None], Awaitable[Page[T]]]) -> list[T]:
+    """All items of a list that is not long, page by page."""
+    found: list[T] = []
+    cursor: Cursor | None = None
+    while True:
+        some = await page(cursor)
+        found += some.items
+        if (cursor := some.next) is None:
+            return found
 
 
 def cursor_of(token: str | None) -> Cursor | None:

@@ -12,7 +12,7 @@ from ringback.kit.pages import LARGEST
 from ringback.kit.reading import Identity
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
-from ringback.terminal import asked, with_settings
+from ringback.terminal import asked, do, with_settings
 
 app = terminal.new_app("Calls: who called whom, when, for how long, and how it ended.")
 LISTED = ("tm_start", "from", "to", "direction", "state", "duration", "hangup_reason")
@@ -45,6 +45,6 @@ def find(
     async def look(uow: Uow) -> list[wire.CallManagerCall]:
         return [wire.shown(call) for call in (await service.page(uow, query.customer_id, query)).items]
 
-    found = terminal.work(settings, lambda ringback: ringback.work.read(look), writes=False)
+    found = do(settings, look, compares=False)
     calls: list[dict[str, Any]] = [msgspec.to_builtins(call) for call in found]
     answers.show_list(calls, format, LISTED, "Calls")

@@ -12,7 +12,7 @@ from ringback.customers.audit import service, wire
 from ringback.kit.pages import LARGEST
 from ringback.kit.uow import UnitOfWork
 from ringback.settings import RouterSettings, Settings
-from ringback.terminal import asked, with_settings
+from ringback.terminal import asked, do, with_settings
 
 app = terminal.new_app("The audit log: who changed what, when and from where.")
 LISTED: Final = ("id", "tm", "actor", "action", "kind", "object_id", "changed")
@@ -49,7 +49,7 @@ def find(
             found += page.result
         return found[:limit]
 
-    entries: list[dict[str, Any]] = [msgspec.to_builtins(entry) for entry in _read(settings, look)]
+    entries: list[dict[str, Any]] = [msgspec.to_builtins(entry) for entry in do(settings, look, compares=False)]
     if format is Form.TABLE:
         entries = [{**entry, "id": str(entry["id"]), "changed": ", ".join(entry["changes"])} for entry in entries]
     answers.show_list(entries, format, LISTED, "Audit")
@@ -63,14 +63,9 @@ def show(
     format: AsForm = Form.TABLE,
 ) -> None:
     """Show one change: what was before and after."""
-    found: dict[str, Any] = msgspec.to_builtins(_read(settings, lambda uow: service.one(uow, id)))
+    found: dict[str, Any] = msgspec.to_builtins(do(settings, lambda uow: service.one(uow, id), compares=False))
     if format is Form.TABLE:
         sides = {side: found.pop(side) or {} for side in ("before", "after")}
         found["changes"] = ", ".join(found["changes"]) or None
         found |= {f"{side}.{name}": value for side, fields in sides.items() for name, value in fields.items()}
     answers.show_object(found, format, "Change")
-
-
-def _read(settings: Settings, verb: Any) -> Any:
-    """The log has nothing to do with how an installation was made, so its settings are not asked about."""
-    return terminal.work(settings, lambda ringback: ringback.work.read(verb), writes=False)

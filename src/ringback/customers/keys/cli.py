@@ -20,7 +20,7 @@ from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 from ringback.registrar.asked import OfCustomer
 from ringback.settings import RouterSettings, Settings
-from ringback.terminal import asked, with_settings
+from ringback.terminal import asked, do, with_settings
 
 app = terminal.new_app("Access keys: who may ask, for whom, and what.")
 
@@ -62,13 +62,13 @@ def create(
     if bootstrap and (name or role or customer_id or expires_in_days or scope or source_cidr):
         raise ValidationFailed(Fault("bootstrap", "goes with nothing else"))
     if bootstrap:
-        _show_new(_run(settings, service.bootstrap, writes=True), format)
+        _show_new(do(settings, service.bootstrap, writes=True, compares=False), format)
         return
     days = int(expires_in_days) if (expires_in_days or "").isdecimal() else expires_in_days  # type: ignore[arg-type]
     new, whose = _asked(
         customer_id, name=name, roles=role, scopes=scope, source_cidrs=source_cidr, expires_in_days=days
     )
-    _show_new(_run(settings, lambda uow: service.create(uow, whose, new), writes=True), format)
+    _show_new(do(settings, lambda uow: service.create(uow, whose, new), writes=True, compares=False), format)
 
 
 def _asked(customer_id: str | None, **flags: Any) -> tuple[wire.NewKey, UUID | None]:
@@ -93,12 +93,7 @@ def find(settings: Settings, customer_id: Whose = None, format: AsForm = Form.TA
     async def look(uow: UnitOfWork) -> list[dict[str, Any]]:
         return [_fields(key, uow.now) for key in await service.every(uow, whose)]
 
-    found = _run(settings, look)
-    if format is not Form.TABLE:
-        answers.show(found, format)
-        return
-    rows = [{**key, "roles": ", ".join(key["roles"])} for key in found]
-    answers.show_rows(rows, COLUMNS, "Access keys")
+    answers.show_list(do(settings, look, compares=False), format, COLUMNS, "Access keys")
 
 
 @app.command()
@@ -110,12 +105,7 @@ def revoke(settings: Settings, key: Which, format: AsForm = Form.TABLE) -> None:
     async def end(uow: UnitOfWork) -> dict[str, Any]:
         return _fields(await service.revoke(uow, named), uow.now)
 
-    _show(_run(settings, end, writes=True), format)
-
-
-def _run(settings: Settings, verb: Any, *, writes: bool = False) -> Any:
-    """Keys have nothing to do with how an installation was made, so its settings are not asked about."""
-    return terminal.work(settings, lambda ringback: (ringback.work.write if writes else ringback.work.read)(verb))
+    answers.show_object(do(settings, end, writes=True, compares=False), format, "Access key")
 
 
 def _named(text: str) -> UUID | str:
@@ -142,13 +132,5 @@ def _show_new(made: tuple[AccessKey, Secret], format: Form) -> None:
     if format is not Form.TABLE:
         answers.show({**fields, "key": token.reveal()}, format)
         return
-    _show(fields, format)
+    answers.show_object(fields, format, "Access key")
     terminal.say(f"key: {token.reveal()}   (shown this once)")
-
-
-def _show(fields: dict[str, Any], format: Form) -> None:
-    if format is not Form.TABLE:
-        answers.show(fields, format)
-        return
-    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
-    answers.show_fields({name: value for name, value in shown.items() if value not in (None, "")}, "Access key")

@@ -23,9 +23,7 @@ Name = Annotated[
     rule("1 to 200 characters, no control characters", lambda text: 0 < len(text) <= 200 and text.isprintable()),
 ]
 Days = Annotated[int, rule(f"a whole number from 1 to {LONGEST}", lambda days: 0 < days <= LONGEST)]
-
-
-Role = Literal["admin", "auditor", "manager", "operator", "viewer"]
+Role = Annotated[Literal["admin", "auditor", "manager", "operator", "viewer"], msgspec.Meta(description="a role")]
 Scope = Annotated[str, rule(f"one of {', '.join(sorted(SCOPES))}", SCOPES.__contains__, enum=sorted(SCOPES))]
 Cidr = Annotated[
     str,
@@ -38,7 +36,7 @@ class NewKey(Asked, frozen=True, kw_only=True):
 
     name: Name
     roles: Annotated[
-        tuple[Annotated[Role, msgspec.Meta(description="a role")], ...],
+        tuple[Role, ...],
         msgspec.Meta(
             description="of a customer: admin, auditor, manager, viewer; of the platform: auditor, operator, viewer"
         ),

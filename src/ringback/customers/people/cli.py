@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,11 +18,14 @@ from ringback.customers.sessions import tokens
 from ringback.customers.sessions import wire as session_wire
 from ringback.customers.sessions.wire import OfSession
 from ringback.kit.errors import ValidationFailed
+from ringback.kit.pages import LARGEST, every
 from ringback.kit.reading import Faults
 from ringback.registrar.asked import OfCustomer
 from ringback.registrar.work import Uow
 from ringback.settings import RouterSettings, Settings
-from ringback.terminal import asked, with_settings
+from ringback.terminal import asked, do, with_settings
+
+T = TypeVar("T")
 
 app = terminal.new_app("People: who may sign in, for whom, and what they may do.")
 
@@ -65,7 +68,7 @@ def create(
     async def make(uow: Uow) -> wire.CustomerManagerPerson:
         return wire.shown(*await service.create(uow, whose, new))
 
-    _show(_run(settings, make), format)
+    _show(do(settings, make, writes=True, compares=False), format)
 
 
 @app.command("list")
@@ -78,18 +81,10 @@ def find(settings: Settings, customer_id: Whose = None, format: AsForm = Form.TA
         raise ValidationFailed(*faults.found)
 
     async def look(uow: Uow) -> list[dict[str, Any]]:
-        found, cursor = [], None
-        while page := await service.page(uow.session, whose, {}, cursor, 100):
-            found += [_fields(wire.shown(person)) for person in page.items]
-            if (cursor := page.next) is None:
-                break
-        return found
+        found = await every(lambda cursor: service.page(uow, whose, {}, cursor, LARGEST))
+        return [_fields(wire.shown(person)) for person in found]
 
-    people = _run(settings, look)
-    if format is not Form.TABLE:
-        answers.show(people, format)
-        return
-    answers.show_rows([{**one, "roles": ", ".join(one["roles"])} for one in people], COLUMNS, "People")
+    answers.show_list(do(settings, look, compares=False), format, COLUMNS, "People")
 
 
 @app.command()
@@ -101,10 +96,10 @@ def password(
     given = _password(password_stdin) or ""
     change = asked(wire.ChangePerson, password=given)
 
-    async def do(uow: Uow, person: Person) -> wire.CustomerManagerPerson:
+    async def set_it(uow: Uow, person: Person) -> wire.CustomerManagerPerson:
         return wire.shown(await service.change(uow, person.id, change, of=person.customer_id))
 
-    _show(_run(settings, partial(_found, email, do)), format)
+    _show(_with(settings, email, set_it, writes=True), format)
 
 
 @app.command()
@@ -112,10 +107,10 @@ def password(
 def delete(settings: Settings, email: Email = None, format: AsForm = Form.TABLE) -> None:
     """Delete somebody: they are signed out at once."""
 
-    async def do(uow: Uow, person: Person) -> wire.CustomerManagerPerson:
+    async def end(uow: Uow, person: Person) -> wire.CustomerManagerPerson:
         return wire.shown(await service.delete(uow, person.id, of=person.customer_id))
 
-    _show(_run(settings, partial(_found, email, do)), format)
+    _show(_with(settings, email, end, writes=True), format)
 
 
 @app.command("sessions")
@@ -123,15 +118,12 @@ def delete(settings: Settings, email: Email = None, format: AsForm = Form.TABLE)
 def find_sessions(settings: Settings, email: Email = None, format: AsForm = Form.TABLE) -> None:
     """List the sessions of somebody, newest first: since when and from where they are signed in."""
 
-    async def do(uow: Uow, person: Person) -> list[dict[str, Any]]:
-        found, cursor = [], None
-        while page := await sessions.page(uow, person.id, cursor, 100):
-            found += [msgspec.to_builtins(session_wire.shown(session)) for session in page.items]
-            if (cursor := page.next) is None:
-                break
-        return [{name: value for name, value in one.items() if name != "is_current"} for one in found]
+    async def look(uow: Uow, person: Person) -> list[dict[str, Any]]:
+        found = await every(lambda cursor: sessions.page(uow, person.id, cursor, LARGEST))
+        shown = [msgspec.to_builtins(session_wire.shown(session)) for session in found]
+        return [{name: value for name, value in one.items() if name != "is_current"} for one in shown]
 
-    answers.show_list(_run(settings, partial(_found, email, do)), format, SESSION_COLUMNS, "Sessions")
+    answers.show_list(_with(settings, email, look), format, SESSION_COLUMNS, "Sessions")
 
 
 @app.command("sign-out")
@@ -140,33 +132,35 @@ def sign_out(settings: Settings, email: Email = None, session_id: SessionId = No
     """End the sessions of somebody, or one of them; they may sign in again."""
     one = asked(OfSession, session_id=session_id).session_id if session_id else None
 
-    async def do(uow: Uow, person: Person) -> int:
+    async def end(uow: Uow, person: Person) -> int:
         if one is None:
             return await service.end_sessions(uow, person.id, of=person.customer_id)
         await service.end_session(uow, person.id, one, of=person.customer_id)
         return 1
 
-    terminal.say(f"Sessions ended: {_run(settings, partial(_found, email, do))}.")
+    terminal.say(f"Sessions ended: {_with(settings, email, end, writes=True)}.")
 
 
 @app.command()
 @partial(with_settings, kind=RouterSettings)
 def rotate(settings: Settings) -> None:
     """Sign access tokens with a new key: those of the one before end, sessions go on."""
-    _run(settings, tokens.rotate)
+    do(settings, tokens.rotate, writes=True, compares=False)
     terminal.say("Access tokens are signed with a new key.")
 
 
-async def _found(email: str | None, do: Callable[[Uow, Person], Awaitable[Any]], uow: Uow) -> Any:
-    person = await service.by_email(uow, email or "")
-    if person is None:
-        raise PersonNotFound
-    return await do(uow, person)
+def _with(
+    settings: Settings, email: str | None, verb: Callable[[Uow, Person], Awaitable[T]], *, writes: bool = False
+) -> T:
+    """Run a verb with the person of that address."""
 
+    async def found(uow: Uow) -> T:
+        person = await service.by_email(uow, email or "")
+        if person is None:
+            raise PersonNotFound
+        return await verb(uow, person)
 
-def _run(settings: Settings, verb: Any) -> Any:
-    """People have nothing to do with how an installation was made, so its settings are not asked about."""
-    return terminal.work(settings, lambda ringback: ringback.work.write(verb))
+    return do(settings, found, writes=writes, compares=False)
 
 
 def _whose(customer_id: str | None, faults: Faults) -> UUID | None:
@@ -188,9 +182,4 @@ def _fields(person: wire.CustomerManagerPerson) -> dict[str, Any]:
 
 
 def _show(person: wire.CustomerManagerPerson, format: Form) -> None:
-    fields = _fields(person)
-    if format is not Form.TABLE:
-        answers.show(fields, format)
-        return
-    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
-    answers.show_fields({name: value for name, value in shown.items() if value is not None}, "Person")
+    answers.show_object(_fields(person), format, "Person")

@@ -52,7 +52,7 @@ async def find(call: Call[Uow]) -> Answer:
     if asked.email is not None:
         wanted["email"] = asked.email.lower()
     cursor = cursor_of(asked.page_token)
-    found = await service.page(call.uow.session, whose(call), wanted, cursor, asked.page_size)
+    found = await service.page(call.uow, whose(call), wanted, cursor, asked.page_size)
     return Answer(PersonPage([wire.shown(person) for person in found.items], found.next_token))
 
 

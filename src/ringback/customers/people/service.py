@@ -10,10 +10,12 @@ from ringback.customers.keys.model import FREE, Limits
 from ringback.customers.keys.service import require_roles
 from ringback.customers.people import store
 from ringback.customers.people.model import Person, PersonNotFound
-from ringback.customers.people.wire import ChangePerson, NewPerson, audited, is_email
+from ringback.customers.people.wire import ChangePerson, NewPerson, audited
 from ringback.customers.sessions import service as sessions
 from ringback.customers.sessions.model import Session
+from ringback.customers.wire import is_email
 from ringback.kit.errors import Fault, PermissionDenied, ValidationFailed
+from ringback.kit.pages import Cursor, Page
 from ringback.kit.reading import Faults
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
@@ -22,8 +24,6 @@ from ringback.registrar.realms.model import CustomerDeleted
 from ringback.registrar.work import Uow
 
 KIND: Final = "person"
-
-page = store.page
 
 
 async def create(
@@ -55,6 +55,13 @@ async def get(uow: UnitOfWork, id: UUID, *, of: UUID | None, lock: bool = False)
     if person is None or person.customer_id != of:
         raise PersonNotFound
     return person
+
+
+async def page(
+    uow: UnitOfWork, of: UUID | None, wanted: Mapping[str, Any], cursor: Cursor | None, size: int
+) -> Page[Person]:
+    """One page of the people of a customer, or of the platform, newest first."""
+    return await store.page(uow.session, of, wanted, cursor, size)
 
 
 async def by_email(uow: UnitOfWork, email: str) -> Person | None:

@@ -1,5 +1,6 @@
 """SQL of people."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -81,7 +82,7 @@ async def of_customer(session: Session, customer_id: UUID) -> list[UUID]:
 
 
 async def page(
-    session: Session, customer_id: UUID | None, wanted: dict[str, Any], cursor: Cursor | None, size: int
+    session: Session, customer_id: UUID | None, wanted: Mapping[str, Any], cursor: Cursor | None, size: int
 ) -> Page[Person]:
     """People of one customer, or of the platform, newest first."""
     if customer_id is None:

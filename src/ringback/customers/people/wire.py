@@ -1,38 +1,17 @@
 """People as they are asked for and shown; a password only once, where it was made."""
 
-import re
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from ringback.customers.keys.wire import Name
+from ringback.customers.keys.wire import Name, Role
 from ringback.customers.people.model import LONGEST, SHORTEST, Person, Status
+from ringback.customers.wire import Email
 from ringback.kit.reading import Asked, rule
 from ringback.kit.secret import Discreet, Secret
 
-EMAIL: Final = (
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
-)
-LONGEST_EMAIL: Final = 254
-
-
-def is_email(text: str) -> bool:
-    return len(text) <= LONGEST_EMAIL and re.fullmatch(EMAIL, text) is not None
-
-
-Email = Annotated[
-    str,
-    rule(
-        f"an e-mail address in ASCII, at most {LONGEST_EMAIL} characters",
-        is_email,
-        pattern=f"^{EMAIL}$",
-        maxLength=LONGEST_EMAIL,
-        examples=["pat@example.com"],
-    ),
-]
 Password = Annotated[
     Secret,
     rule(
@@ -42,9 +21,6 @@ Password = Annotated[
         maxLength=LONGEST,
         writeOnly=True,
     ),
-]
-Role = Annotated[
-    Literal["admin", "auditor", "manager", "operator", "viewer"], msgspec.Meta(description="a role, as keys have")
 ]
 Roles = Annotated[tuple[Role, ...], rule("a list of at least one role", bool, minItems=1)]
 
