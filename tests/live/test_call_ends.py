@@ -10,6 +10,7 @@ from ringback.demo.programs import AsteriskProgram
 from ringback.sip.config import AsteriskOptions, asterisk_files
 
 from .conftest import StartPhone, World, running, until
+from .test_call_records import ended
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
@@ -28,9 +29,18 @@ async def world(program: AsteriskProgram, tmp_path_factory: pytest.TempPathFacto
         assert one.complaints() == []
 
 
-@pytest.mark.parametrize(("answer", "status"), [(486, 486), (480, 480), (404, 404), (603, 403), (180, 480)])
-async def test_a_phone_that_does_not_answer_is_told_by_the_right_status(
-    world: World, phone: StartPhone, answer: int, status: int
+@pytest.mark.parametrize(
+    ("answer", "status", "reason", "by"),
+    [
+        (486, 486, "user_busy", "callee"),
+        (480, 480, "no_answer", "server"),
+        (404, 404, "unallocated_number", "callee"),
+        (603, 403, "call_rejected", "callee"),
+        (180, 480, "no_answer", "server"),
+    ],
+)
+async def test_a_phone_that_does_not_answer_is_told_and_recorded_by_the_right_status(
+    world: World, phone: StartPhone, answer: int, status: int, reason: str, by: str
 ) -> None:
     one, two = await world.create(f"18{answer}"), await world.create(f"19{answer}")
     caller, callee = await asyncio.gather(phone(one), phone(two, answer=answer))
@@ -39,6 +49,8 @@ async def test_a_phone_that_does_not_answer_is_told_by_the_right_status(
     made = await caller.call(f"sip:19{answer}@{two['realm']}")
 
     assert (made.status, callee.rang, made.sent) == (status, 1, 0)
+    call = await ended(world, two)
+    assert (call["hangup_reason"], call["ended_by"], call["duration"]) == (reason, by, 0)
 
 
 async def test_a_caller_who_gives_up_stops_the_ringing(world: World, phone: StartPhone) -> None:

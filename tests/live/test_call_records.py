@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from ringback.demo.phone import Account, CallReport, Phone, PhoneOptions
+from ringback.demo.ports import HOST, free_ports
 from ringback.demo.programs import AsteriskProgram
 from ringback.demo.server import Server
 
@@ -140,34 +142,39 @@ async def test_calls_that_a_kill_of_asterisk_cut_off_end_when_it_is_back(world: 
     await world.asterisk.kill()
     await world.asterisk.again()
 
-    call = await ended(world, one)
+    assert (await callee.call(f"sip:1907@{one['realm']}", talk=0.1)).status == 200  # nobody has registered again
+    await ended(world, one, 2)
+    call = (await calls_of(world, one))[1]
     assert said(call, *HOW) == ["internal", "ended", 41, "server_restarted", "server"]
     assert told(world, call) == ["call_started", "call_answered", "call_ended"]
     talking.cancel()
 
 
+@pytest.mark.parametrize("routing", ["odbc", "agi"])
 async def test_calls_go_on_while_ringback_is_away_and_are_recorded_when_it_is_back(
-    program: AsteriskProgram, tmp_path: Path
+    program: AsteriskProgram, tmp_path: Path, routing: str
 ) -> None:
-    async with running(program, tmp_path) as world:
+    """It is killed, and then stopped as one stops a service."""
+    settings = {"agi_listen_address": f"{HOST}:{free_ports(1)[0]}"} if routing == "agi" else {}
+    async with running(program, tmp_path, **settings) as world:
         one, two = await asyncio.gather(world.create("1001"), world.create("1002"))
         options = [_options(world, each, tmp_path) for each in (one, two)]
         async with await Phone.start(options[0]) as caller, await Phone.start(options[1]) as callee:
             assert [await caller.register(), await callee.register()] == [200, 200]
-            talking = asyncio.create_task(caller.call(f"sip:1002@{two['realm']}", talk=60))
-            await callee.answered()
-            await until(lambda: _in_state(world, one, "up"), 5)
-            await world.server.kill()
-            assert (await _callee_ends(callee, talking)) == 200
-            assert (await caller.call(f"sip:1002@{two['realm']}", talk=0.2)).status == 200
+            for count, is_killed in ((2, True), (4, False)):
+                talking = asyncio.create_task(caller.call(f"sip:1002@{two['realm']}", talk=60))
+                await until(partial(_in_state, world, one, "up"), 5)
+                await (world.server.kill() if is_killed else world.server.stop())
+                assert (await _callee_ends(callee, talking)) == 200
+                assert (await caller.call(f"sip:1002@{two['realm']}", talk=0.2)).status == 200
 
-            async with await Server.start(world.server.home) as server:
-                world = replace(world, server=server)
-                call = await ended(world, one, 2)
-                assert said(call, *HOW) == ["internal", "ended", 16, "normal_clearing", "caller"]
-                first = (await calls_of(world, one))[1]
-                assert said(first, *HOW) == ["internal", "ended", 16, "normal_clearing", "callee"]
-                assert told(world, call) == told(world, first) == ["call_started", "call_answered", "call_ended"]
+                world = replace(world, server=await Server.start(world.server.home, **settings))
+                calls = [await ended(world, one, count), (await calls_of(world, one))[1]]
+                assert [call["ended_by"] for call in calls] == ["caller", "callee"]
+                for call in calls:
+                    assert said(call, *HOW[:-1]) == ["internal", "ended", 16, "normal_clearing"]
+                    assert told(world, call) == ["call_started", "call_answered", "call_ended"]
+            await world.server.stop()
 
 
 async def _callee_ends(callee: Phone, talking: asyncio.Task[CallReport]) -> int:

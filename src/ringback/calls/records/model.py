@@ -42,8 +42,8 @@ REASONS: Final = {
     127: "interworking",
 }
 """Causes of Q.850 and our words for them."""
-STATUSES: Final = {"CANCEL": (16, "cancelled"), "NOANSWER": (19, "no_answer")}
-"""What Asterisk says of a call that nobody took, where Q.850 has no word, or too many."""
+CANCELLED: Final = (16, "cancelled")
+NO_ANSWER: Final = (19, "no_answer")
 
 
 class CallNotFound(NotFound):
@@ -56,7 +56,7 @@ class CallNotFound(NotFound):
 class Call:
     """One call of one customer. `linkedid` is what Asterisk calls it, `server` the system name of that Asterisk.
 
-    `tm_create` is when it began. `cause` is a number of Q.850, `reason` a word for it (`REASONS`, `STATUSES`).
+    `tm_create` is when it began. `cause` is a number of Q.850, `reason` a word for it (`REASONS`, `CANCELLED`).
     """
 
     id: UUID
@@ -172,9 +172,12 @@ def lost(call: Call) -> Call:
 
 def _ended(call: Call, event: ChannelEvent) -> Call:
     cause, reason = event.cause, REASONS.get(event.cause or 0, "unknown")
-    if call.tm_answer is None:
-        cause, reason = STATUSES.get(event.status, (cause, reason))
-    by: By = "callee" if event.status == "BUSY" else "server"
+    if call.tm_answer is None and event.status == "CANCEL":
+        cause, reason = CANCELLED
+    if call.tm_answer is None and event.status == "NOANSWER" and cause in (None, 16):
+        cause, reason = NO_ANSWER
+    refused = event.status in ("BUSY", "NOANSWER") and cause != NO_ANSWER[0]
+    by: By = "callee" if refused else "server"
     if event.ended_by.startswith("PJSIP/"):
         by = "caller" if event.ended_by == event.channel else "callee"
     return replace(call, state="ended", tm_end=event.at, cause=cause, reason=reason, ended_by=by)
