@@ -210,3 +210,13 @@ def test_a_new_username_needs_a_password_or_one_to_be_made(shell: Shell) -> None
     assert (alone.code, "--password" in alone.err, "password_regenerate" in alone.err) == (2, True, False)
     assert (both.code, "shown this once" in both.out) == (0, True)
     assert (again.json["username"], len(again.json["password"]) >= 20) == ("pbx02", True)
+
+
+def test_a_trunk_becomes_the_one_that_phones_call_out_by_and_ceases_to_be(shell: Shell) -> None:
+    trunk = made(shell, "carrier-a", *BY_BOTH, "--outbound")
+
+    assert trunk["outbound"] is True
+    refused = create(shell, "carrier-b", "--username", "pbx01", "--outbound")
+    assert (refused.code == 0, "TRUNK_OUTBOUND_ALREADY_EXISTS" in refused.err) == (False, True), refused
+    assert update(shell, trunk, "--name", "x")["outbound"] is True
+    assert "outbound" not in update(shell, trunk, "--no_outbound")

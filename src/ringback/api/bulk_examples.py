@@ -44,6 +44,7 @@ TRUNK_ROW: Final[dict[str, Any]] = {
     "allowed_ips": ["203.0.113.7", "198.51.100.0/28"],
     "name": "",
     "detail": "",
+    "outbound": False,
 }
 BULK_ANSWERS: Final[dict[str, Any]] = {
     "ImportResult": {
@@ -69,7 +70,7 @@ BULK_ANSWERS: Final[dict[str, Any]] = {
 }
 DOWNLOADS: Final = {
     "ExtensionRow": 'extension,username,name,detail,direct\r\n2001,2001,"Doe, Jane",,true\r\n',
-    "TrunkRow": "domain_name,auth_types,username,allowed_ips,name,detail\r\n"
-    "carrier-d,ip,,203.0.113.7 198.51.100.0/28,,\r\n",
+    "TrunkRow": "domain_name,auth_types,username,allowed_ips,name,detail,outbound\r\n"
+    "carrier-d,ip,,203.0.113.7 198.51.100.0/28,,,false\r\n",
 }
 """Shape of a row → the file as CSV."""

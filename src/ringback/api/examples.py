@@ -71,6 +71,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "allowed_ips": ["203.0.113.9"],
             "name": "Carrier C",
             "detail": "the one with the good rates",
+            "outbound": True,
         },
     },
     "put_trunk": {
@@ -80,6 +81,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "patch_trunk": {
         "by address only": {"auth_types": ["ip"], "allowed_ips": ["203.0.113.8"]},
         "a password of your own": {"password": "Sample-Pass-0005"},
+        "calls of phones go out by it": {"outbound": True},
     },
     "put_customer_domain": {"a short label": {"domain_label": "acme-3"}},
     **SETUP_EXAMPLES,

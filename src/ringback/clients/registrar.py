@@ -48,7 +48,7 @@ from ringback.registrar.realms.model import (
     RealmNotFound,
 )
 from ringback.registrar.realms.wire import CustomerDomain
-from ringback.registrar.trunks.model import DomainTaken, TrunkNotFound
+from ringback.registrar.trunks.model import DomainTaken, OutboundTaken, TrunkNotFound
 from ringback.registrar.trunks.wire import ChangeTrunk, NewTrunkOfCustomer, TrunkFilters, TrunkOverRpc
 
 REGISTRAR: Final = "bin-manager.registrar-manager.request"
@@ -63,6 +63,7 @@ FAILURES: Final[tuple[type[Failure], ...]] = (
     NumberTaken,
     TrunkNotFound,
     DomainTaken,
+    OutboundTaken,
     DirectNotFound,
     DirectNotEnabled,
     DirectFlagsConflict,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import CHAR, BigInteger, Column, Index, Integer, MetaData, String, Table, Text, func, text
+from sqlalchemy import CHAR, BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, func, text
 
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import OWN
@@ -63,6 +63,7 @@ trunks = Table(
     Column("tm_create", Time),
     Column("tm_update", Time),
     Column("tm_delete", Time),
+    Column("outbound", Boolean(create_constraint=False)),
     Index("idx_registrar_trunks_page", "customer_id", "tm_create", "id"),
     Index("idx_registrar_trunks_realm", "realm"),
 )

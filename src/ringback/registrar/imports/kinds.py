@@ -1,7 +1,7 @@
 """What an import makes: extensions or trunks, each by the service that makes single ones."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -169,20 +169,27 @@ class Trunks:
         "domain_name": _trimmed,
         "auth_types": _items,
         "allowed_ips": _items,
+        "outbound": _flag,
         **COMMON,
     }
 
     def unique(self, asked: NewTrunk) -> dict[str, str]:
-        return {"domain_name": asked.domain_name.lower()}
+        return {"domain_name": asked.domain_name.lower(), **({"outbound": "true"} if asked.outbound else {})}
 
     async def there(self, uow: Uow, customer_id: UUID, some: list[NewTrunk]) -> list[There]:
         found = await trunks.at_domains(uow, [asked.domain_name.lower() for asked in some])
         by_name = {one.domain_name.lower(): one for one in found}
         at = [by_name.get(asked.domain_name.lower()) for asked in some]
-        return [
-            There(one) if one is None or one.customer_id == customer_id else There(faults=[Fault(self.key, "is taken")])
-            for one in at
-        ]
+        out = await trunks.way_out(uow, customer_id)
+        return [There(one, self._in_the_way(asked, one, customer_id, out)) for asked, one in zip(some, at, strict=True)]
+
+    def _in_the_way(
+        self, asked: NewTrunk, there: Trunk | None, customer_id: UUID, out: Trunk | None
+    ) -> Iterator[Fault]:
+        if there is not None and there.customer_id != customer_id:
+            yield Fault(self.key, "is taken")
+        elif asked.outbound and out is not None and (there is None or there.id != out.id):
+            yield Fault("outbound", f"is {out.domain_name}'s already")
 
     def differing(self, asked: NewTrunk, there: Trunk) -> list[str]:
         found = _differing(asked, there)
@@ -190,6 +197,8 @@ class Trunks:
             found.append("auth_types")
         if asked.allowed_ips is not None and {canonical(text) for text in asked.allowed_ips} != set(there.allowed_ips):
             found.append("allowed_ips")
+        if asked.outbound is not None and asked.outbound != there.outbound:
+            found.append("outbound")
         return found
 
     def needs_password(self, asked: NewTrunk) -> bool:

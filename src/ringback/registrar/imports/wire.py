@@ -77,6 +77,7 @@ class TrunkRow(msgspec.Struct, frozen=True):
     allowed_ips: tuple[str, ...]
     name: str
     detail: str
+    outbound: bool
 
 
 ROWS: Mapping[str, type[msgspec.Struct]] = {"extension": ExtensionRow, "trunk": TrunkRow}
@@ -112,7 +113,7 @@ def result(of: Outcome) -> ImportResult:
 def row_of(one: Extension | Trunk) -> ExtensionRow | TrunkRow:
     if isinstance(one, Extension):
         return ExtensionRow(one.number, one.username, one.name, one.detail, one.direct is not None)
-    return TrunkRow(one.domain_name, one.auth_types, one.username, one.allowed_ips, one.name, one.detail)
+    return TrunkRow(one.domain_name, one.auth_types, one.username, one.allowed_ips, one.name, one.detail, one.outbound)
 
 
 def csv_of(rows: Iterable[Iterable[object]]) -> bytes:

@@ -50,7 +50,12 @@ def compare(state: State, wanted: Wanted, *, prune: bool) -> Compared:
         _extensions(compared, state, wanted.extensions, wanted, prune=prune)
     if wanted.trunks is not None:
         _trunks(compared, state, wanted.trunks, wanted, prune=prune)
+    compared.changes.sort(key=_becomes_the_way_out)  # another may have to cease to be it first
     return compared
+
+
+def _becomes_the_way_out(change: Change) -> bool:
+    return any(one.field == "outbound" and one.new for one in change.fields)
 
 
 def _extensions(

@@ -22,7 +22,7 @@ MOST: Final = 500
 GENERATE: Final = "generate"
 """In place of a password: make one, where one is needed."""
 EXTENSION_FIELDS: Final = ("extension", "username", "name", "detail", "direct")
-TRUNK_FIELDS: Final = ("domain_name", "username", "name", "detail", "auth_types", "allowed_ips")
+TRUNK_FIELDS: Final = ("domain_name", "username", "name", "detail", "auth_types", "allowed_ips", "outbound")
 INVERSE: Final[Mapping[Action, Action]] = {
     "create": "delete",
     "change": "change",

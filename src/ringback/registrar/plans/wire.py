@@ -14,7 +14,7 @@ from ringback.registrar.asked import PASSWORD, Text
 from ringback.registrar.extensions.wire import Number
 from ringback.registrar.extensions.wire import Username as PhoneName
 from ringback.registrar.plans.model import GENERATE, State, fields_of
-from ringback.registrar.trunks.wire import AllowedIps, AuthTypes, DomainName
+from ringback.registrar.trunks.wire import AllowedIps, AuthTypes, DomainName, Outbound
 from ringback.registrar.trunks.wire import Username as TrunkName
 
 VERSION: Final = "1"
@@ -46,6 +46,7 @@ class TrunkInFile(Asked, frozen=True, kw_only=True):
     auth_types: AuthTypes
     username: TrunkName | None = None
     allowed_ips: AllowedIps | None = None
+    outbound: Outbound | None = None
     name: Text | None = None
     detail: Text | None = None
     password: Source | None = None

@@ -39,6 +39,11 @@ async def require_active(uow: Uow, customer_id: UUID) -> Customer:
     return customer
 
 
+async def lock(uow: Uow, customer_id: UUID) -> None:
+    """Keep the customer's row until the end of the transaction."""
+    await store.locked(uow.session, customer_id, uow.now)
+
+
 async def require_room(uow: Uow, kind: Kind, customer_id: UUID, count: Callable[[], Awaitable[int]]) -> None:
     """The customer, locked until the end of the transaction, is active and may have one more.
 

@@ -40,6 +40,9 @@ OnlyDomain = Annotated[str | None, typer.Option("--domain", help="domain name")]
 AllowedIps = Annotated[
     str | None, typer.Option("--allowed_ips", help="addresses and CIDRs that it may send from, with commas between")
 ]
+Outbound = Annotated[
+    bool | None, typer.Option("--outbound/--no_outbound", help="phones call by it what is no extension")
+]
 LISTED: Final = ("id", "domain_name", "name", "auth_types", "username", "allowed_ips", "tm_create")
 NARROW: Final = ("id", "domain_name", "name", "auth_types")
 """Columns where there is no room for all: an id must stay in one line, to be copied."""
@@ -57,6 +60,7 @@ def create(
     username: Username = None,
     password: Password = None,
     allowed_ips: AllowedIps = None,
+    outbound: Outbound = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Create a trunk, by username and password, by address, or by both; a password not given is made and shown once."""
@@ -72,6 +76,7 @@ def create(
         username=username,
         password=password,
         allowed_ips=addresses,
+        outbound=outbound,
         auth_types=_ways(basic=bool(username), ip=bool(addresses)),
     )
     show(do(settings, lambda uow: service.create(uow, made.customer_id, made), writes=True), format, "Created")
@@ -123,12 +128,16 @@ def update(
     password: Password = None,
     generate_password: Generate = False,
     allowed_ips: AllowedIps = None,
+    outbound: Outbound = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Change a trunk; what is not named stays as it is, "" takes a username or the addresses away."""
     which = one(id, "Trunk id")
-    if all(value is None for value in (name, detail, username, password, allowed_ips)) and not generate_password:
-        flags = "--detail, --username, --password, --generate_password or --allowed_ips"
+    if (
+        all(value is None for value in (name, detail, username, password, allowed_ips, outbound))
+        and not generate_password
+    ):
+        flags = "--detail, --username, --password, --generate_password, --allowed_ips or --outbound"
         raise ValidationFailed(Fault("name", f"is required, or {flags}"))
     change = asked(
         wire.ChangeTrunk,
@@ -138,6 +147,7 @@ def update(
         password=changed_password(password),
         password_regenerate=generate_password or None,
         allowed_ips=_items(allowed_ips),
+        outbound=outbound,
     )
 
     async def do_change(uow: Uow) -> Provisioned:

@@ -27,6 +27,8 @@ MOST_ADDRESSES: Final = 100
 class Trunk:
     """One connection. `domain_name` and `realm` never change; `kept` is all that there is of the password.
 
+    `outbound`: by it the phones of the customer call numbers that are no extension's; one trunk of theirs is.
+
     What belongs to a way of proof that is not among `auth_types` is kept for later and counts for nothing.
     """
 
@@ -41,6 +43,7 @@ class Trunk:
     tm_create: datetime
     name: str = ""
     detail: str = ""
+    outbound: bool = False
     tm_update: datetime | None = None
     tm_delete: datetime | None = None
 
@@ -92,3 +95,9 @@ class DomainTaken(AlreadyExists):
     """There is a trunk with that domain name already."""
 
     reason = "TRUNK_DOMAIN_ALREADY_EXISTS"
+
+
+class OutboundTaken(AlreadyExists):
+    """Another trunk of the customer is the one that calls go out by."""
+
+    reason = "TRUNK_OUTBOUND_ALREADY_EXISTS"

@@ -11,7 +11,7 @@ from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
 from ringback.registrar.realms import service as realms
 from ringback.registrar.trunks import events, store
-from ringback.registrar.trunks.model import Provisioned, Trunk, TrunkNotFound, lacking, no_password
+from ringback.registrar.trunks.model import OutboundTaken, Provisioned, Trunk, TrunkNotFound, lacking, no_password
 from ringback.registrar.trunks.wire import ChangeTrunk, NewTrunk
 from ringback.registrar.work import Uow
 from ringback.sip import edge, names
@@ -39,7 +39,9 @@ async def create(
         tm_create=await store.LISTING.own_moment(uow.session, {"customer_id": customer_id}, uow.now),
         name=asked.name or "",
         detail=asked.detail or "",
+        outbound=bool(asked.outbound),
     )
+    await _require_the_only_way_out(uow, trunk)
     trunk, secret = _with_secret(trunk, asked.password, uow.settings.secret_storage)
     await store.add(uow.session, trunk)
     uow.trunk_changed(None, trunk)
@@ -59,6 +61,8 @@ async def change(uow: Uow, id: UUID, asked: ChangeTrunk, *, of: UUID | None, kep
     after, secret = changed(before, asked, uow.settings.secret_storage, kept)
     if after == before:
         return Provisioned(before)
+    if not before.outbound:
+        await _require_the_only_way_out(uow, after)
     after = replace(after, tm_update=uow.now)
     await store.change(uow.session, after)
     uow.trunk_changed(before, after)
@@ -85,6 +89,7 @@ async def restore(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     gone = _mine(await store.gone(uow.session, id), of)
     await realms.require_room(uow, "trunk", gone.customer_id, lambda: count(uow, gone.customer_id))
     trunk = replace(gone, tm_update=uow.now, tm_delete=None)
+    await _require_the_only_way_out(uow, trunk)
     await store.restore(uow.session, trunk)
     uow.trunk_changed(None, trunk)
     await edge.put(uow.session, trunk.credential, uow.now)
@@ -172,6 +177,21 @@ async def count_plain(uow: Uow) -> int:
     return await store.count_plain(uow.session)
 
 
+async def way_out(uow: Uow, customer_id: UUID) -> Trunk | None:
+    """The trunk that calls of the customer's phones go out by."""
+    return next(iter(await store.outbound(uow.session, customer_id)), None)
+
+
+async def _require_the_only_way_out(uow: Uow, trunk: Trunk) -> None:
+    """With the customer locked, so that of two who ask at once one is refused."""
+    if not trunk.outbound:
+        return
+    await realms.lock(uow, trunk.customer_id)
+    for other in await store.outbound(uow.session, trunk.customer_id, lock=True):
+        if other.id != trunk.id:
+            raise OutboundTaken(outbound=f"is {other.domain_name}'s already")
+
+
 async def _locked(uow: Uow, id: UUID, of: UUID | None) -> Trunk:
     return _mine(await store.live(uow.session, id, lock=True), of)
 
@@ -195,6 +215,7 @@ def changed(
         auth_types=before.auth_types if asked.auth_types is None else _once(asked.auth_types),
         username=before.username if asked.username is None else asked.username,
         allowed_ips=before.allowed_ips if ips is None else _once(canonical(text) for text in ips),
+        outbound=before.outbound if asked.outbound is None else asked.outbound,
     )
     if faults := list(_faults(before, after, password=bool(secret or kept))):
         raise ValidationFailed(*faults)

@@ -29,6 +29,7 @@ CHANGE = Statement(
     "allowed_ips",
     "ha1",
     "ha1_sha256",
+    "outbound",
     "tm_update",
 )
 END = Statement(update(trunks).where(IS_TRUNK), "tm_update", "tm_delete")
@@ -40,6 +41,9 @@ ALL = Statement(OF_CUSTOMER)
 LOCK_ALL = Statement(OF_CUSTOMER.with_for_update())
 LOCKED = Statement(LIVING.where(IS_TRUNK).with_for_update())
 BY_DOMAIN = Statement(LIVING.where(func.lower(trunks.c.domain_name) == func.lower(bindparam("name"))))
+GOES_OUT: Final = LIVING.where(trunks.c.customer_id == bindparam("of_customer"), trunks.c.outbound.is_(True))
+OUTBOUND = Statement(GOES_OUT)
+LOCK_OUTBOUND = Statement(GOES_OUT.with_for_update())
 FEW: Final = 100
 """Domain names that are looked up at once."""
 BY_DOMAINS = Statement(LIVING.where(among(func.lower(trunks.c.domain_name), "name", FEW)))
@@ -54,6 +58,7 @@ def to_row(trunk: Trunk) -> dict[str, Any]:
         "auth_types": list(trunk.auth_types),
         "allowed_ips": list(trunk.allowed_ips),
         **trunk.kept.columns(),
+        "outbound": trunk.outbound or None,
         "tm_create": trunk.tm_create,
         "tm_update": trunk.tm_update,
         "tm_delete": trunk.tm_delete,
@@ -73,6 +78,7 @@ def from_row(row: Row) -> Trunk:
         tm_create=row["tm_create"],
         name=row["name"] or "",
         detail=row["detail"] or "",
+        outbound=bool(row["outbound"]),
         tm_update=row["tm_update"],
         tm_delete=row["tm_delete"],
     )
@@ -128,6 +134,11 @@ async def by_domain(session: Session, name: str) -> Trunk | None:
 async def by_domains(session: Session, names: list[str]) -> list[Trunk]:
     """The live trunks of anybody with one of these domain names, at most `FEW`, in lower case."""
     return [from_row(row) for row in await session.all(BY_DOMAINS, **spread("name", names, FEW))]
+
+
+async def outbound(session: Session, customer_id: UUID, *, lock: bool = False) -> list[Trunk]:
+    """Those of the customer that calls go out by: one, or none."""
+    return [from_row(row) for row in await session.all(LOCK_OUTBOUND if lock else OUTBOUND, of_customer=customer_id)]
 
 
 async def plain(session: Session, limit: int) -> list[Trunk]:

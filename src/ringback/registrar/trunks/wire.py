@@ -59,6 +59,13 @@ AllowedIps = Annotated[
     ),
 ]
 
+Outbound = Annotated[
+    bool, msgspec.Meta(description="true: phones call by it what is no extension; one trunk of a customer may say so")
+]
+
+OnlyTrue = bool | msgspec.UnsetType
+"""True, or not there at all: whoever has learned of trunks from VoIPbin does not know it (registrar 4)."""
+
 
 class NewTrunk(Asked, frozen=True, kw_only=True):
     """A connection to make: `basic` needs a username, and gets a password if none is sent; `ip` needs addresses."""
@@ -68,6 +75,7 @@ class NewTrunk(Asked, frozen=True, kw_only=True):
     username: Username | None = None
     password: Password | None = None
     allowed_ips: AllowedIps | None = None
+    outbound: Outbound | None = None
     name: Text | None = None
     detail: Text | None = None
 
@@ -93,6 +101,7 @@ class ChangeTrunk(Change, frozen=True, kw_only=True):
     auth_types: AuthTypes | None = None
     username: Username | None = None
     allowed_ips: AllowedIps | None = None
+    outbound: Outbound | None = None
 
 
 class TrunkFilters(Filters, frozen=True, kw_only=True):
@@ -115,6 +124,7 @@ class TrunkOverRpc(Discreet, frozen=True):
     tm_create: datetime
     tm_update: datetime | None
     tm_delete: datetime | None
+    outbound: OnlyTrue = msgspec.UNSET
 
 
 class TrunkNews(msgspec.Struct, frozen=True):
@@ -132,6 +142,7 @@ class TrunkNews(msgspec.Struct, frozen=True):
     tm_create: datetime
     tm_update: datetime | None
     tm_delete: datetime | None
+    outbound: OnlyTrue = msgspec.UNSET
 
 
 class RegistrarManagerTrunk(Discreet, frozen=True):
@@ -150,6 +161,7 @@ class RegistrarManagerTrunk(Discreet, frozen=True):
     tm_create: datetime
     tm_update: datetime | None
     tm_delete: datetime | None
+    outbound: OnlyTrue = msgspec.UNSET
 
 
 def over_rpc(of: Provisioned) -> TrunkOverRpc:
@@ -166,8 +178,9 @@ def public(of: Provisioned) -> RegistrarManagerTrunk:
 
 def audited(trunk: Trunk) -> dict[str, Any]:
     """The same for the audit log, which hides the password and tells that it is another one."""
-    return {**_common(trunk), "password": trunk.kept}
+    return {**_common(trunk), "outbound": trunk.outbound, "password": trunk.kept}
 
 
 def _common(trunk: Trunk) -> dict[str, Any]:
-    return {name: getattr(trunk, name) for name in TrunkNews.__struct_fields__}
+    fields = {name: getattr(trunk, name) for name in TrunkNews.__struct_fields__}
+    return fields | {"outbound": trunk.outbound or msgspec.UNSET}
