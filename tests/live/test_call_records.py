@@ -155,8 +155,8 @@ async def test_calls_go_on_while_ringback_is_away_and_are_recorded_when_it_is_ba
     program: AsteriskProgram, tmp_path: Path, routing: str
 ) -> None:
     """It is killed, and then stopped as one stops a service."""
-    settings = {"agi_listen_address": f"{HOST}:{free_ports(1)[0]}"} if routing == "agi" else {}
-    async with running(program, tmp_path, **settings) as world:
+    agi = f"{HOST}:{free_ports(1)[0]}" if routing == "agi" else ""
+    async with running(program, tmp_path, agi_listen_address=agi) as world:
         one, two = await asyncio.gather(world.create("1001"), world.create("1002"))
         options = [_options(world, each, tmp_path) for each in (one, two)]
         async with await Phone.start(options[0]) as caller, await Phone.start(options[1]) as callee:
@@ -168,7 +168,7 @@ async def test_calls_go_on_while_ringback_is_away_and_are_recorded_when_it_is_ba
                 assert (await _callee_ends(callee, talking)) == 200
                 assert (await caller.call(f"sip:1002@{two['realm']}", talk=0.2)).status == 200
 
-                world = replace(world, server=await Server.start(world.server.home, **settings))
+                world = replace(world, server=await Server.start(world.server.home, agi_listen_address=agi))
                 calls = [await ended(world, one, count), (await calls_of(world, one))[1]]
                 assert [call["ended_by"] for call in calls] == ["caller", "callee"]
                 for call in calls:
