@@ -7,6 +7,7 @@ import pytest
 
 from ringback.sip.ami import Message
 from tests.registrar.test_contact_events import EXPIRED, REGISTERED, refresh, seen, told, unregistered, writes
+from tests.registrar.test_list import insert
 from tests.world import World
 
 
@@ -69,6 +70,25 @@ async def test_a_refresh_is_read_a_few_times_and_never_written(world: World) -> 
     world.statements.clear()
     assert await later(world, 5) == []
     assert len(world.statements) == 1  # has any contact expired?
+
+
+@pytest.mark.long
+async def test_two_thousand_refreshes_at_once_are_read_some_hundreds_at_a_time_and_never_written(world: World) -> None:
+    names = [f"{number}@r.registrar.localhost" for number in range(2000)]
+    with world.bulk():
+        for number, name in enumerate(names):
+            insert(world, number, number)
+            world.register(name, id=f"{number:04}")
+    await world.ringback.feed.once()
+    for name in names:
+        world.ringback.asterisks.hear(proven(name))
+    world.sql("UPDATE ps_contacts SET expiration_time = expiration_time + 3600")
+    world.statements.clear()
+
+    for seconds in (0.05, 0.1, 0.2, 0.4, 0.75, 1.5):
+        assert await later(world, seconds) == []
+
+    assert (writes(world), len(world.statements) < 60) == ([], True)
 
 
 @pytest.mark.contract("registrar R-51")

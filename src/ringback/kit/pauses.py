@@ -8,6 +8,13 @@ SHORTEST: Final = 0.2
 LONGEST: Final = 2.0
 CALM: Final = 10.0
 """Seconds without a pause after which the next one is short again."""
+REST: Final = 4
+"""How many times longer than the work itself the time between two rounds of it is at least."""
+
+
+def rest(interval: float, took: float) -> float:
+    """Seconds until work that took so long is done again, so that it never takes more than a fifth of the time."""
+    return max(interval, REST * took)
 
 
 class Pauses:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from datetime import timedelta
 from functools import partial
@@ -12,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from ringback.kit.errors import DatabaseUnavailable, Failure
+from ringback.kit.pauses import rest
 from ringback.kit.uow import Work
 from ringback.registrar import strays, unfinished
 from ringback.registrar.drift.finding import Comparison, Tell, quietly
@@ -58,16 +60,18 @@ class Reconciler:
         self._comparison = Comparison(work, settings)
 
     async def run(self, interval: float) -> None:
-        """Until cancelled: a pass at once, then one every `interval` seconds; sooner to make up for something.
+        """Until cancelled: a pass at once, then one every `interval` seconds; sooner to make up for something, later
+        where one takes long.
 
         A pass that fails, or has to let another instance finish its own, comes again after 1 s, 2 s, 4 s, up to 60 s.
         """
         pause = SHORTEST
         while True:
             self.behind.clear()
+            begun = time.monotonic()
             if await self._is_passed():
                 pause = SHORTEST
-                await _set_within(self.behind, interval)
+                await _set_within(self.behind, rest(interval, time.monotonic() - begun))
             else:
                 await asyncio.sleep(min(pause, interval))
                 pause = min(2 * pause, LONGEST)

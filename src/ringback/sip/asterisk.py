@@ -112,7 +112,7 @@ class Asterisk:
         await self._session.run(DROP_CONTACT, contact_id=id)
 
     async def live_contacts(self, suffix: str, after: str, limit: int, now: datetime) -> list[Row]:
-        """Up to `limit` rows of `ps_contacts` of ours that have not expired, by id, behind `after`."""
+        """Where phones of ours are: up to `limit` rows that have not expired, by id, behind `after`."""
         seconds = int(now.timestamp())
         return await self._session.all(LIVE_CONTACTS, suffix=like_suffix(suffix), after=after, size=limit, now=seconds)
 
@@ -236,11 +236,15 @@ ROW: Final = {
 }
 CLEAR = Statement(select(table_of("ps_auths").c.id).where(IS_CLEAR))
 FORGET_CLEAR = Statement(update(table_of("ps_auths")).where(IS_CLEAR), "password")
+PLACE: Final = (
+    *("id", "endpoint", "uri", "user_agent", "via_addr", "via_port", "reg_server", "call_id"),
+    *("expiration_time", "path"),
+)
 LIVE = ps_contacts.c.expiration_time > bindparam("now")
 PURGE = Statement(delete(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")))
 DROP_CONTACT = Statement(delete(ps_contacts).where(ps_contacts.c.id == bindparam("contact_id")))
 LIVE_CONTACTS = Statement(
-    select(ps_contacts)
+    select(*(ps_contacts.c[name] for name in PLACE))
     .where(
         ps_contacts.c.id > bindparam("after"),
         ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\"),

@@ -1,6 +1,7 @@
 """Looks again and again which contacts came, went or expired, and tells the news."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,10 +12,11 @@ import structlog
 
 from ringback.kit.db import CHUNK, Row
 from ringback.kit.errors import Failure
+from ringback.kit.pauses import rest
 from ringback.kit.streams import chunks, paired
 from ringback.kit.uow import Work
 from ringback.registrar.contacts import service, store
-from ringback.registrar.contacts.model import Contact, from_row
+from ringback.registrar.contacts.model import STATE, Contact, from_row
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.work import Uow
 
@@ -48,16 +50,18 @@ class Feed:
         self._suffix = suffix
 
     async def run(self, interval: float) -> None:
-        """Until cancelled: a look every `interval` seconds, by one instance at a time."""
+        """Until cancelled: a look every `interval` seconds, less often if it takes long; by one instance at a time."""
         while True:
+            pause, begun = interval, time.monotonic()
             try:
                 async with self._work.database.turn("contacts") as ours:
                     if ours:
                         await self.once()
+                pause = rest(interval, time.monotonic() - begun)
             except Exception as error:
                 known = isinstance(error, Failure)
                 log.warning("contacts cannot be compared", action="contacts", exc_info=None if known else error)
-            await asyncio.sleep(interval)
+            await asyncio.sleep(pause)
 
     async def once(self) -> None:
         """One look, and its news: first of those who lost a contact, since another may have it now.
@@ -111,7 +115,10 @@ class Feed:
         async for new, old in paired(self._work, live, _id, lambda uow, ids: store.known(uow.session, ids)):
             if old is None or not _is_at(new, old):
                 found.endpoints.add(new["endpoint"])
-            elif (contact := from_row(new)).state != from_row(old).state:
+            elif (
+                any(new[name] != old[name] for name in STATE)
+                and (contact := from_row(new)).state != from_row(old).state
+            ):
                 found.refreshed.append(contact)
         seen = chunks(self._work, lambda uow, after: store.behind(uow.session, after, CHUNK), _id, "")
         async for old, alive in paired(self._work, seen, _id, lambda uow, ids: uow.sip.contacts_of(ids, uow.now)):

@@ -23,19 +23,23 @@ OF_EXTENSION = Statement(
     .order_by(contact_states.c.id)
 )
 DROP_ALL = Statement(delete(contact_states).where(contact_states.c.extension_id == bindparam("of_extension")))
-WITH_ENDPOINT: Final = select(contact_states, extensions.c.endpoint_id).outerjoin(
-    extensions, and_(extensions.c.id == contact_states.c.extension_id, extensions.c.tm_delete.is_(None))
-)
+OF_LIVE: Final = and_(extensions.c.id == contact_states.c.extension_id, extensions.c.tm_delete.is_(None))
 BEHIND = Statement(
-    WITH_ENDPOINT.where(contact_states.c.id > bindparam("after")).order_by(contact_states.c.id).limit(bindparam("size"))
+    select(contact_states.c.id, contact_states.c.extension_id, extensions.c.endpoint_id)
+    .outerjoin(extensions, OF_LIVE)
+    .where(contact_states.c.id > bindparam("after"))
+    .order_by(contact_states.c.id)
+    .limit(bindparam("size"))
 )
-
-KNOWN = Statement(WITH_ENDPOINT.where(among(contact_states.c.id, "id", CHUNK)))
-
+KNOWN = Statement(
+    select(contact_states.c.id, *(contact_states.c[name] for name in STATE), extensions.c.endpoint_id)
+    .outerjoin(extensions, OF_LIVE)
+    .where(among(contact_states.c.id, "id", CHUNK))
+)
 
 AT_ENDPOINTS = Statement(
     select(contact_states, extensions.c.endpoint_id)
-    .join(extensions, and_(extensions.c.id == contact_states.c.extension_id, extensions.c.tm_delete.is_(None)))
+    .join(extensions, OF_LIVE)
     .where(among(extensions.c.endpoint_id, "name", CHUNK))
 )
 LAPSED = Statement(
@@ -95,12 +99,12 @@ async def drop_all(session: Session, extension_id: UUID) -> None:
 
 
 async def behind(session: Session, id: str, limit: int) -> list[Row]:
-    """Up to `limit` rows behind `id`, by id, each with the endpoint name of its extension, if that lives."""
+    """Whose up to `limit` contacts behind `id` are, by id, with the endpoint name of the extension, if that lives."""
     return await session.all(BEHIND, after=id, size=limit)
 
 
 async def known(session: Session, ids: list[str]) -> dict[str, Row]:
-    """Those of up to `CHUNK` contacts that we have seen, by id, as `behind` gives them."""
+    """What we have seen of up to `CHUNK` contacts, by id, with the endpoint name of the extension, if that lives."""
     return {row["id"]: row for row in await session.all(KNOWN, **spread("id", ids, CHUNK))}
 
 
