@@ -510,6 +510,8 @@ async def test_a_customer_who_cannot_be_ended_keeps_no_other_and_no_repair(world
 
     running = asyncio.ensure_future(world.ringback.reconciler.run(3600))
     await until(lambda: bool(world.sql(*mine)))
+    assert left(world) == 1 + 2 * len(owners)  # what is wrong is repaired before
+    await until(lambda: realm(world, owners[2]) is None)
 
     running.cancel()
     with suppress(asyncio.CancelledError):

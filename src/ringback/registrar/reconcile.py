@@ -82,8 +82,8 @@ class Reconciler:
             async with self._work.database.turn("reconcile") as ours:
                 if not ours:
                     return False
-                done = await unfinished.resume(self._work)
-                return (await self.once()).is_whole and done and not self.behind.is_set()
+                is_whole = (await self.once()).is_whole  # first: a wrong row may ring a wrong phone, ends may take long
+                return await unfinished.resume(self._work) and is_whole and not self.behind.is_set()
         except Exception as error:
             known = isinstance(error, Failure)
             log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)
