@@ -118,14 +118,18 @@ async def test_a_list_is_ordered_by_type_and_id_filtered_and_paged(ops: httpx.As
     assert refusal(await ops.get(f"{ROOT}?page_token=!")) == (400, "INVALID_PAGE_TOKEN")
 
 
-async def test_one_record_is_shown_without_a_look_at_what_was_counted_of_all_others(
+async def test_one_record_or_page_is_shown_without_a_look_at_what_was_counted_of_all_others(
     ops: httpx.AsyncClient, world: World
 ) -> None:
+    world.sql("INSERT INTO extension_health (extension_id, node_id, success_count) VALUES ('pii_guard', 'a', 7)")
     world.statements.clear()
     await ops.get(f"{ROOT}/pii_guard")
     await ops.patch(f"{ROOT}/pii_guard", json={"timeout_ms": 300})
+    shown = (await ops.get(f"{ROOT}?page_size=4&type=validator")).json()["result"]
+    assert (await ops.get(f"{ROOT}?q=nobody")).json()["result"] == []
 
-    assert world.statements.count(store.HEALTH_OF) == 2
+    assert {one["id"]: one["health"]["status"] for one in shown}["pii_guard"] == "healthy"
+    assert (world.statements.count(store.HEALTH_OF), world.statements.count(store.HEALTH_AMONG)) == (2, 1)
     assert store.HEALTH not in world.statements
 
 

@@ -1,11 +1,12 @@
 """How a router extension does: what all nodes have counted of its calls (router R-7b)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from ringback.kit.db import Row
+from ringback.kit.db import Row, spread
+from ringback.kit.pages import LARGEST
 from ringback.router.extensions import store
 from ringback.router.work import Uow
 
@@ -83,7 +84,16 @@ async def health(uow: Uow, id: str) -> Health:
 
 async def healths(uow: Uow) -> dict[str, Health]:
     """Of all of whom something has been counted, by id."""
+    return _by_id(await uow.session.all(store.HEALTH))
+
+
+async def healths_of(uow: Uow, ids: Sequence[str]) -> dict[str, Health]:
+    """The same of those of one page."""
+    return _by_id(await uow.session.all(store.HEALTH_AMONG, **spread("id", ids, LARGEST))) if ids else {}
+
+
+def _by_id(found: Iterable[Row]) -> dict[str, Health]:
     rows: dict[str, list[Row]] = {}
-    for row in await uow.session.all(store.HEALTH):
+    for row in found:
         rows.setdefault(row["extension_id"], []).append(row)
     return {id: health_of(id, some) for id, some in rows.items()}

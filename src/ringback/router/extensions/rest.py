@@ -13,7 +13,7 @@ from ringback.kit.pages import LARGEST, PageSize
 from ringback.kit.reading import Asked
 from ringback.kit.routing import Routes
 from ringback.router.extensions import listing, service, wire
-from ringback.router.extensions.health import Health, health, health_of, healths
+from ringback.router.extensions.health import Health, health, health_of, healths, healths_of
 from ringback.router.extensions.model import ExtensionNotFound, RouterExtension, Type, tag_of
 from ringback.router.work import Uow
 
@@ -100,9 +100,11 @@ async def create(call: Call[Uow]) -> Answer:
 async def find(call: Call[Uow]) -> Answer:
     """List router extensions, by type and id."""
     asked: ListExtensions = call.query
-    known = await _counted(call, healths, dict[str, Health]())
+    known = await _counted(call, healths, dict[str, Health]()) if asked.status else {}
     chosen = listing.chosen(await _candidates(call), asked, known)
     page, token = listing.page(chosen, asked.page_token, asked.page_size)
+    if not asked.status:
+        known = await _counted(call, partial(healths_of, ids=[one.id for one in page]), {})
     shown = [_shown(call, one, _of(known, one.id)) for one in page]
     return Answer(RouterExtensionPage(shown, token), headers=_revision(call))
 
