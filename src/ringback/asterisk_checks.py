@@ -15,6 +15,7 @@ from ringback.kit.checks import Check, ok, problem, unknown
 from ringback.kit.db import OWN
 from ringback.kit.rights import WRITES, Wanted
 from ringback.settings import Settings
+from ringback.sip import cel
 from ringback.sip.config import AsteriskOptions, asterisk_files, modules_of
 from ringback.sip.func_odbc import VIEWS
 from ringback.sip.odbc import ENGINES, Source
@@ -25,9 +26,12 @@ TABLES: Final = tuple(table.name for table in metadata.sorted_tables)
 READ_AND_WRITTEN: Final[Wanted] = {
     table: WRITES if table.name == CONTACTS else ("SELECT",) for table in metadata.sorted_tables
 }
-READ: Final[Wanted] = {
-    Table(view, MetaData(schema=OWN), Column(column, String, primary_key=True)): ("SELECT",)
-    for view, column in zip(VIEWS, ("endpoint", "hash", "trunk", "trunk"), strict=True)
+OF_CALLS: Final[Wanted] = {
+    cel.channel_events: ("INSERT",),
+    **{
+        Table(view, MetaData(schema=OWN), Column(column, String, primary_key=True)): ("SELECT",)
+        for view, column in zip(VIEWS, ("endpoint", "hash", "trunk", "trunk"), strict=True)
+    },
 }
 
 
@@ -35,19 +39,27 @@ async def checks(folder: Path, options: AsteriskOptions, secret: Collection[str]
     """All that can be known without an Asterisk: its files, modules, ports, certificate, drivers and databases.
 
     `secret` names the files that hold secrets. Nothing is started or changed."""
-    found = config_checks.files(folder, asterisk_files(options), secret)
-    found += config_checks.modules(options.directories.modules, modules_of(options), "asterisk-modules")
+    found = config_checks.files(folder, asterisk_files(options), secret) + parts(options)
     found += config_checks.ports(_ports(options))
+    if options.directs is None:
+        return found + file(options)
+    return found + await servers(options, settings)
+
+
+def parts(options: AsteriskOptions) -> list[Check]:
+    """Modules, certificate and drivers."""
+    found = config_checks.modules(options.directories.modules, modules_of(options), "asterisk-modules")
     if options.tls:
         hosts = [options.domain_name_sip, options.domain_name_extension]
         hosts += [options.nat.external_address] if options.nat else []
         hosts += [options.bind] if options.bind != "0.0.0.0" else []
         found += config_checks.certificate(options.tls.certificate, options.tls.key, hosts)
-    for source in options.sources:
-        found.append(_driver(source))
-    if options.directs is None:
-        return found + config_checks.sqlite(Path(options.database.database or ""), (*TABLES, *VIEWS))
-    return found + await _servers(options, settings)
+    return found + [_driver(source) for source in options.sources]
+
+
+def file(options: AsteriskOptions, *, shared: bool = True) -> list[Check]:
+    """The SQLite file."""
+    return config_checks.sqlite(Path(options.database.database or ""), (*TABLES, *VIEWS, cel.TABLE), shared=shared)
 
 
 def _ports(options: AsteriskOptions) -> list[Port]:
@@ -84,8 +96,9 @@ def _driver(source: Source) -> Check:
     return ok("driver", f"{file} leads {source.driver} to {library}")
 
 
-async def _servers(options: AsteriskOptions, settings: Settings) -> list[Check]:
+async def servers(options: AsteriskOptions, settings: Settings) -> list[Check]:
+    """The databases on servers, by Asterisk's own user."""
     found = []
-    for source, wanted in zip(options.sources, (READ_AND_WRITTEN, READ), strict=True):
+    for source, wanted in zip(options.sources, (READ_AND_WRITTEN, OF_CALLS), strict=True):
         found += await database_checks.rights(source.name, source.url, settings, wanted, "docs/asterisk.md")
     return found or [ok("database", "Asterisk's user may read and write what it must")]

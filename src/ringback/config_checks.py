@@ -22,29 +22,35 @@ Port = tuple[str, str, int]
 """`UDP` or `TCP`, address, number."""
 
 
-def files(folder: Path, wanted: Mapping[str, str], secret: Container[str]) -> list[Check]:
-    """They are there, say what would be written today, and show no secret; no text of the `secret` ones is told."""
+def files(folder: Path, wanted: Mapping[str, str], secret: Container[str], again: str = WRITE) -> list[Check]:
+    """They are there, say what would be written today, and show no secret; no text of the `secret` ones is told.
+
+    `again` is how they are written anew."""
     if not folder.is_dir():
-        return [problem("files", f"There is no folder {folder}", WRITE)]
-    found = [check for name, text in wanted.items() for check in _file(folder / name, text, name in secret)]
+        return [problem("files", f"There is no folder {folder}", again)]
+    found = [check for name, text in wanted.items() for check in _file(folder / name, text, name in secret, again)]
     return found or [ok("files", f"All {len(wanted)} of {folder} are what would be written now")]
 
 
-def _file(file: Path, wanted: str, is_secret: bool) -> Iterator[Check]:
+def _file(file: Path, wanted: str, is_secret: bool, again: str) -> Iterator[Check]:
     try:
         text, mode = file.read_text(errors="surrogateescape"), file.stat().st_mode
     except FileNotFoundError:
-        yield problem("files", f"{file.name} is missing", WRITE)
+        yield problem("files", f"{file.name} is missing", again)
         return
     except PermissionError:
         yield unknown("files", f"{file.name} cannot be read by this user", "ask as root")
         return
     except OSError as error:
-        yield problem("files", f"{file.name} cannot be read ({(error.strerror or '').lower()})", WRITE)
+        yield problem("files", f"{file.name} cannot be read ({(error.strerror or '').lower()})", again)
         return
     if text != wanted:
         where = "" if is_secret else _first_difference(text, wanted)
-        yield problem("files", f"{file.name} is not what would be written now{where}", f"{WRITE}, and --force")
+        yield problem(
+            "files",
+            f"{file.name} is not what would be written now{where}",
+            again if "--force" in again else f"{again}, and --force",
+        )
     if is_secret and mode & 0o077:
         yield problem("files", f"{file.name} holds a secret, and others may read it", f"chmod 600 {file}")
     elif mode & 0o002:
@@ -52,15 +58,16 @@ def _file(file: Path, wanted: str, is_secret: bool) -> Iterator[Check]:
 
 
 def _first_difference(there: str, wanted: str) -> str:
-    pairs = zip_longest(there.splitlines(), wanted.splitlines())
-    for number, (mine, new) in enumerate(pairs, start=1):
-        if mine != new:
-            return f" (line {number} is {_shown(mine)}, and would be {_shown(new)})"
-    return " (its last line has no end)"
-
-
-def _shown(line: str | None) -> str:
-    return "not there" if line is None else repr(line)
+    mine, new = there.splitlines(), wanted.splitlines()
+    at = next((at for at, pair in enumerate(zip_longest(mine, new)) if pair[0] != pair[1]), None)
+    if at is None:
+        return " (its last line has no end)"
+    if mine[at:] == new[at + 1 :]:
+        return f" (line {at + 1} is missing: {new[at]!r})"
+    if mine[at + 1 :] == new[at:]:
+        return f" (line {at + 1} is {mine[at]!r}, and would not be there)"
+    one, other = (repr(lines[at]) if at < len(lines) else "not there" for lines in (mine, new))
+    return f" (line {at + 1} is {one}, and would be {other})"
 
 
 def modules(folder: str, names: Iterable[str], package: str) -> list[Check]:
@@ -97,8 +104,8 @@ def _port(kind: str, host: str, port: int) -> Check | None:
     return None
 
 
-def sqlite(file: Path, names: Iterable[str]) -> list[Check]:
-    """The file is there, with those tables and views, and for more than its owner to write."""
+def sqlite(file: Path, names: Iterable[str], *, shared: bool = True) -> list[Check]:
+    """The file is there, with those tables and views, and if it is `shared`, for more than its owner to write."""
     if not file.is_file():
         return [problem("database", f"There is no file {file}", "'ringback up' or 'ringback db upgrade' makes it")]
     try:
@@ -108,7 +115,7 @@ def sqlite(file: Path, names: Iterable[str]) -> list[Check]:
         return [problem("database", f"{file} cannot be read ({error})", "name Ringback's own file: --database")]
     if lacking := [name for name in names if name not in there]:
         return [problem("database", f"{file} has no {', '.join(lacking)}", "ringback db upgrade")]
-    return list(_closed(file)) or [ok("database", f"{file} has all that is read there")]
+    return (list(_closed(file)) if shared else []) or [ok("database", f"{file} has all that is read there")]
 
 
 def _closed(file: Path) -> Iterator[Check]:
@@ -127,7 +134,8 @@ def certificate(chain: str, key: str, hosts: Iterable[str], now: datetime | None
         mode = Path(key).stat().st_mode
     except OSError as error:
         seen = f"{error.filename} cannot be read ({(error.strerror or '').lower()})"
-        return [problem("certificate", seen, "name a file that can be read, or ask as root")]
+        tell = unknown if isinstance(error, PermissionError) else problem
+        return [tell("certificate", seen, "name a file that can be read, or ask as root")]
     except (ValueError, TypeError):
         seen = f"{chain} is no certificate in PEM, or {key} no private key in PEM without a passphrase"
         return [problem("certificate", seen, "name such files: --tls_cert, --tls_key")]

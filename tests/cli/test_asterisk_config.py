@@ -9,6 +9,7 @@ import pytest
 from ringback.kit.dsn import parse_dsn
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
 from ringback.sip.func_odbc import QUERIES
+from ringback.sip.odbc import USUAL_DRIVERS
 
 from .conftest import Ran, Shell
 
@@ -72,7 +73,7 @@ def test_the_files_are_those_that_the_asterisk_of_the_live_tests_serves_phones_w
     options = AsteriskOptions(
         database=parse_dsn(THEIRS),
         directs=parse_dsn(OWN),
-        drivers={"mysql": "/opt/libmaodbc.so"},
+        drivers={**USUAL_DRIVERS, "mysql": "/opt/libmaodbc.so"},
         bind="192.0.2.7",
         directories=Directories(etc=str(tmp_path)),
     )

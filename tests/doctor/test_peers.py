@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ringback.doctor.peers import knows_sha256
+from ringback.doctor.asterisks import knows_sha256
 from ringback.sip.ami import Message
 from tests.doctor.conftest import Installation
 from tests.servers.nats import Nats
@@ -77,24 +77,10 @@ async def manager(installation: Installation) -> AsyncIterator[Port]:
         yield port
 
 
-async def test_an_asterisk_that_lets_us_in_is_asked_what_it_is(installation: Installation, manager: Port) -> None:
-    (check,) = [check for check in await installation.checks() if check.name == "asterisk_ami"]
-
-    assert check.state == "ok"
-    assert "Asterisk 16.28.0~dfsg-0+deb11u4 at 127.0.0.1:" in check.seen
-    assert check.seen.endswith("; 2 calls are up")
-
-
 async def test_an_asterisk_that_cannot_read_the_digests_is_told(installation: Installation, manager: Port) -> None:
     installation.settings["asterisk_digest"] = "password_digest"
 
     assert "does not read password_digest" in (await installation.wrong())["asterisk_ami"][1]
-
-
-async def test_an_asterisk_that_does_not_let_us_in(installation: Installation, manager: Port) -> None:
-    manager.lets_in = False
-
-    assert "does not let us in (Authentication failed)" in (await installation.wrong())["asterisk_ami"][1]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from ringback.app import Ringback, assemble
+from ringback.calls.records import service as records
 from ringback.databases import connect, require_schema
 from ringback.doctor.given import Given
 from ringback.kit import inbox, outbox
@@ -17,6 +18,7 @@ from ringback.registrar.drift.finding import Comparison
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
 from ringback.registrar.work import Uow
+from ringback.sip import cel
 
 LATE, STUCK = timedelta(seconds=60), timedelta(minutes=10)
 """How long an event may wait for the relay."""
@@ -51,16 +53,17 @@ async def contents(given: Given) -> list[Check]:
     """What is in them, looked at one by one."""
     assert given.settings
     try:
-        async with _opened(given) as ringback:
+        async with opened(given) as ringback:
             rights = ok("rights", "The users of the databases have the rights that are needed")
-            looks = (recorded, clock, relay, dead, drift, left_over)
+            looks = (recorded, clock, relay, dead, calls, drift, left_over)
             return [rights, *[await _looked(look, ringback) for look in looks]]
     except CannotStart as error:
         return [problem("rights", str(error), "grant it (docs/servers.md)")]
 
 
 @asynccontextmanager
-async def _opened(given: Given) -> AsyncIterator[Ringback]:
+async def opened(given: Given) -> AsyncIterator[Ringback]:
+    """Everything but what starts and listens."""
     assert given.settings
     found = await connect(given.settings)
     try:
@@ -123,6 +126,22 @@ async def dead(ringback: Ringback) -> Check:
         seen = f"{len(found)} events of others could not be followed"
         return warning("dead", seen, "see 'ringback events --dead', and tell them again with 'ringback tell'")
     return ok("dead", "All events of others were followed")
+
+
+async def calls(ringback: Ringback) -> Check:
+    """Whether records are made of what Asterisk writes of calls."""
+
+    async def waiting(uow: Uow) -> tuple[int, timedelta]:
+        rows = await cel.waiting(uow.session)
+        return len(rows), uow.now - min((cel.event_of(row, uow.now).at for row in rows), default=uow.now)
+
+    count, age = await ringback.work.read(waiting)
+    if age < records.PATIENCE + LATE:
+        return ok("calls", f"{count} events of calls wait to become records")
+    some = f"{count} or more" if count == cel.BATCH else f"{count}"
+    seen = f"{some} events of calls wait to become records, the oldest for {round(age.total_seconds())} s"
+    do = "is call-manager running ('ringback up' runs it)? If so see its log"
+    return problem("calls", seen, do) if age > STUCK else warning("calls", seen, do)
 
 
 async def drift(ringback: Ringback) -> Check:

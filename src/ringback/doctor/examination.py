@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from ringback.doctor import databases, folders, machine, peers
+from ringback.doctor import asterisk_folder, asterisks, databases, folders, machine, peers
 from ringback.doctor.given import Given
 from ringback.kit.checks import Check, unknown
 
@@ -20,8 +20,8 @@ LOOKS: Final[Sequence[tuple[str, Look]]] = (
     ("rabbitmq", peers.rabbitmq),
     ("redis", peers.redis),
     ("nats", peers.nats),
-    ("asterisk_ami", peers.managers),
-    ("asterisk_config", folders.asterisk),
+    ("asterisk_ami", asterisks.managers),
+    ("asterisk_config", asterisk_folder.asterisk),
     ("kamailio_config", folders.edge),
 )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from sqlalchemy import Table, delete, false, insert, select, update
+from sqlalchemy import Table, delete, false, insert, null, select, update
 
 from ringback.kit.db import Schemas, Statement
 from ringback.kit.link import Engine, Forbidden, Line
@@ -14,9 +14,11 @@ WRITES: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 """Every right that a service may need; migrations need others."""
 SEQUENCE: Final = """
     SELECT name, has_sequence_privilege(name, 'USAGE') FROM (SELECT pg_get_serial_sequence($1, $2) AS name) AS found
-    WHERE name IS NOT NULL
+    WHERE name IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND attidentity <> ''
+    )
 """
-"""Of PostgreSQL: who adds a row there needs to count, too."""
+"""Of PostgreSQL: who adds a row there needs to count, too, unless the column is an identity."""
 Wanted = Mapping[Table, Sequence[str]]
 """Rights by table."""
 
@@ -67,9 +69,10 @@ def _trials(table: Table, rights: Iterable[str]) -> Iterable[tuple[str, Statemen
     """Each does to no row what its right is for. The first also says what the others need beside their own."""
     (key, *_) = table.primary_key
     columns = [one for one in table.columns if one.primary_key or not (one.nullable or one.server_default)]
+    nothing = select(*columns) if "SELECT" in rights else select(*(null() for _ in columns))
     cores = {
         "SELECT": select(key).where(false()),
-        "INSERT": insert(table).from_select([column.name for column in columns], select(*columns).where(false())),
+        "INSERT": insert(table).from_select([column.name for column in columns], nothing.where(false())),
         "UPDATE": update(table).values({key: key}).where(false()),
         "DELETE": delete(table).where(false()),
     }

@@ -66,7 +66,7 @@ def refused(message: Message, now: datetime) -> tuple[str, Refusal] | None:
         return None
     transport, address = _remote(message.get("RemoteAddress", ""))
     server = message.get("SystemName", "")[:TEXT]
-    return account, Refusal(_time(message.get("EventTV", "")) or now, reason, address, transport, server)
+    return account, Refusal(time_of(message.get("EventTV", "")) or now, reason, address, transport, server)
 
 
 def _remote(text: str) -> tuple[str, str]:
@@ -78,7 +78,8 @@ def _remote(text: str) -> tuple[str, str]:
     return found[2].lower(), f"{host}:{found[4]}"
 
 
-def _time(text: str) -> datetime | None:
+def time_of(text: str) -> datetime | None:
+    """What an event calls `EventTV`."""
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z").astimezone(UTC)
     except ValueError:

@@ -158,10 +158,10 @@ class Link:
 
 
 @contextlib.asynccontextmanager
-async def visiting(address: Address) -> AsyncIterator[Link]:
+async def visiting(address: Address, heard: Callable[[Message], None] = lambda message: None) -> AsyncIterator[Link]:
     """A connection that is there while inside, and does not come back. `Away` or `Refused` where there is none."""
     connected = asyncio.Event()
-    link = Link(address, lambda message: None, connected.set)
+    link = Link(address, heard, connected.set)
     session, ready = asyncio.ensure_future(link.session()), asyncio.ensure_future(connected.wait())
     waiting: list[asyncio.Future[Any]] = [session, ready]
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import URL
 
-from ringback.sip import cel
+from ringback.sip import cel, written
 from ringback.sip.ami_conf import MANAGER, ManagerPort, manager_conf
 from ringback.sip.dialplan import extensions_conf
 from ringback.sip.edge_conf import edge_conf
@@ -183,6 +183,7 @@ def _asterisk(options: AsteriskOptions) -> str:
     where = options.directories
     return f"""\
 ; Where Asterisk's files are. Written by `ringback sip asterisk-config`.
+{written.mark(options)}
 [directories]
 astetcdir => {where.etc}
 astmoddir => {where.modules}

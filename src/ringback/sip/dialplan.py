@@ -1,6 +1,5 @@
 """Who may ring whom: Asterisk's dialplan for extensions and for direct addresses."""
 
-import re
 from typing import Final
 
 
@@ -8,12 +7,6 @@ def extensions_conf(agi: str = "") -> str:
     """The dialplan. `agi` (`host:port`) is who is asked first, before the database itself; nobody, if it is empty."""
     asks, helps = (ASKS.replace("AGI_ADDRESS", agi), HELPS) if agi else ("", "")
     return DIALPLAN.replace("ASKS\n", asks).replace("HELPS\n", helps)
-
-
-def asked_in(text: str) -> str:
-    """Who is asked first in a dialplan that was written before."""
-    found = re.search(r"AGI\(agi://([^/,\s]+)/route,", text)
-    return found[1] if found else ""
 
 
 ASKS: Final = r"""; call-manager decides. While it is away, the database is asked here, and calls go on; so they do

@@ -168,6 +168,14 @@ def res_odbc_conf(sources: tuple[Source, ...]) -> str:
     return head + "".join(map(_pool, sources))
 
 
+def as_written(source: URL, name: str, text: str) -> URL:
+    """The same database by the user and the password that this res_odbc.conf has in that section."""
+    section = re.search(rf"^\[{re.escape(name)}\]\n(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
+    found = dict(re.findall(r"^(username|password) => (.*)$", section[1] if section else "", re.MULTILINE))
+    user, password = (found.get(what, "").replace(r"\;", ";") or None for what in ("username", "password"))
+    return source._replace(username=user, password=password)
+
+
 def _pool(source: Source) -> str:
     password = "" if source.url.password is None else str(source.url.password)
     given = {"username": source.url.username or "", "password": password}
