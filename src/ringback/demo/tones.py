@@ -42,14 +42,14 @@ def _read(path: Path) -> tuple[int, "array.array[int]"]:
     samples = array.array("h")
     try:
         with wave.open(str(path), "rb") as file:
-            rate = file.getframerate()
+            rate, channels = file.getframerate(), file.getnchannels()
             data = file.readframes(file.getnframes())
     except (FileNotFoundError, EOFError, wave.Error):
         return RATE, samples
     samples.frombytes(data[: len(data) // 2 * 2])
     if sys.byteorder == "big":
         samples.byteswap()
-    return rate, samples
+    return rate, samples[::channels]
 
 
 def _loudest(samples: "array.array[int]", length: int) -> "array.array[int]":
