@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from ringback import first_start
 from ringback.app import Ringback, assemble
+from ringback.commands import ready
 from ringback.databases import opened
 from ringback.kit import log
 from ringback.kit.audit import Actor
@@ -44,8 +45,6 @@ EXIT_CODES: Final = {
 }
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
-command_of: Final = cache(typer.main.get_command)
-"""The commands of an app, made ready once: they have many flags."""
 
 
 def new_app(help: str, *, asks: bool = True, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
@@ -113,7 +112,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str]) -> NoReturn:
     try:
         if any(SURROGATES.search(word) for word in arguments):
             raise CannotStart("the command line must be UTF-8")
-        command_of(app)(args=settings_last(arguments), prog_name=name)
+        words = settings_last(arguments)
+        ready(app, words)(args=words, prog_name=name)
     except (CannotStart, Refused) as error:
         stop(str(error), USAGE if isinstance(error, CannotStart) else FAILED, name)
     except Failure as failure:

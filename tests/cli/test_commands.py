@@ -1,0 +1,31 @@
+"""Which commands of an app are made ready for a line."""
+
+from typing import Any
+
+import pytest
+
+from ringback import cli
+from ringback.commands import ready
+
+
+def names(command: Any) -> set[str]:
+    """The names of all commands below one, or its own."""
+    below = getattr(command, "commands", None)
+    return {command.name} if below is None else set[str]().union(*map(names, below.values()))
+
+
+@pytest.mark.parametrize("line", ["registrar-control trunk import", "registrar-control trunk import list --limit 1"])
+def test_only_the_command_that_a_line_names_is_made_ready(line: str) -> None:
+    assert names(ready(cli.app, line.split())) == {"import"}
+
+
+@pytest.mark.parametrize("rest", ["", "--help", "nothing", "--config import"])
+def test_where_it_names_none_all_of_its_group_are(rest: str) -> None:
+    found = names(ready(cli.app, ["registrar-control", "trunk", *rest.split()]))
+
+    assert found >= {"create", "import", "list"}
+    assert not found & {"reconcile", "up"}
+
+
+def test_where_it_begins_with_a_flag_all_are() -> None:
+    assert names(ready(cli.app, ["--version"])) >= {"import", "reconcile", "up"}
