@@ -11,6 +11,8 @@ from ringback.kit.rights import Wanted
 from ringback.settings import Settings
 from ringback.sip.edge import sip_auths
 from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_config, packages_of
+from ringback.sip.kamailio_phones import RIGHTS
+from ringback.sip.tables import CONTACTS
 
 READ: Final[Wanted] = {sip_auths: ("SELECT",)}
 
@@ -26,8 +28,9 @@ async def checks(folder: Path, options: KamailioOptions, settings: Settings) -> 
         hosts = [options.bind, options.domain_name_trunk, options.domain_name_extension, settings.sip_domain]
         found += config_checks.certificate(options.tls.certificate, options.tls.key, hosts)
     if options.database.get_backend_name() == "sqlite":
-        return found + config_checks.sqlite(Path(options.database.database or ""), [sip_auths.name])
+        return found + config_checks.sqlite(Path(options.database.database or ""), [sip_auths.name, CONTACTS])
     lacks = await database_checks.rights("ringback", options.database, settings, READ, "docs/edge.md")
+    lacks += await database_checks.rights("asterisk", options.phones_in, settings, RIGHTS, "docs/edge.md")
     return found + (lacks or [ok("database", "Kamailio's user may do what it must")])
 
 

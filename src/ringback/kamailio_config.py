@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from ringback import findings, terminal
 from ringback.config_files import Check, Database, Force, Out, databases_of, folder_of, write_and_tell
 from ringback.kamailio_checks import checks
-from ringback.kamailio_flags import USUAL, Bind, Modules, SipPort, Voice, Workers, faults_of
+from ringback.kamailio_flags import USUAL, Bind, Modules, Name, SipPort, Voice, Workers, faults_of
 from ringback.kit.errors import ValidationFailed
 from ringback.kit.secret import Secret
 from ringback.settings import Settings
@@ -30,23 +30,24 @@ def kamailio_config(
     asterisk: Voice = None,
     sip_port: SipPort = USUAL.sip_port,
     workers: Workers = USUAL.workers,
+    name: Name = USUAL.name,
     modules: Modules = USUAL.modules,
     tls_port: TlsPort = 0,
     wss_port: WssPort = 0,
     tls_cert: TlsCert = "",
     tls_key: TlsKey = "",
 ) -> None:
-    """Write the configuration of a Kamailio (5.6 or later) that lets the trunks of this Ringback call.
+    """Write the configuration of a Kamailio (5.6 or later) where this Ringback's phones and trunks register and call.
 
-    It reads the SQLite file of the settings, or where database_dsn_bin leads, for a user of its own who only reads.
-    It proves passwords by their digests, of trunks and of phones: with secret_storage=plaintext there are none, and
-    only trunks that are known by their address get in. The file holds a secret that proves which calls were let in:
-    it is readable by its owner alone, and the secret stays when the file is written anew.
+    It reads, and writes where phones are, in the SQLite file of the settings or by database_dsn_bin and _asterisk.
+    With secret_storage=plaintext only trunks known by their address get in. The file holds a secret that proves which
+    calls were let in: its owner alone may read it. Written anew, it keeps that.
     """
     folder = folder_of(out)
     tables, own = databases_of(settings, database)
     options = KamailioOptions(
         database=own or tables,
+        tables=tables if own else None,
         bind=asked_for(bind, "Address that trunks reach it at") or "",
         asterisk=asked_for(asterisk, "Address and public port of Asterisk") or "",
         secret=_secret(folder / FILE),
@@ -54,6 +55,7 @@ def kamailio_config(
         domain_name_extension=settings.domain_name_extension,
         domain_name_trunk=settings.domain_name_trunk,
         workers=workers,
+        name=name,
         tls=tls_of(tls_cert, tls_key, tls_port, wss_port),
         modules=modules,
     )

@@ -33,6 +33,7 @@ Voice = Annotated[
 ]
 SipPort = Annotated[int, typer.Option("--sip_port", help="UDP and TCP port that it listens at", min=1, max=65535)]
 Workers = Annotated[int, typer.Option("--workers", help="processes that read UDP; as many read TCP", min=1, max=256)]
+Name = Annotated[str, typer.Option("--name", help="its name in contacts; one for each server that shares the tables")]
 Modules = Annotated[str, typer.Option("--modules", help="folder of Kamailio's modules", metavar="DIR")]
 
 
@@ -41,16 +42,19 @@ def faults_of(options: KamailioOptions) -> list[Fault]:
     faults = _of_places(options)
     if not Path(options.modules).is_absolute():
         faults.append(Fault("modules", "must be an absolute path"))
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", options.name):
+        faults.append(Fault("name", "must be up to 64 letters, digits, '_', '.' and '-'"))
     texts = {"modules": options.modules}
+    urls = {"database_dsn_bin": options.database, "database_dsn_asterisk": options.phones_in}
     if options.database.get_backend_name() == "sqlite":
         texts["database"] = options.database.database or ""
-    else:
-        faults += [Fault("database_dsn_bin", fault) for fault in unsayable(options.database)]
+        urls = {}
+    faults += [Fault(name, fault) for name, url in urls.items() for fault in unsayable(url)]
     if options.tls:
         faults += faults_of_tls(options.tls, {options.sip_port})
         texts |= {"tls_cert": options.tls.certificate, "tls_key": options.tls.key}
     faults += unfit(texts, forbidden=';"|\\')
-    texts["database_dsn_bin"] = "" if "database" in texts else place(options.database)
+    texts |= {"name": options.name, **{name: place(url) for name, url in urls.items()}}
     return faults + [
         Fault(name, f"must not hold {word}, which the file replaces")
         for name, text in texts.items()

@@ -91,4 +91,4 @@ def test_the_help_says_whom_it_serves(shell: Shell) -> None:
 
     words = " ".join(text.split())
     assert code == 0
-    assert "with secret_storage=plaintext there are none" in words
+    assert "With secret_storage=plaintext only trunks known by their address get in" in words

@@ -23,6 +23,21 @@ from tests.house import ROOT as HOUSE
 
 from .conftest import EDGE, ROOT, Edge, World
 from .tables import Tables
+from .test_phones_at_the_edge import (
+    test_a_phone_that_registers_at_the_edge_is_seen_until_it_leaves as test_a_phone_that_registers,
+)
+from .test_phones_at_the_edge import (
+    test_a_phone_too_many_takes_the_place_of_the_one_that_ends_first_or_finds_none as test_a_phone_too_many,
+)
+from .test_phones_at_the_edge import (
+    test_several_contacts_come_and_go_by_name_or_all_at_once as test_several_contacts,
+)
+from .test_phones_at_the_edge import (
+    test_the_edge_and_asterisk_have_one_list_of_where_a_phone_is as test_one_list,
+)
+from .test_phones_at_the_edge import (
+    test_who_is_not_the_phone_is_refused_and_nobody_can_tell_which_numbers_there_are as test_who_is_not_the_phone,
+)
 from .test_trunk_calls import (
     test_a_trunk_rings_a_number_of_its_customer_by_digest_and_by_address as test_a_trunk_rings_a_number,
 )
@@ -62,6 +77,8 @@ pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_sco
 __all__ = [
     "test_a_carriers_own_from",
     "test_a_new_password",
+    "test_a_phone_that_registers",
+    "test_a_phone_too_many",
     "test_a_trunk_known_by_its_address",
     "test_a_trunk_rings_a_number",
     "test_a_trunk_that_proves_its_password",
@@ -69,8 +86,11 @@ __all__ = [
     "test_after_delete",
     "test_both_kinds",
     "test_nobody_proves",
+    "test_one_list",
+    "test_several_contacts",
     "test_what_a_trunk_cannot_ring",
     "test_what_is_not_allowed_has_no_effect",
+    "test_who_is_not_the_phone",
 ]
 PAGE = (HOUSE / "docs/edge.md").read_text()
 USER, PASSWORD = "edge", "p@ss/w:rd?#'`;%41&{}"
@@ -89,8 +109,8 @@ class ServersWorld(World):
         return self.tables.sql(text, *values)
 
 
-def grant(tables: Tables) -> str:
-    """Runs the page's SQL for the edge's user; the DSN of Ringback's own tables for it."""
+def grant(tables: Tables) -> list[str]:
+    """Runs the page's SQL for the edge's user; the DSNs for it, of Ringback's own tables and of Asterisk's."""
     kind = "MariaDB" if tables.is_mariadb else "PostgreSQL"
     found = re.search(rf"^-- {kind}\n(.*?)(?:^--|^```$)", PAGE, re.DOTALL | re.MULTILINE)
     assert found
@@ -99,7 +119,7 @@ def grant(tables: Tables) -> str:
         text = text.replace("bin_manager", tables.own.name).replace("asterisk.", f"{tables.asterisk.name}.")
     for statement in filter(None, map(str.strip, re.split(r";\n", text))):
         tables.own.execute(statement.replace(" kamailio", f" {USER}"))
-    return tables.dsns(USER, PASSWORD)[0]
+    return list(tables.dsns(USER, PASSWORD))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["mariadb", "postgresql"])
@@ -122,9 +142,9 @@ async def world(
 async def edge(world: ServersWorld, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
     program = KAMAILIO.obtain(ROOT / CACHE)
     port = int(world.asterisk.options.edge.rpartition(":")[2])
-    database = parse_dsn(grant(world.tables))
+    own, asterisk = map(parse_dsn, grant(world.tables))
     try:
-        options = KamailioOptions(database, EDGE, world.ports.public_at, new_secret(), port, workers=2)
+        options = KamailioOptions(own, EDGE, world.ports.public_at, new_secret(), port, workers=2, tables=asterisk)
         folder = tmp_path_factory.mktemp("edge") / "kamailio"
         async with await Kamailio.start(program, options, folder) as kamailio:
             yield Edge(world, kamailio)

@@ -53,11 +53,12 @@ def _read(folder: Path, names: list[str]) -> tuple[dict[str, str], str]:
 
 
 def _edge_again(settings: Settings, text: str) -> str:
-    """What this version would write, with what of the file is its own: addresses, workers, modules, the secret."""
+    """What this version would write, with what of the file is its own: addresses, names, folders, the secret."""
     values = {name: _one(pattern, text) for name, pattern in OWN.items()}
     return kamailio.kamailio_config(
         KamailioOptions(
-            database=_edges_database(settings, text),
+            database=_edges_database(settings, text, "ringback", 0),
+            tables=None if settings.is_embedded else _edges_database(settings, text, "asterisk", 1),
             bind=values["bind"],
             asterisk=values["asterisk"],
             secret=kamailio.secret_in(text) or Secret(""),
@@ -66,6 +67,7 @@ def _edge_again(settings: Settings, text: str) -> str:
             domain_name_trunk=settings.domain_name_trunk,
             workers=int(values["workers"] or 0),
             tls=_edges_tls(values),
+            name=values["name"],
             modules=values["modules"],
         )
     )
@@ -79,21 +81,22 @@ def _edges_tls(values: dict[str, str]) -> Tls | None:
     return Tls(values["certificate"], values["key"], 0 if port == wss else port, wss)
 
 
-def _edges_database(settings: Settings, text: str) -> URL:
+def _edges_database(settings: Settings, text: str, name: str, which: int) -> URL:
     """Ours, for the user that the file names."""
     if settings.is_embedded:
         return sqlite_url(settings.database_file)
     found = re.search(
-        r'^modparam\("sqlops", "sqlcon", "ringback=>[a-z]+://([^:@]+)(?::(.*))?@.*"\)$', text, re.MULTILINE
+        rf'^modparam\("sqlops", "sqlcon", "{name}=>[a-z]+://([^:@]+)(?::(.*))?@.*"\)$', text, re.MULTILINE
     )
-    own = settings.databases[0]
-    return own.set(username=found[1], password=found[2]) if found else own
+    ours = settings.databases[which]
+    return ours.set(username=found[1], password=found[2]) if found else ours
 
 
 OWN: Final = {
     "bind": r"^listen=udp:(.*):\d+$",
     "sip_port": r"^listen=udp:.*:(\d+)$",
     "asterisk": r'^#!substdef "\|ASTERISK\|(.*)\|"$',
+    "name": r'^#!substdef "\|EDGE_NAME\|(.*)\|"$',
     "workers": r"^children=(\d+)$",
     "modules": r'^mpath="(.*)"$',
     "certificate": r'^modparam\("tls", "certificate", "(.*)"\)$',

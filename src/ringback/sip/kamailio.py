@@ -11,8 +11,9 @@ from sqlalchemy import URL
 from ringback.kit.secret import Secret
 from ringback.sip import kamailio_transports as transports
 from ringback.sip.kamailio_out import OUT
+from ringback.sip.kamailio_phones import phones
 from ringback.sip.kamailio_routes import ROUTES
-from ringback.sip.kamailio_sql import connection, engine_of, spelt
+from ringback.sip.kamailio_sql import connection, engine_of, spelt, writing
 from ringback.sip.transports_conf import Tls
 
 FILE: Final = "kamailio.cfg"
@@ -26,7 +27,8 @@ MODULES = (
 class KamailioOptions:
     """What differs between two Kamailios in front of Ringback's Asterisk.
 
-    `database` is where Ringback's own tables are; a SQLite file, by its absolute path, must be there. `bind` is the IP
+    `database` is where Ringback's own tables are; a SQLite file, by its absolute path, must be there. `tables` is where
+    Asterisk's are, when not in the same place, and `name` what it is called there. `bind` is the IP
     address that trunks reach it at, for UDP and TCP, never a wildcard: calls carry it. `asterisk` is the public port
     of an Asterisk (`ringback sip asterisk-config`) as `address:port`, an IP address, which is also the one that it
     sends from.
@@ -43,7 +45,14 @@ class KamailioOptions:
     domain_name_trunk: str = "trunk.localhost"
     workers: int = 4
     tls: Tls | None = None
+    tables: URL | None = None
+    name: str = "edge"
     modules: str = f"/usr/lib/{platform.machine()}-linux-gnu/kamailio/modules"
+
+    @property
+    def phones_in(self) -> URL:
+        """The database of Asterisk's tables."""
+        return self.tables or self.database
 
 
 def new_secret() -> Secret:
@@ -59,16 +68,17 @@ def secret_in(text: str) -> Secret | None:
 
 def packages_of(options: KamailioOptions) -> list[str]:
     """Debian's packages that it takes beside `kamailio`."""
-    return [engine_of(options.database).package, *transports.packages(options.tls)]
+    engines = (engine_of(url).package for url in (options.database, options.phones_in))
+    return [*dict.fromkeys(engines), *transports.packages(options.tls)]
 
 
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    routes = spelt(ROUTES + OUT, options.database)
+    routes = spelt(ROUTES + OUT, options.database) + spelt(phones(options.phones_in), options.phones_in)
     return "\n".join([_settings(options), _modules(options), routes, transports.routes(options.tls)])
 
 
-WORDS = ("ASTERISK", "VOICE_HOST", "CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN")
+WORDS = ("ASTERISK", "VOICE_HOST", "CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN", "EDGE_AT", "EDGE_NAME")
 """What stands for a value in the rest of the file, wherever it is found there."""
 
 
@@ -79,13 +89,17 @@ def _settings(options: KamailioOptions) -> str:
 # A SIP edge in front of Asterisk: lets in the trunks (and the phones' calls) that Ringback knows, nobody else.
 # Written by `ringback sip kamailio-config`. A password is proved by its digest: with secret_storage=plaintext there
 # is none, and only trunks that are known by their address get in.
-# It reads Ringback's database and writes nothing there: what Ringback has changed counts for the next request.
+# It reads Ringback's database: what Ringback has changed counts for the next request. It writes to ps_contacts alone.
 
 # ---- What is particular to this installation -------------------------------------------------------------------
 
 # An Asterisk's public port: there an INVITE to sip:direct.<hash>@... rings a phone.
 #!substdef "|ASTERISK|{options.asterisk}|"
 #!substdef "|VOICE_HOST|{options.asterisk.rpartition(":")[0]}|"
+
+# Where Asterisk reaches this Kamailio, to ring phones, and its name in ps_contacts.reg_server.
+#!substdef "|EDGE_AT|{where}:{options.sip_port}|"
+#!substdef "|EDGE_NAME|{options.name}|"
 
 # What proves that a call has been let in: nobody else may know it, so this file is for its owner alone. While it stays
 # the same, calls go on after a restart.
@@ -99,6 +113,10 @@ def _settings(options: KamailioOptions) -> str:
 children={options.workers}
 tcp_children={options.workers}
 
+{EVERYWHERE}"""
+
+
+EVERYWHERE: Final = """\
 # ---- The same everywhere ---------------------------------------------------------------------------------------
 
 debug=1
@@ -119,13 +137,15 @@ def _expression(domain: str) -> str:
 
 
 def _modules(options: KamailioOptions) -> str:
-    names = (*transports.modules(options.tls), engine_of(options.database).module, *MODULES)
+    drivers = dict.fromkeys(engine_of(url).module for url in (options.database, options.phones_in))
+    names = (*transports.modules(options.tls), *drivers, *MODULES)
     load = "\n".join(f'loadmodule "{name}.so"' for name in names)
     return f"""\
 mpath="{options.modules}"
 {load}
 
 {connection("ringback", options.database)}
+{writing("asterisk", options.phones_in)}
 # A challenge must be answered within this many seconds.
 modparam("auth", "nonce_expire", 30)
 

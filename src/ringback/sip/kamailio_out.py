@@ -57,8 +57,8 @@ route[TO_TRUNK] {
 route[HA1_OF_REALM] {
 	$var(hex) = $(var(realm){s.encode.hexa});
 	$var(ha1) = "";
-	if (sql_pvquery("ringback", "SELECT coalesce(ha1, '') FROM registrar_sip_auths"
-			" WHERE realm = TEXT<$var(hex)> AND WORDS<auth_types> LIKE '%\"basic\"%' LIMIT 1", "$var(ha1)") < 0)
+	if (!sql_pvquery("ringback", "SELECT coalesce(ha1, '') FROM registrar_sip_auths"
+			" WHERE realm = TEXT<$var(hex)> AND WORDS<auth_types> LIKE '%\"basic\"%' LIMIT 1", "$var(ha1)"))
 		route(NO_DATABASE);
 }
 

@@ -127,9 +127,9 @@ route[ADMIT] {
 
 	# By digest.
 	$var(ha1) = "";
-	if ($aU =~ "^[!-~]+$" && sql_pvquery("ringback", "SELECT ha1 FROM registrar_sip_auths"
+	if ($aU =~ "^[!-~]+$" && !sql_pvquery("ringback", "SELECT ha1 FROM registrar_sip_auths"
 			" WHERE realm = TEXT<$var(hex)> AND username = TEXT<$(aU{s.encode.hexa})>"
-			" AND WORDS<auth_types> LIKE '%\"basic\"%' AND length(ha1) = 32", "$var(ha1)") < 0)
+			" AND WORDS<auth_types> LIKE '%\"basic\"%' AND length(ha1) = 32", "$var(ha1)"))
 		route(NO_DATABASE);
 	if ($var(ha1) != "" && pv_auth_check("$var(realm)", "$var(ha1)", "1", "0") > 0) {
 		consume_credentials();
@@ -144,10 +144,10 @@ route[ADMIT] {
 route[ADDRESSES] {
 	$var(hex) = $(var(realm){s.encode.hexa});
 	$var(addresses) = "";
-	if (sql_pvquery("ringback", "SELECT"
+	if (!sql_pvquery("ringback", "SELECT"
 			" replace(replace(replace(replace(WORDS<allowed_ips>, '[', ''), ']', ''), '\"', ''), ' ', '')"
 			" FROM registrar_sip_auths"
-			" WHERE realm = TEXT<$var(hex)> AND WORDS<auth_types> LIKE '%\"ip\"%' LIMIT 1", "$var(addresses)") < 0)
+			" WHERE realm = TEXT<$var(hex)> AND WORDS<auth_types> LIKE '%\"ip\"%' LIMIT 1", "$var(addresses)"))
 		route(NO_DATABASE);
 }
 
@@ -156,12 +156,10 @@ route[NO_DATABASE] {
 	exit;
 }
 
-# Trunks only, each for itself alone. Phones register with Asterisk, which rings them.
+# Each for itself alone. Where trunks are is kept in memory; where phones are stands in ps_contacts.
 route[REGISTER] {
-	if (!($var(realm) =~ "[.](TRUNK_DOMAIN)$") || $(td{s.tolower}) != $var(realm)) {
-		sl_send_reply("403", "Forbidden");
-		exit;
-	}
+	if ($(td{s.tolower}) != $var(realm)) route(FORBIDDEN);
+	if (!($var(realm) =~ "[.](TRUNK_DOMAIN)$")) route(REGISTER_PHONE);
 	# Where it is counts for as long as it is known as it is now: a trunk with another password or other addresses, or
 	# another customer's of that name, is somewhere else. A call goes to where the REGISTER came from, whatever Contact
 	# says, so nobody can have us call a third one.

@@ -49,11 +49,18 @@ def connection(name: str, url: URL) -> str:
     return f'{NOTES[url.get_backend_name()](url)}modparam("sqlops", "sqlcon", "{name}=>{place(url)}")\n'
 
 
+def writing(name: str, url: URL) -> str:
+    """The line that makes a database known where something is written, too."""
+    # The same file by a name that is not the one that is read only.
+    at = f"sqlite:////.{url.database}" if url.get_backend_name() == "sqlite" else place(url)
+    return f'modparam("sqlops", "sqlcon", "{name}=>{at}")\n'
+
+
 def _sqlite(url: URL) -> str:
     return f"""\
-# An absolute path, so four slashes. Read only: a fault of this file can spoil nothing, and Ringback, which keeps the
-# file in WAL mode, and this never wait for each other. Each worker opens it for itself. Kamailio's user must be able
-# to read the file, and to write to its -shm beside it.
+# An absolute path, so four slashes. Read only, but by its other name, where the phones are written: Ringback keeps the
+# file in WAL mode, so readers wait for nobody. Each worker opens it for itself. Kamailio's user must be able to write
+# the file and what is beside it.
 modparam("db_sqlite", "db_set_readonly", "{url.database}")
 """
 
