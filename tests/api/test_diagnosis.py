@@ -108,6 +108,7 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
         "and that of its customer is y.registrar.localhost",
     ),
     "no codec": ("codecs", sql("UPDATE ps_endpoints SET allow = '!all'"), "every call gets 488"),
+    "another context": ("context", sql("UPDATE ps_endpoints SET context = 'x'"), "in the context x of the dialplan"),
     "no row of the edge": ("edge", sql("DELETE FROM registrar_sip_auths"), "A SIP edge does not know the phone"),
     "an altered row of the edge": (
         "edge",
@@ -133,12 +134,14 @@ async def test_what_is_broken_is_named_with_its_reason_and_what_to_do(
 
     found = await diagnosis(world, http, made)
 
-    assert states(found)[name] == ("warning" if name == "servers" else "problem")
+    is_warning = name in ("servers", "context")
+    assert states(found)[name] == ("warning" if is_warning else "problem")
     (check,) = [check for check in found["checks"] if check["name"] == name]
     told = f"{check['seen']}: {check['do']}."
     assert sentence in told
     assert check["do"]
-    assert found["ok"] == (name == "servers")
+    assert found["ok"] == is_warning
+    assert found["summary"].endswith(f". {told}") or not is_warning
     alone = {other for other, state in states(found).items() if state == "problem"} == {name}
     assert (found["summary"] == told) or not alone
 
@@ -197,13 +200,17 @@ async def test_another_spelling_of_the_name_is_told(world: World, http: httpx.As
 @pytest.mark.sqlite
 async def test_a_direct_address_that_rings_somebody_else_is_told(world: World, http: httpx.AsyncClient) -> None:
     made = await registered(world)
-    world.sql("DROP VIEW ringback_directs")
-    world.sql("CREATE VIEW ringback_directs AS SELECT hash, 'x' AS endpoint FROM registrar_directs")
+    world.sql("DROP VIEW ringback_addresses")
+    world.sql(
+        "CREATE VIEW ringback_addresses AS SELECT hash, 'x' AS endpoint, 'active' AS status FROM registrar_directs"
+    )
 
     assert "The direct address rings x and not the phone" in (await diagnosis(world, http, made))["summary"]
 
-    world.sql("DROP VIEW ringback_directs")
-    world.sql("CREATE VIEW ringback_directs AS SELECT hash, hash AS endpoint FROM registrar_directs WHERE 1 = 2")
+    world.sql("DROP VIEW ringback_addresses")
+    world.sql(
+        "CREATE VIEW ringback_addresses AS SELECT hash, hash AS endpoint, 'frozen' AS status FROM registrar_directs"
+    )
     assert "rings nobody" in (await diagnosis(world, http, made))["summary"]
 
 

@@ -16,6 +16,8 @@ from ringback.demo.asterisk import Asterisk
 from ringback.demo.ports import HOST, Ports
 from ringback.demo.programs import AsteriskProgram
 from ringback.demo.server import Server
+from ringback.doctor.examination import examine
+from ringback.doctor.given import Given
 from ringback.kit.dsn import parse_dsn
 from ringback.knobs import load
 from ringback.sip.config import asterisk_files
@@ -28,6 +30,7 @@ from .tables import PASSWORD, REALTIME, USER, Tables
 pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
 STOCK = "stock"
+FREE = dict.fromkeys(("rest_listen_address", "prometheus_listen_address"), "127.0.0.1:0")
 WORLDS = [("mariadb", ""), ("mariadb", STOCK), ("postgresql", ""), ("postgresql", STOCK)]
 
 
@@ -229,19 +232,41 @@ async def test_connections_that_end_are_replaced_and_one_request_is_refused_at_m
     assert statuses[0] == 200 or not world.tables.is_mariadb
 
 
-async def test_a_check_tells_what_asterisks_user_may_not_do(world: ServersWorld, tmp_path: Path) -> None:
-    async def seen() -> list[str]:
-        found = await checks(tmp_path, world.asterisk.options, (), load({"ringback_home": tmp_path}))
-        return [f"{check.state}: {check.seen}" for check in found if check.name in ("database", "driver")]
+RIGHTS = {
+    "DELETE on ps_contacts": "ringback: its user lacks DELETE on ps_contacts (the server says: ",
+    "SELECT on ringback_trunk_numbers": "ringback-directs: its user lacks SELECT on ringback_trunk_numbers (the server",
+    "INSERT on ringback_channel_events": "ringback-directs: its user lacks INSERT on ringback_channel_events (the",
+}
 
-    drivers = [f"ok: {source.driver} is there" for source in world.asterisk.options.sources]
-    assert await seen() == [*drivers, "ok: Asterisk's user may read and write what it must"]
 
-    world.tables.sql(f"REVOKE DELETE ON ps_contacts FROM {USER}")
+@pytest.mark.parametrize("right", RIGHTS)
+async def test_what_asterisks_user_may_not_do_is_told_by_the_check_and_by_the_doctor(
+    world: ServersWorld, tmp_path: Path, right: str
+) -> None:
+    options, (what, table) = world.asterisk.options, right.split(" on ")
+    own, theirs = world.tables.dsns()
+    settings = {"ringback_home": tmp_path, "database_dsn_bin": own, "database_dsn_asterisk": theirs, **FREE}
+    domains = {"domain_name_extension": options.domain_name_extension, "domain_name_trunk": "trunk.example.com"}
+    given = Given(load({**settings, **domains}), asterisk=Path(options.directories.etc))
+
+    async def seen() -> tuple[list[str], list[str]]:
+        found = await checks(tmp_path, options, (), load({"ringback_home": tmp_path}))
+        of_check = [f"{check.state}: {check.seen}" for check in found if check.name in ("database", "driver")]
+        of_doctor = [
+            f"{check.state}: {check.seen}" for check in await examine(given) if check.name == "asterisk_config"
+        ]
+        assert PASSWORD not in f"{of_check}{of_doctor}"
+        return of_check, of_doctor
+
+    of_check, of_doctor = await seen()
+    assert of_check[-1] == "ok: Asterisk's user may read and write what it must"
+    assert ["pjsip.conf" in one for one in of_doctor] == [True], "served() has altered it"
+
+    world.tables.sql(f"REVOKE {what} ON {table} FROM {USER}")
     try:
-        (*_, lack) = await seen()
+        of_check, of_doctor = await seen()
     finally:
-        world.tables.sql(f"GRANT DELETE ON ps_contacts TO {USER}")
+        world.tables.sql(f"GRANT {what} ON {table} TO {USER}")
 
-    assert lack.startswith("problem: ringback: its user lacks DELETE on ps_contacts (the server says: ")
-    assert PASSWORD not in lack
+    assert of_check[-1].startswith(f"problem: {RIGHTS[right]}")
+    assert of_doctor[1].startswith(f"problem: {RIGHTS[right]}")

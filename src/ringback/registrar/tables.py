@@ -105,11 +105,12 @@ direct_hashes = Table(
     Column("tm_revoke", Time),
 )
 
-directs_view = Table(
-    "ringback_directs",
+addresses_view = Table(
+    "ringback_addresses",
     MetaData(schema=OWN),  # migrations make a view of it, and no table
-    Column("hash", String(255), primary_key=True),
+    Column("hash", String(64), primary_key=True),
     Column("endpoint", String(255)),
+    Column("status", String(16)),
 )
 
 customer_domains = Table(

@@ -18,7 +18,7 @@ from ringback.sip.tables import MANAGED, metadata, ps_contacts
 AsteriskDigest = Literal["md5_cred", "password_digest"]
 
 MAX_CONTACTS: Final = 3
-DECISIVE: Final = {"ps_endpoints": ("allow",), "ps_aors": ("maximum_expiration",)}
+DECISIVE: Final = {"ps_endpoints": ("allow", "context"), "ps_aors": ("maximum_expiration",)}
 """Columns of the operator's that decide whether a phone works."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from ringback.kit.checks import Check, ok, problem, unknown
+from ringback.kit.checks import Check, ok, problem, unknown, warning
 from ringback.kit.db import Row
 from ringback.registrar.diagnosis import presence
 from ringback.registrar.diagnosis.evidence import Evidence
@@ -113,6 +113,17 @@ def codecs(given: Evidence) -> Check:
     return ok("codecs", f"Calls may use {row['allow']}")
 
 
+def context(given: Evidence) -> Check:
+    """Its calls begin in the part of the dialplan that is meant for phones."""
+    if (row := _row(given, ENDPOINTS)) is None:
+        return unknown("context", "There is no row to look at" if given.theirs else AWAY)
+    mine, usual = (str(of.get("context") or "default") for of in (row, given.settings.endpoint_columns))
+    if mine != usual:
+        seen = f"Calls of the phone begin in the context {mine} of the dialplan, and those of a new one in {usual}"
+        return warning("context", seen, f"unless that is meant, set the column context of its endpoint row to {usual}")
+    return ok("context", f"Calls begin in the context {mine} of the dialplan")
+
+
 def credential_of_edge(given: Evidence) -> Check:
     """What a Kamailio reads."""
     if given.in_edge is None:
@@ -132,7 +143,7 @@ def direct(given: Evidence) -> Check:
     if given.status is not Status.ACTIVE:
         return problem("direct", "The direct address is refused", "recover the customer")
     seen = f"The direct address rings {given.rung or 'nobody'} and not the phone"
-    return problem("direct", seen, "look at the view ringback_directs: 'ringback db upgrade' makes it")
+    return problem("direct", seen, "look at the view ringback_addresses: 'ringback db upgrade' makes it")
 
 
 def clock(given: Evidence) -> Check:
@@ -163,6 +174,7 @@ CHECKS: Final[tuple[Callable[[Evidence], Check], ...]] = (
     clock,
     presence.room,
     codecs,
+    context,
     presence.servers,
     presence.flaps,
     direct,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ringback.kit.checks import Check
+from ringback.kit.checks import Check, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Diagnosis:
     @property
     def problem(self) -> Check | None:
         """The most probable reason why the phone does not work."""
-        return next((check for check in self.checks if check.state == "problem"), None)
+        return self._first("problem")
 
     @property
     def summary(self) -> str:
@@ -28,4 +28,9 @@ class Diagnosis:
         if problem := self.problem:
             return problem.sentence
         where = next(check.seen for check in self.checks if check.name == "contacts")
+        if warning := self._first("warning"):
+            return f"{where}. {warning.sentence}"
         return f"{where}; nothing is wrong that Ringback can see."
+
+    def _first(self, state: State) -> Check | None:
+        return next((check for check in self.checks if check.state == state), None)

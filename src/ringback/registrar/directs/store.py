@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select, update
 from ringback.kit.db import Row, Session, Statement
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.realms.model import Status
-from ringback.registrar.tables import customers, direct_hashes, directs, directs_view, extensions
+from ringback.registrar.tables import addresses_view, customers, direct_hashes, directs, extensions
 
 COLUMNS: Final = tuple(column.name for column in directs.columns)
 ISSUE = Statement(insert(direct_hashes), "hash", "direct_id", "tm_create")
@@ -35,7 +35,11 @@ REACHABLE = Statement(
         customers.c.status.is_(None) | (customers.c.status == Status.ACTIVE.value),
     )
 )
-RUNG = Statement(select(directs_view.c.endpoint).where(directs_view.c.hash == bindparam("hash")))
+RUNG = Statement(
+    select(addresses_view.c.endpoint).where(
+        addresses_view.c.hash == bindparam("hash"), addresses_view.c.status == Status.ACTIVE.value
+    )
+)
 
 
 def to_row(direct: Direct) -> dict[str, Any]:
