@@ -125,5 +125,5 @@ async def change_own(call: Call[Uow]) -> Answer:
 async def _matched(call: Call[Uow], id: UUID, verb: Callable[[Uow, UUID], Awaitable[Customer]]) -> Answer:
     """What a verb makes of a customer who is as the caller says."""
     if call.if_match is not None:
-        call.require_match(wire.shown(await service.get(call.uow, id)))
+        call.require_match(wire.shown(await service.get(call.uow, id, lock=True)))
     return Answer(wire.shown(await verb(call.uow, id)))

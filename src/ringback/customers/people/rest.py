@@ -82,4 +82,4 @@ async def delete(call: Call[Uow]) -> Answer:
 
 async def _require_match(call: Call[Uow]) -> None:
     if call.if_match is not None:
-        call.require_match(wire.shown(await service.get(call.uow, call.id, of=whose(call))))
+        call.require_match(wire.shown(await service.get(call.uow, call.id, of=whose(call), lock=True)))

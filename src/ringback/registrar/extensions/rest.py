@@ -139,7 +139,7 @@ async def regenerate(call: Call[Uow]) -> Answer:
 
 async def _require_match(call: Call[Uow]) -> None:
     if call.if_match is not None:
-        call.require_match(_shown(call, await service.get(call.uow, call.id, of=call.customer_id)))
+        call.require_match(_shown(call, await service.get(call.uow, call.id, of=call.customer_id, lock=True)))
 
 
 def _shown(call: Call[Uow], of: Provisioned) -> wire.RegistrarManagerExtension:

@@ -28,7 +28,9 @@ async def change(call: Call[Uow]) -> Answer:
 
     Only while no extension lives under it: digests of passwords hold the domain.
     """
-    before = await service.of_customer(call.uow, call.customer_id)
-    call.require_match(wire.shown(before) if before else None)
+    if call.if_match is not None:
+        await service.lock(call.uow, call.customer_id)
+        before = await service.of_customer(call.uow, call.customer_id)
+        call.require_match(wire.shown(before) if before else None)
     changed = await relabel.set_label(call.uow, call.customer_id, call.body.domain_label)
     return Answer(wire.shown(changed.realm))

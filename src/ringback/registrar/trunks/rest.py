@@ -105,4 +105,4 @@ async def delete(call: Call[Uow]) -> Answer:
 
 async def _require_match(call: Call[Uow]) -> None:
     if call.if_match is not None:
-        call.require_match(wire.public(await service.get(call.uow, call.id, of=call.customer_id)))
+        call.require_match(wire.public(await service.get(call.uow, call.id, of=call.customer_id, lock=True)))

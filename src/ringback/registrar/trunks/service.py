@@ -103,9 +103,9 @@ async def of_customer(uow: Uow, customer_id: UUID, *, lock: bool) -> list[Trunk]
     return await store.of_customer(uow.session, customer_id, lock=lock)
 
 
-async def get(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
+async def get(uow: Uow, id: UUID, *, of: UUID | None, lock: bool = False) -> Provisioned:
     """A live trunk; with `of`, only that customer's."""
-    return Provisioned(_mine(await store.live(uow.session, id), of))
+    return Provisioned(_mine(await store.live(uow.session, id, lock=lock), of))
 
 
 async def get_by_domain(uow: Uow, name: str) -> Provisioned:
