@@ -299,7 +299,8 @@ GUARDS: Final = {
     "ones and the status of their customer.",
     "registrar_trunks": "The view `ringback_trunks` (`trunk`, `status`) shows the realms of the live ones and the\n"
     "status of their customer, `ringback_trunk_numbers` (`trunk`, `number`, `endpoint`, `status`) which numbers each\n"
-    "may ring, in small letters but on MariaDB, which compares without their case.",
+    "may ring, in small letters but on MariaDB, which compares without their case; `ringback_ways_out` (`endpoint`,\n"
+    "`trunk`, `status`) by which trunk a phone calls out.",
 }
 INTRODUCTION: Final = f"""\
 # The schema

@@ -14,7 +14,7 @@ from ringback.api.limits import Limits
 from ringback.api.site import Site
 from ringback.calls import service as calls
 from ringback.calls.records.model import PUBLISHER as CALLS
-from ringback.calls.routing import Called, Caller, Refusal, Ring
+from ringback.calls.routing import Called, Caller, Out, Refusal, Ring
 from ringback.customers.audit.keeping import Keeping
 from ringback.customers.keys.uses import Uses
 from ringback.customers.model import PUBLISHER as CUSTOMERS
@@ -116,7 +116,7 @@ class Ringback:
         """Answers what is asked of either, where this process runs it."""
         return self._service(PUBLISHER, RPC, *([CUSTOMER_RPC] if self.settings.runs(CUSTOMERS) else []))
 
-    async def route(self, caller: Caller, called: Called) -> Ring | Refusal:
+    async def route(self, caller: Caller, called: Called) -> Ring | Out | Refusal:
         """Who rings."""
         return await self.work.read(lambda uow: calls.route(uow, caller, called))
 

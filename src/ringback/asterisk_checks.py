@@ -30,7 +30,7 @@ OF_CALLS: Final[Wanted] = {
     cel.channel_events: ("INSERT",),
     **{
         Table(view, MetaData(schema=OWN), Column(column, String, primary_key=True)): ("SELECT",)
-        for view, column in zip(VIEWS, ("endpoint", "hash", "trunk", "trunk"), strict=True)
+        for view, column in zip(VIEWS, ("endpoint", "hash", "trunk", "trunk", "endpoint"), strict=True)
     },
 }
 

@@ -28,7 +28,7 @@ def test_every_query_goes_by_indexes_alone(world: World) -> None:
 
 
 async def test_each_gives_the_endpoint_of_who_is_called_and_of_nobody_nothing(world: World) -> None:
-    made, trunk = await world.create("AbC", direct=True), await world.create_trunk("carrier-a")
+    made, trunk = await world.create("AbC", direct=True), await world.create_trunk("carrier-a", outbound=True)
     endpoint, hash = made["endpoint_id"], made["direct_hash"]
     asked = {
         "NUMBER": (endpoint, ""),
@@ -36,9 +36,11 @@ async def test_each_gives_the_endpoint_of_who_is_called_and_of_nobody_nothing(wo
         "PHONE_DIRECT": (hash, endpoint),
         "TRUNK_DIRECT": (hash, trunk["realm"]),
         "TRUNK_NUMBER": ("abc", trunk["realm"]),
+        "WAY_OUT": (endpoint, ""),
     }
 
     assert asked.keys() == QUERIES.keys()
     for name, arguments in asked.items():
-        assert [list(row.values()) for row in world.sql(queries(*arguments)[name])] == [[endpoint]], name
+        wanted = trunk["realm"] if name == "WAY_OUT" else endpoint
+        assert [list(row.values()) for row in world.sql(queries(*arguments)[name])] == [[wanted]], name
         assert world.sql(queries(f"{arguments[0]}0", arguments[1])[name]) == [], name

@@ -98,10 +98,12 @@ def test_a_call_touches_as_few_rows_among_many_phones_as_among_few(world: World)
         "PHONE_DIRECT": (f"{7:012x}", f"n9@{REALM}"),
         "TRUNK_DIRECT": (f"{7:012x}", "t7.trunk.localhost"),
         "TRUNK_NUMBER": ("n7", "t7.trunk.localhost"),
+        "WAY_OUT": (f"n7@{REALM}", ""),
     }
     hits = {name: queries(*arguments)[name] for name, arguments in asked.items()}
     misses = {name: queries(f"{first}x", second)[name] for name, (first, second) in asked.items()}
     fill(world, 0, few)
+    world.sql("UPDATE registrar_trunks SET outbound = TRUE WHERE domain_name = 't7'")
     assert [len(world.sql(sql)) for sql in hits.values()] == [1] * len(hits)
     before = [touched(world, sql) for sql in (*hits.values(), *misses.values())]
 

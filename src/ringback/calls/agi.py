@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from ringback.calls.routing import Called, Caller, Refusal, Ring, called_of, caller_of
+from ringback.calls.routing import Called, Caller, Out, Refusal, Ring, called_of, caller_of
 from ringback.kit.errors import Unavailable
 
 LONGEST_LINE: Final = 1024
@@ -22,7 +22,7 @@ SCRIPT: Final = "route"
 VARIABLE: Final = "ROUTE"
 LINE: Final = re.compile(r"agi_([a-z0-9_]{1,32}): ?([\x20-\x7e\x80-\U0010ffff]*)")
 
-Route = Callable[[Caller, Called], Awaitable[Ring | Refusal]]
+Route = Callable[[Caller, Called], Awaitable[Ring | Out | Refusal]]
 
 log = structlog.get_logger()
 
@@ -79,7 +79,7 @@ class Door:
             log.warning(
                 "a question was none", action="agi", error=str(fault) if isinstance(fault, NotAsked) else "long"
             )
-            answer: Ring | Refusal = Refusal.UNKNOWN
+            answer: Ring | Out | Refusal = Refusal.UNKNOWN
         else:
             answer = await self._route(*asked) if asked else Refusal.UNKNOWN
         writer.write(f'SET VARIABLE {VARIABLE} "{told(answer)}"\n'.encode())
@@ -119,8 +119,10 @@ def question(said: Mapping[str, str]) -> tuple[Caller, Called] | None:
     return (caller, called) if caller and called else None
 
 
-def told(answer: Ring | Refusal) -> str:
-    """As the dialplan reads it: an endpoint, or a word, or nothing for nobody. No letter of it is a caller's own."""
+def told(answer: Ring | Out | Refusal) -> str:
+    """As the dialplan reads it: an endpoint, a trunk, a word, or nothing for nobody; no letter is a caller's own."""
     if isinstance(answer, Ring):
         return answer.endpoint
+    if isinstance(answer, Out):
+        return answer.trunk
     return "" if answer is Refusal.UNKNOWN else answer.value

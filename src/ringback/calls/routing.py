@@ -10,6 +10,7 @@ from ringback.sip.names import NUMBER_LIMIT, is_domain
 
 DIRECT: Final = "direct."
 NUMBER: Final = re.compile(rf"[0-9A-Za-z+_.-]{{1,{NUMBER_LIMIT}}}", re.ASCII)
+TELEPHONE: Final = re.compile(r"[+]?[0-9]{2,32}", re.ASCII)
 ACTIVE: Final = "active"
 
 
@@ -65,7 +66,7 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Who is called, and whether the customers of both may be in calls."""
+    """Who is called (`endpoint`, or the realm of a trunk), and whether the customers of both may be in calls."""
 
     endpoint: str
     statuses: tuple[str, ...]
@@ -76,6 +77,13 @@ class Ring:
     """All contacts of that endpoint ring; with none registered the call is refused with 480 (Q.850 20)."""
 
     endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """The call goes out by the trunk of that realm."""
+
+    trunk: str
 
 
 def called_of(text: str, kind: Kind) -> Called | None:
@@ -107,3 +115,15 @@ def decide(called: Called, found: Found | None) -> Ring | Refusal:
     if found is None or (called.number and found.endpoint.rpartition("@")[0] != called.number):
         return Refusal.UNKNOWN
     return Ring(found.endpoint) if set(found.statuses) == {ACTIVE} else Refusal.FROZEN
+
+
+def may_go_out(caller: Caller, called: Called) -> bool:
+    """Whether what is no extension may be a telephone number; of phones alone, so no call goes from trunk to trunk."""
+    return caller.kind is Kind.PHONE and TELEPHONE.fullmatch(called.number) is not None
+
+
+def decide_out(found: Found | None) -> Out | Refusal:
+    """Out by the trunk that was found, or why not."""
+    if found is None:
+        return Refusal.UNKNOWN
+    return Out(found.endpoint) if set(found.statuses) == {ACTIVE} else Refusal.FROZEN

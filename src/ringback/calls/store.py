@@ -22,6 +22,9 @@ trunk_numbers = Table(
     Column("endpoint", String(255)),
     Column(*STATUS),
 )
+ways_out = Table(
+    "ringback_ways_out", metadata, Column("endpoint", String(255)), Column("trunk", String(255)), Column(*STATUS)
+)
 
 BY_HASH: Final = addresses.c.hash == bindparam("hash")
 ADDRESS: Final = (addresses.c.endpoint, addresses.c.status)
@@ -31,6 +34,7 @@ TRUNK_NUMBER = Statement(
         trunk_numbers.c.trunk == bindparam("caller"), trunk_numbers.c.number == bindparam("wanted")
     )
 )
+WAY_OUT = Statement(select(ways_out.c.trunk, ways_out.c.status).where(ways_out.c.endpoint == bindparam("caller")))
 DIRECT: Final = {
     Kind.STRANGER: Statement(select(*ADDRESS).where(BY_HASH)),
     Kind.PHONE: Statement(
@@ -56,3 +60,9 @@ async def find(session: Session, caller: Caller, called: Called) -> Found | None
     if row is None:
         return None
     return Found(row["endpoint"], tuple(row[name] for name in ("status", "caller_status") if name in row))
+
+
+async def way_out(session: Session, caller: Caller) -> Found | None:
+    """The trunk that this phone calls out by."""
+    row = await session.one(WAY_OUT, caller=caller.name)
+    return Found(row["trunk"], (row["status"],)) if row else None

@@ -64,6 +64,7 @@ trunks = Table(
     Column("tm_update", Time),
     Column("tm_delete", Time),
     Column("outbound", Boolean(create_constraint=False)),
+    Index("idx_registrar_trunks_outbound", "customer_id", "outbound"),
     Index("idx_registrar_trunks_page", "customer_id", "tm_create", "id"),
     Index("idx_registrar_trunks_realm", "realm"),
 )

@@ -36,7 +36,7 @@ TAKE = Statement(delete(channel_events).where(among(channel_events.c.id, "id", B
 
 STARTED: Final = "ringback-started"
 """The context of the dialplan that each start of Asterisk runs once: calls of before are over."""
-EVENTS: Final = ("CHAN_START", "ANSWER", "HANGUP", "LINKEDID_END")
+EVENTS: Final = ("CHAN_START", "ANSWER", "HANGUP", "LINKEDID_END", "USER_DEFINED")
 TEXT: Final = 80
 """Characters of a caller's or called number that are kept: strangers write it."""
 

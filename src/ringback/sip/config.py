@@ -65,8 +65,10 @@ MODULES = (
     "codec_resample.so",
     "pbx_config.so",
     "app_dial.so",
+    "app_celgenuserevent.so",
     "cel_odbc.so",
     "res_clioriginate.so",
+    "func_callerid.so",
     "func_channel.so",
     "func_cut.so",
     "func_logic.so",
@@ -287,4 +289,4 @@ rtp_symmetric=yes
 force_rport=yes
 rewrite_contact=yes
 """
-    return text + edge_conf(options.edge)
+    return text + edge_conf(options.edge, "public" if options.public_port else "phones")

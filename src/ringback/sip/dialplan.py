@@ -31,7 +31,7 @@ writeprotect=yes
 [ringback-started]
 exten => s,1,Hangup()
 
-; A registered phone. It rings its own customer's extensions, and any direct address.
+; A registered phone. It rings its own customer's extensions, any direct address, and by the customer's trunk the world.
 [default]
 exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
  same => n,Set(KIND=phone)
@@ -61,11 +61,15 @@ exten => _[0-9A-Za-z+_.]!,1,Set(TEXT=${EXTEN})
 exten => direct,1,Set(SOURCE=${FILTER(0-9a-f.:,${TOLOWER(${PJSIP_HEADER(read,X-Ringback-Source)})})})
  same => n,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
  same => n,Set(KIND=${IF($["${NAME}" = ""]?stranger:trunk)})
+ same => n,GotoIf($["${NAME}" = ""]?direct-of,s,1)
+ same => n,CELGenUserEvent(TRUNK,${NAME}) ; the record of the call names it
  same => n,Goto(direct-of,s,1)
 exten => number,1,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
  same => n,Set(KIND=trunk)
- same => n,GotoIf($["${NAME}" != ""]?number,s,1)
- same => n,Hangup(1) ; 404
+ same => n,GotoIf($["${NAME}" = ""]?unknown)
+ same => n,CELGenUserEvent(TRUNK,${NAME})
+ same => n,Goto(number,s,1)
+ same => n(unknown),Hangup(1) ; 404
 
 ; TEXT is called, a number of the caller's own customer. The domain is that of the endpoint that has proved its
 ; password, or a trunk's: no call leaves its customer.
@@ -78,6 +82,13 @@ ASKS
  same => n(trunk),Set(ROUTE=${RINGBACK_TRUNK_NUMBER(${TOLOWER(${PLAIN})},${NAME})})
  same => n,Goto(asked)
  same => n(phone),Set(ROUTE=${RINGBACK_NUMBER(${PLAIN}@${CUT(NAME,@,2)})})
+ same => n,GotoIf($["${ROUTE}" != "" | "${ODBCSTATUS}" = "FAILURE" | "${ODBCROWS}" = "-1"]?asked)
+; No extension. What is 2 to 32 digits, a + before them or not, goes out by the trunk of the phone's customer for that.
+ same => n,Set(PLAIN=${IF($["${PLAIN:0:1}" = "+"]?${PLAIN:1}:${PLAIN})})
+ same => n,GotoIf($[${LEN(${FILTER(0-9,${PLAIN})})} != ${LEN(${PLAIN})}]?unknown)
+ same => n,GotoIf($[${LEN(${PLAIN})} < 2 | ${LEN(${PLAIN})} > 32]?unknown)
+ same => n,Set(ROUTE=${RINGBACK_WAY_OUT(${NAME})})
+ same => n,Goto(go,s,1)
  same => n(asked),GotoIf($["${ROUTE}" = ""]?go,s,1)
  same => n,GotoIf($["${ROUTE}" = "frozen"]?go,s,1)
  same => n,GotoIf($["${CUT(ROUTE,@,1)}" = "${PLAIN}"]?go,s,1) ; MariaDB compares without letter case
@@ -100,14 +111,15 @@ ASKS
  same => n(unknown),Hangup(1) ; 404
 HELPS
 
-; What was answered: an endpoint, "frozen", "limited" (too many unknown addresses were asked for), nothing.
+; What was answered: an endpoint, the domain of a trunk, "frozen", "limited" (too many unknown addresses were asked
+; for), nothing.
 [go]
 exten => s,1,GotoIf($["${ODBCSTATUS}" = "FAILURE" | "${ODBCROWS}" = "-1"]?away)
  same => n,GotoIf($["${ROUTE}" = ""]?unknown)
  same => n,GotoIf($["${ROUTE}" = "frozen"]?frozen)
  same => n,GotoIf($["${ROUTE}" = "limited"]?away)
  same => n,Set(TARGET=${ROUTE})
- same => n,Goto(ring,s,1)
+ same => n,GotoIf($["${CUT(TARGET,@,2)}" = ""]?out,s,1:ring,s,1)
  same => n(away),Hangup(34) ; 503
  same => n(unknown),Hangup(1) ; 404
  same => n(frozen),Hangup(21) ; 403
@@ -126,4 +138,13 @@ exten => s,1,Set(RING=${PJSIP_DIAL_CONTACTS(${TARGET})})
  same => n(one),Dial(PJSIP/${TARGET},60)
  same => n(ended),Hangup(${IF($[0${HANGUPCAUSE} > 0]?${HANGUPCAUSE}:19)}) ; nobody has answered: 480
  same => n(absent),Hangup(20) ; 480
+
+; Out by the trunk TARGET, 60 s: the edge knows where that is. The caller is the extension, and what its phone calls
+; itself as far as it is plain. Whoever answers with another address is not followed ("i").
+[out]
+exten => s,1,Set(CALLERID(num)=${CUT(NAME,@,1)})
+ same => n,Set(CALLERID(name)=${FILTER(0-9A-Za-z .\-,${CALLERID(name)})})
+ same => n,CELGenUserEvent(TRUNK,${TARGET})
+ same => n,Dial(PJSIP/edge/sip:${CALLED}@${TARGET},60,i)
+ same => n,Goto(ring,s,ended)
 """

@@ -1,8 +1,8 @@
 """The edge in Asterisk's pjsip.conf: known by its address alone, and the one that says whose trunk calls."""
 
 
-def edge_conf(edge: str) -> str:
-    """Its sections; `edge` is `address:port`, an IPv4 address; empty for none."""
+def edge_conf(edge: str, transport: str) -> str:
+    """Its sections; `edge` is `address:port`, an IPv4 address; empty for none. `transport` has the port it knows."""
     if not edge:
         return ""
     host = edge.rpartition(":")[0]
@@ -21,4 +21,9 @@ allow=!all,ulaw,alaw,g722
 direct_media=no
 rtp_symmetric=yes
 force_rport=yes
+; Calls that go out, always by the edge and from the port that it knows. Nobody there transfers a call: the other side's
+; would become one that the edge has let in.
+transport={transport}
+outbound_proxy=sip:{edge}\\;lr
+allow_transfer=no
 """

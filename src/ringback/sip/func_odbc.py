@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-VIEWS: Final = ("ringback_extensions", "ringback_addresses", "ringback_trunks", "ringback_trunk_numbers")
+VIEWS: Final = (
+    "ringback_extensions",
+    "ringback_addresses",
+    "ringback_trunks",
+    "ringback_trunk_numbers",
+    "ringback_ways_out",
+)
 """What it reads: there is nothing in them but what these queries give."""
 
 QUERIES: Final[Mapping[str, tuple[str, str]]] = {
@@ -28,6 +34,11 @@ QUERIES: Final[Mapping[str, tuple[str, str]]] = {
         "TRUNK_NUMBER(<number in small letters>,<realm>): an extension of the trunk's customer.",
         "SELECT {verdict} FROM ringback_trunk_numbers x WHERE x.trunk = '{second}' AND x.number = '{first}'",
     ),
+    "WAY_OUT": (
+        "WAY_OUT(<endpoint>): the trunk that a phone calls out by.",
+        "SELECT CASE x.status WHEN 'active' THEN x.trunk ELSE 'frozen' END FROM ringback_ways_out x"
+        " WHERE x.endpoint = '{first}'",
+    ),
 }
 WORDS: Final = {
     "verdict": "CASE x.status WHEN 'active' THEN x.endpoint ELSE 'frozen' END",
@@ -37,7 +48,7 @@ WORDS: Final = {
 }
 HEAD: Final = """\
 ; Who rings. Written by `ringback sip asterisk-config`.
-; Each function gives the endpoint, "frozen", or nothing for nobody.
+; Each function gives the endpoint, or the domain of a trunk, "frozen", or nothing for nobody.
 ; The dialplan hands on nothing but letters, digits and + _ . - @, so no text of a caller's is SQL.
 """
 
