@@ -9,7 +9,7 @@ import pytest
 
 from ringback.kit.columns import NIL
 from ringback.registrar.contacts.history import summed_up
-from ringback.registrar.contacts.model import Past
+from ringback.registrar.contacts.model import Entry
 from tests.world import START, World, refusal
 
 
@@ -63,9 +63,9 @@ async def test_a_phone_that_is_registered_is_seen_now_and_its_flaps_and_moves_ar
     assert (found["address_changes"], found["flaps_last_hour"]) == (1, 2)
 
 
-def past(event: str, minutes: float, address: str = "192.0.2.1") -> Past:
+def entry(event: str, minutes: float, address: str = "192.0.2.1") -> Entry:
     """An entry of so many minutes ago."""
-    return Past(
+    return Entry(
         NIL, NIL, NIL, event, "", "", "", "udp", "", address, 5060, "", "", START - timedelta(minutes=minutes)
     )  # fmt: skip
 
@@ -85,7 +85,7 @@ def past(event: str, minutes: float, address: str = "192.0.2.1") -> Past:
 def test_a_flap_is_a_registration_that_followed_an_end_within_the_hour(
     oldest_first: list[tuple[str, float]], flaps: int
 ) -> None:
-    newest_first = [past(event, minutes) for event, minutes in reversed(oldest_first)]
+    newest_first = [entry(event, minutes) for event, minutes in reversed(oldest_first)]
 
     assert summed_up(newest_first, START, is_here=False).flaps_last_hour == flaps
 

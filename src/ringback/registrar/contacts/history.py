@@ -1,7 +1,7 @@
 """What became of a phone's contacts: kept for some days, summed up, and gone with its customer."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -11,7 +11,7 @@ from ringback.kit.chores import again_and_again
 from ringback.kit.pages import Cursor, Page
 from ringback.kit.uow import Work
 from ringback.registrar.contacts import store
-from ringback.registrar.contacts.model import Contact, Past, Summary, plain
+from ringback.registrar.contacts.model import Contact, Entry, Summary, plain
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Uow
 
@@ -24,7 +24,7 @@ HOUR: Final = timedelta(hours=1)
 
 async def note(uow: Uow, extension: Extension, contact: Contact, event: str, cause: str) -> None:
     """Keep what became of a contact; what is noted in one transaction stays in its order."""
-    past = Past(
+    entry = Entry(
         id=uow.new_id(),
         customer_id=extension.customer_id,
         extension_id=extension.id,
@@ -40,33 +40,36 @@ async def note(uow: Uow, extension: Extension, contact: Contact, event: str, cau
         reg_server=plain(contact.reg_server)[:255],
         tm_create=uow.now + timedelta(microseconds=len(uow.events)),
     )
-    await store.add_past(uow.session, past)
+    await store.add_entry(uow.session, entry)
 
 
-async def page(uow: Uow, extension: Extension, cursor: Cursor | None, size: int) -> Page[Past]:
+async def page(uow: Uow, extension: Extension, cursor: Cursor | None, size: int) -> Page[Entry]:
     """One page of it, newest first."""
-    return await store.past(uow.session, extension.id, cursor, size)
+    return await store.entries(uow.session, extension.id, cursor, size)
+
+
+async def newest(uow: Uow, extension: Extension) -> Sequence[Entry]:
+    """As much of it as is summed up, newest first."""
+    return (await page(uow, extension, None, NEWEST)).items
 
 
 async def summary(uow: Uow, extension: Extension) -> Summary:
     seen = await store.of_extension(uow.session, extension.id)
     is_here = any(contact.expiration_time > uow.now.timestamp() for contact in seen.values())
-    newest = await store.past(uow.session, extension.id, None, NEWEST)
-    return summed_up(newest.items, uow.now, is_here=is_here)
+    return summed_up(await newest(uow, extension), uow.now, is_here=is_here)
 
 
-def summed_up(newest_first: Iterable[Past], now: datetime, *, is_here: bool) -> Summary:
-    """Of one phone's entries."""
-    entries = list(newest_first)
+def summed_up(entries: Sequence[Entry], now: datetime, *, is_here: bool) -> Summary:
+    """Of one phone's entries, newest first."""
     changes = flaps = 0
     address: str | None = None
     is_gone = False
-    for past in reversed(entries):
-        if past.event == "registered":
-            changes += address is not None and address != past.via_addr
+    for entry in reversed(entries):
+        if entry.event == "registered":
+            changes += address is not None and address != entry.via_addr
             flaps += is_gone
-            address, is_gone = past.via_addr, False
-        elif past.tm_create > now - HOUR:
+            address, is_gone = entry.via_addr, False
+        elif entry.tm_create > now - HOUR:
             is_gone = True
     last = now if is_here else entries[0].tm_create if entries else None
     return Summary(last, changes, flaps)
@@ -74,7 +77,7 @@ def summed_up(newest_first: Iterable[Past], now: datetime, *, is_here: bool) -> 
 
 async def erase_some(uow: Uow, customer_id: UUID, after: UUID) -> UUID | None:
     """Forget some of a customer's entries behind `after`: the id of the last one, `None` when all are gone."""
-    return await store.erase_past(uow.session, customer_id, after)
+    return await store.erase_entries(uow.session, customer_id, after)
 
 
 class HistoryKeeping:
@@ -99,4 +102,4 @@ class HistoryKeeping:
 
 
 async def _remove_some(until: datetime, uow: Uow) -> int:
-    return await store.remove_past(uow.session, until)
+    return await store.remove_entries(uow.session, until)

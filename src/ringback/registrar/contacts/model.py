@@ -87,7 +87,7 @@ def public_id(id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class Entry:
     """One entry of a phone's history: a contact that was `registered`, `unregistered` or `expired`, as it was then.
 
     `contact` is its public id; texts are as people read them.

@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.kit.listing import Listing
 from ringback.kit.pages import Cursor, Page
-from ringback.registrar.contacts.model import STATE, Contact, Past, from_row
+from ringback.registrar.contacts.model import STATE, Contact, Entry, from_row
 from ringback.registrar.tables import contact_history, contact_states, extensions
 
 COLUMNS: Final = ("id", "extension_id", *STATE)
@@ -49,8 +49,8 @@ LAPSED = Statement(
     .order_by(contact_states.c.expiration_time)
     .limit(bindparam("size"))
 )
-PAST: Final = tuple(column.name for column in contact_history.columns)
-ADD_PAST = Statement(insert(contact_history), *PAST)
+ENTRY: Final = tuple(column.name for column in contact_history.columns)
+ADD_ENTRY = Statement(insert(contact_history), *ENTRY)
 OF_CUSTOMER = Statement(
     select(contact_history.c.id)
     .where(contact_history.c.customer_id == bindparam("owner"), contact_history.c.id > bindparam("after"))
@@ -63,7 +63,7 @@ OLD = Statement(
     .order_by(contact_history.c.tm_create)
     .limit(CHUNK)
 )
-REMOVE_PAST = Statement(delete(contact_history).where(among(contact_history.c.id, "id", CHUNK)))
+REMOVE_ENTRIES = Statement(delete(contact_history).where(among(contact_history.c.id, "id", CHUNK)))
 VERSION = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "contacts_version")
 
 
@@ -118,23 +118,23 @@ async def lapsed(session: Session, now: int, limit: int) -> list[str]:
     return list(dict.fromkeys(row["endpoint_id"] for row in await session.all(LAPSED, now=now, size=limit)))
 
 
-async def add_past(session: Session, past: Past) -> None:
-    await session.run(ADD_PAST, **{name: getattr(past, name) for name in PAST})
+async def add_entry(session: Session, entry: Entry) -> None:
+    await session.run(ADD_ENTRY, **{name: getattr(entry, name) for name in ENTRY})
 
 
-async def past(session: Session, extension_id: UUID, cursor: Cursor | None, size: int) -> Page[Past]:
+async def entries(session: Session, extension_id: UUID, cursor: Cursor | None, size: int) -> Page[Entry]:
     """One page of a phone's history."""
     return await HISTORY.page(session, {"extension_id": extension_id}, cursor, size, deleted=False)
 
 
-async def erase_past(session: Session, customer_id: UUID, after: UUID) -> UUID | None:
+async def erase_entries(session: Session, customer_id: UUID, after: UUID) -> UUID | None:
     """Delete up to `CHUNK` entries of a customer, by id, behind `after`: the last id, or `None` where none is left."""
     ids = [row["id"] for row in await session.all(OF_CUSTOMER, owner=customer_id, after=after)]
     await _remove(session, ids)
     return ids[-1] if ids else None
 
 
-async def remove_past(session: Session, until: datetime) -> int:
+async def remove_entries(session: Session, until: datetime) -> int:
     """Delete up to `CHUNK` entries that are older; how many."""
     ids = [row["id"] for row in await session.all(OLD, until=until)]
     await _remove(session, ids)
@@ -143,7 +143,7 @@ async def remove_past(session: Session, until: datetime) -> int:
 
 async def _remove(session: Session, ids: list[UUID]) -> None:
     if ids:
-        await session.run(REMOVE_PAST, **spread("id", ids, CHUNK))
+        await session.run(REMOVE_ENTRIES, **spread("id", ids, CHUNK))
 
 
-HISTORY: Final = Listing(contact_history, select(contact_history), lambda row: Past(**row))
+HISTORY: Final = Listing(contact_history, select(contact_history), lambda row: Entry(**row))

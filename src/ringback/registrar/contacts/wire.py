@@ -1,14 +1,14 @@
 """Contacts as JSON."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 
 from ringback.kit.pages import LARGEST, Page, PageSize, PageToken
 from ringback.kit.reading import Asked, Identity, rule
-from ringback.registrar.contacts.model import Contact, Past, Summary, plain
+from ringback.registrar.contacts.model import Contact, Entry, Summary, plain
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Seen
 
@@ -107,55 +107,47 @@ class ContactHistory(msgspec.Struct, frozen=True):
 
 
 TEXTS: Final = ("user_agent", "via_addr", "path", "reg_server", "call_id")
-
-
-ENTRY: Final = ContactEntry.__struct_fields__
+ENTRY: Final = tuple(name for name in ContactEntry.__struct_fields__ if name != "contact_id")
 
 
 def news(extension: Extension, contact: Contact, cause: str, now: datetime) -> ContactNews:
     return ContactNews(
-        id=contact.public_id,
         customer_id=extension.customer_id,
         extension_id=extension.id,
         extension=extension.number,
         realm=extension.realm,
-        uri=contact.plain_uri,
-        transport=contact.transport,
-        via_port=contact.via_port,
-        expire_time=contact.expire_time,
         cause=cause,
         tm_event=now,
-        **_plain(contact, *TEXTS),
+        **_told(contact),
     )
 
 
 def public(contact: Contact, now: datetime) -> RegistrarManagerContact:
-    return RegistrarManagerContact(
-        id=contact.public_id,
-        uri=contact.plain_uri,
-        transport=contact.transport,
-        via_port=contact.via_port,
-        expire_time=contact.expire_time,
-        expires_in=max(0, int(contact.expire_time.timestamp()) - int(now.timestamp())),
-        **_plain(contact, *TEXTS),
-    )
+    expires_in = max(0, int(contact.expire_time.timestamp()) - int(now.timestamp()))
+    return RegistrarManagerContact(expires_in=expires_in, **_told(contact))
 
 
-def entry(past: Past) -> ContactEntry:
-    return ContactEntry(
-        contact_id=past.contact, **{name: getattr(past, name) for name in ENTRY if name != "contact_id"}
-    )
+def _told(contact: Contact) -> dict[str, Any]:
+    """What customers and events are told of a contact alike."""
+    return {
+        "id": contact.public_id,
+        "uri": contact.plain_uri,
+        "transport": contact.transport,
+        "via_port": contact.via_port,
+        "expire_time": contact.expire_time,
+        **{name: plain(getattr(contact, name)) for name in TEXTS},
+    }
 
 
-def history(page: Page[Past], summary: Summary) -> ContactHistory:
+def entry(of: Entry) -> ContactEntry:
+    return ContactEntry(contact_id=of.contact, **{name: getattr(of, name) for name in ENTRY})
+
+
+def history(page: Page[Entry], summary: Summary) -> ContactHistory:
     return ContactHistory(
         list(map(entry, page.items)), page.next_token, summary.last_seen, summary.address_changes,
         summary.flaps_last_hour,
     )  # fmt: skip
-
-
-def _plain(contact: Contact, *names: str) -> dict[str, str]:
-    return {name: plain(getattr(contact, name)) for name in names}
 
 
 def whole(seen: Seen, now: datetime, *, registered: bool | None = None) -> Contacts:

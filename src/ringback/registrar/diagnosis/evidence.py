@@ -9,7 +9,7 @@ from ringback.kit.db import Row
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.registrar import meta
 from ringback.registrar.contacts import history
-from ringback.registrar.contacts.model import Contact, Past, from_row
+from ringback.registrar.contacts.model import Contact, Entry, from_row
 from ringback.registrar.directs import service as directs
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
@@ -49,7 +49,7 @@ class Evidence:
     rung: str | None
     theirs: Asterisks | None
     heard: Mapping[str, bool]
-    last: Past | None
+    last: Entry | None
     flaps: int
     refusals: tuple[Refusal, ...]
     alike: Mapping[str, tuple[Refusal, ...]]
@@ -68,7 +68,7 @@ async def of_extension(uow: Uow, id: UUID, *, of: UUID | None, hears: bool) -> E
     """
     extension = (await extensions.get(uow, id, of=of)).extension
     refusals = uow.memory.sip_refusals
-    newest = (await history.page(uow, extension, None, 1)).items
+    newest = await history.newest(uow, extension)
     return Evidence(
         extension=extension,
         settings=uow.settings,
@@ -81,7 +81,7 @@ async def of_extension(uow: Uow, id: UUID, *, of: UUID | None, hears: bool) -> E
         theirs=await _theirs(uow, extension.endpoint_id),
         heard=_heard(uow) if hears else {},
         last=newest[0] if newest else None,
-        flaps=(await history.summary(uow, extension)).flaps_last_hour,
+        flaps=history.summed_up(newest, uow.now, is_here=False).flaps_last_hour,
         refusals=refusals.of(extension.endpoint_id),
         alike=refusals.alike(extension.endpoint_id),
     )
