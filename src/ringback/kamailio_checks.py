@@ -10,7 +10,7 @@ from ringback.kit.checks import Check, ok
 from ringback.kit.rights import Wanted
 from ringback.settings import Settings
 from ringback.sip.edge import sip_auths
-from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_config, packages_of
+from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_files, packages_of
 from ringback.sip.kamailio_phones import RIGHTS
 from ringback.sip.tables import CONTACTS
 
@@ -19,9 +19,9 @@ READ: Final[Wanted] = {sip_auths: ("SELECT",)}
 
 async def checks(folder: Path, options: KamailioOptions, settings: Settings) -> list[Check]:
     """All that can be known without a Kamailio: its file, modules, ports and database. Nothing is changed."""
-    text = kamailio_config(options)
-    loaded = re.findall(r'^loadmodule "(.+)"$', text, re.MULTILINE)
-    found = config_checks.files(folder, {FILE: text}, {FILE})
+    files = kamailio_files(options)
+    loaded = re.findall(r'^loadmodule "(.+)"$', files[FILE], re.MULTILINE)
+    found = config_checks.files(folder, files, {FILE})
     found += config_checks.modules(options.modules, loaded, _packages(options))
     found += config_checks.ports(_ports(options))
     if options.tls:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -13,8 +14,7 @@ from ringback.kamailio_flags import USUAL, Bind, Modules, Name, SipPort, Voice, 
 from ringback.kit.errors import ValidationFailed
 from ringback.kit.secret import Secret
 from ringback.settings import Settings
-from ringback.sip import kamailio
-from ringback.sip.kamailio import FILE, KamailioOptions, new_secret, packages_of, secret_in
+from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_files, new_secret, packages_of, secret_in
 from ringback.terminal import asked_for, with_settings
 from ringback.transport_flags import TlsCert, TlsKey, TlsPort, WssPort, tls_of
 
@@ -44,22 +44,28 @@ def kamailio_config(
     calls were let in: its owner alone may read it. Written anew, it keeps that.
     """
     folder = folder_of(out)
-    tables, own = databases_of(settings, database)
-    options = KamailioOptions(
+    options = replace(
+        _found(settings, database, folder),
+        bind=asked_for(bind, "Address that trunks reach it at") or "",
+        asterisks=tuple(asterisk or [asked_for(None, "Address and public port of Asterisk") or ""]),
+    )
+    options = replace(options, sip_port=sip_port, workers=workers, name=name, modules=modules)
+    options = replace(options, tls=tls_of(tls_cert, tls_key, tls_port, wss_port))
+    _done(settings, folder, options, force=force, check=check)
+
+
+def _found(settings: Settings, file: Path | None, folder: Path) -> KamailioOptions:
+    """What the settings and the folder know of it."""
+    tables, own = databases_of(settings, file)
+    return replace(
+        USUAL,
         database=own or tables,
         tables=tables if own else None,
-        bind=asked_for(bind, "Address that trunks reach it at") or "",
-        asterisk=asked_for(asterisk, "Address and public port of Asterisk") or "",
         secret=_secret(folder / FILE),
-        sip_port=sip_port,
         domain_name_extension=settings.domain_name_extension,
         domain_name_trunk=settings.domain_name_trunk,
-        workers=workers,
-        name=name,
-        tls=tls_of(tls_cert, tls_key, tls_port, wss_port),
-        modules=modules,
+        folder=str(folder),
     )
-    _done(settings, folder, options, force=force, check=check)
 
 
 def _done(settings: Settings, folder: Path, options: KamailioOptions, *, force: bool, check: bool) -> None:
@@ -68,7 +74,7 @@ def _done(settings: Settings, folder: Path, options: KamailioOptions, *, force: 
     if check:
         findings.show(asyncio.run(checks(folder, options, settings)), str(folder))
     else:
-        write_and_tell(folder, {FILE: kamailio.kamailio_config(options)}, force=force, secret={FILE})
+        write_and_tell(folder, kamailio_files(options), force=force, secret={FILE})
         terminal.say(_next(folder / FILE, options))
         _warn(settings)
 

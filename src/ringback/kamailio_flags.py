@@ -18,16 +18,16 @@ from ringback.sip.kamailio_sql import place
 from ringback.spellings import host_and_port
 from ringback.transport_flags import faults_of_tls
 
-USUAL = KamailioOptions(URL.create("sqlite"), "", "", Secret(""))
+USUAL = KamailioOptions(URL.create("sqlite"), "", (), Secret(""))
 
 Bind = Annotated[
     str | None, typer.Option("--bind", help="address that trunks reach it at; required, calls carry it", metavar="IP")
 ]
 Voice = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--asterisk",
-        help="an Asterisk's public port, at the address that it sends from; required",
+        help="an Asterisk's public port, at the address that it sends from; required, and once for each",
         metavar="IP:PORT",
     ),
 ]
@@ -44,7 +44,7 @@ def faults_of(options: KamailioOptions) -> list[Fault]:
         faults.append(Fault("modules", "must be an absolute path"))
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", options.name):
         faults.append(Fault("name", "must be up to 64 letters, digits, '_', '.' and '-'"))
-    texts = {"modules": options.modules}
+    texts = {"modules": options.modules, "out": options.folder}
     urls = {"database_dsn_bin": options.database, "database_dsn_asterisk": options.phones_in}
     if options.database.get_backend_name() == "sqlite":
         texts["database"] = options.database.database or ""
@@ -68,18 +68,26 @@ def _of_places(options: KamailioOptions) -> list[Fault]:
     bind = _address(options.bind)
     if bind is None or _is_no_hosts(bind):
         faults.append(Fault("bind", "must be an IPv4 address of this machine, not a wildcard"))
+    for asterisk in options.asterisks:
+        faults += _of_asterisk(asterisk, bind, options.sip_port)
+    if len(set(options.asterisks)) < len(options.asterisks):
+        faults.append(Fault("asterisk", "must not be given twice"))
+    return faults
+
+
+def _of_asterisk(text: str, bind: ipaddress.IPv4Address | None, sip_port: int) -> list[Fault]:
     try:
-        host, port = host_and_port(options.asterisk)
+        host, port = host_and_port(text)
     except ValueError:
         host, port = "", 0
     voice = _address(host)
-    if voice is None or _is_no_hosts(voice) or not port or options.asterisk != f"{voice}:{port}":
-        faults.append(Fault("asterisk", "must be an IPv4 address and a port, e.g. 192.0.2.7:5062"))
-    elif bind and bind.is_loopback != voice.is_loopback:
-        faults.append(Fault("asterisk", f"must be the address that Asterisk sends to {bind} from"))
-    elif (bind, options.sip_port) == (voice, port):
-        faults.append(Fault("asterisk", "must differ from --bind and --sip_port"))
-    return faults
+    if voice is None or _is_no_hosts(voice) or not port or text != f"{voice}:{port}":
+        return [Fault("asterisk", "must be an IPv4 address and a port, e.g. 192.0.2.7:5062")]
+    if bind and bind.is_loopback != voice.is_loopback:
+        return [Fault("asterisk", f"must be the address that Asterisk sends to {bind} from")]
+    if (bind, sip_port) == (voice, port):
+        return [Fault("asterisk", "must differ from --bind and --sip_port")]
+    return []
 
 
 def _is_no_hosts(address: ipaddress.IPv4Address) -> bool:

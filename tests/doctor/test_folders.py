@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ringback.sip.files import write
-from ringback.sip.kamailio import KamailioOptions, kamailio_config, new_secret
+from ringback.sip.kamailio import KamailioOptions, kamailio_files, new_secret
 from ringback.sip.odbc import sqlite_url
 from ringback.sip.transports_conf import Tls
 from tests.doctor.conftest import Installation
@@ -20,9 +20,15 @@ def kamailio(installation: Installation, tmp_path: Path) -> Path:
     folder = tmp_path / "kamailio"
     tls = Tls("/etc/edge.pem", "/etc/edge.key", 5061, 8443)
     options = KamailioOptions(
-        sqlite_url(installation.file), "192.0.2.5", "192.0.2.7:5062", new_secret(), workers=2, tls=tls
+        sqlite_url(installation.file),
+        "192.0.2.5",
+        ("192.0.2.7:5062", "192.0.2.8:5062"),
+        new_secret(),
+        workers=2,
+        tls=tls,
+        folder=str(folder),
     )
-    write(folder, {"kamailio.cfg": kamailio_config(options)}, secret={"kamailio.cfg"})
+    write(folder, kamailio_files(options), secret={"kamailio.cfg"})
     installation.more["kamailio"] = folder
     return folder
 

@@ -224,12 +224,12 @@ def as_phone(trunk: Trunk, *, password: str, username: str | None = None) -> Ext
 
 
 @contextlib.asynccontextmanager
-async def in_front(world: World, folder: Path) -> AsyncIterator[Edge]:
-    """A Kamailio with its files in that folder, while inside."""
+async def in_front(world: World, folder: Path, *asterisks: str) -> AsyncIterator[Edge]:
+    """A Kamailio with its files in that folder, while inside; before those Asterisks, or the world's alone."""
     program = await asyncio.to_thread(KAMAILIO.obtain, ROOT / CACHE)
     port = int(world.asterisk.options.edge.rpartition(":")[2])
     database = sqlite_url(world.server.database)
-    options = KamailioOptions(database, EDGE, world.ports.public_at, new_secret(), port, workers=2)
+    options = KamailioOptions(database, EDGE, asterisks or (world.ports.public_at,), new_secret(), port, workers=2)
     async with await Kamailio.start(program, options, folder) as kamailio:
         yield Edge(world, kamailio)
         assert kamailio.problems() == []

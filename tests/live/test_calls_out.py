@@ -101,7 +101,7 @@ def parties() -> Iterator[list[Party]]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def scene(edge: Edge, parties: list[Party], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     trunk = await edge.create("out-scene", "ip", allowed_ips=["198.51.100.0/28", CARRIER])
-    options = replace(edge.kamailio.options, asterisk=parties[0].at, sip_port=free_ports(1)[0], workers=1)
+    options = replace(edge.kamailio.options, asterisks=(parties[0].at,), sip_port=free_ports(1)[0], workers=1)
     folder = tmp_path_factory.mktemp("out") / "kamailio"
     async with await Kamailio.start(edge.kamailio.program, options, folder) as kamailio:
         yield Scene(edge, kamailio, trunk["realm"], *parties)

@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,17 +22,17 @@ def without_secret(text: str) -> str:
 
 async def test_the_file_is_that_which_this_kamailio_lets_trunks_in_with(edge: Edge, tmp_path: Path) -> None:
     options = edge.kamailio.options
-    flags = (f"--bind={options.bind}", f"--asterisk={options.asterisk}", f"--sip-port={options.sip_port}")
+    flags = (f"--bind={options.bind}", f"--asterisk={options.asterisks[0]}", f"--sip-port={options.sip_port}")
 
     more = ("--workers=2", f"--modules={edge.kamailio.program.modules}", f"--out={tmp_path}/etc")
     code, text = await edge.world.server.run("ringback", "sip", "kamailio-config", *flags, *more)
 
     assert code == 0, text
     file = tmp_path / "etc/kamailio.cfg"
-    assert [path.name for path in file.parent.iterdir()] == ["kamailio.cfg"]
+    assert sorted(path.name for path in file.parent.iterdir()) == ["dispatcher.list", "kamailio.cfg"]
     written = file.read_text()
     assert options.modules == edge.kamailio.program.modules
-    assert without_secret(written) == without_secret(kamailio_config(options))
+    assert without_secret(written) == without_secret(kamailio_config(replace(options, folder=str(file.parent))))
     for told in ("kamailio-sqlite-modules", f"chown kamailio {file} ", str(edge.world.server.database)):
         assert told in text
     checked = await asyncio.to_thread(

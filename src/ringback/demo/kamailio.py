@@ -14,8 +14,8 @@ from typing import Self
 
 from ringback.demo.children import Child, end, spawn
 from ringback.demo.programs import KamailioProgram
-from ringback.kit.files import replace as replace_file
-from ringback.sip.kamailio import KamailioOptions, kamailio_config
+from ringback.sip.files import write
+from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_files
 
 START_SECONDS = 15.0
 MEGABYTES = ("-m", "64", "-M", "8")  # shared, and of each process
@@ -37,11 +37,11 @@ class Kamailio(Child):
     async def start(cls, program: KamailioProgram, options: KamailioOptions, folder: Path) -> Self:
         """Write the configuration into `folder` (made here, removed by `stop`), start, wait until it answers SIP.
 
-        The folder of modules in `options` is set here. Raises KamailioFailed."""
+        The folders in `options` are set here. Raises KamailioFailed."""
         folder = folder.absolute()
         folder.mkdir(parents=True)
-        self = cls(program, replace(options, modules=program.modules), folder)
-        replace_file(folder / "kamailio.cfg", kamailio_config(self.options).encode(), 0o600)
+        self = cls(program, replace(options, modules=program.modules, folder=str(folder)), folder)
+        write(folder, kamailio_files(self.options), secret={FILE})
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._start()
@@ -55,7 +55,7 @@ class Kamailio(Child):
         return self
 
     async def _start(self) -> None:
-        where = [f"-f{self._folder / 'kamailio.cfg'}", f"-Y{self._folder}", f"-w{self._folder}"]
+        where = [f"-f{self._folder / FILE}", f"-Y{self._folder}", f"-w{self._folder}"]
         self._process = await spawn(
             [*self.program.command, "-DD", "-E", *where, *MEGABYTES], output=self._log, cwd=self._folder
         )

@@ -12,10 +12,11 @@ from ringback.kit.secret import Secret
 from ringback.settings import Settings
 from ringback.sip import kamailio
 from ringback.sip.kamailio import KamailioOptions
+from ringback.sip.kamailio_voice import LIST, asterisks_in
 from ringback.sip.odbc import sqlite_url
 from ringback.sip.transports_conf import Tls
 
-EDGE: Final = "kamailio.cfg"
+EDGE: Final = kamailio.FILE
 AGAIN: Final = "write it anew with 'ringback sip kamailio-config --force', and restart Kamailio"
 
 
@@ -24,11 +25,11 @@ async def edge(given: Given) -> list[Check]:
     if given.kamailio is None:
         return []
     assert given.settings
-    texts, wrong = _read(given.kamailio, [EDGE])
+    texts, wrong = _read(given.kamailio, [EDGE, LIST])
     if wrong:
         return [problem("kamailio_config", wrong, AGAIN)]
-    if texts[EDGE] != _edge_again(given.settings, texts[EDGE]):
-        seen = f"{given.kamailio / EDGE} is not what this version writes for these settings and this database"
+    if texts != _edge_again(given.settings, given.kamailio, texts):
+        seen = f"{EDGE} or {LIST} in {given.kamailio} is not what this version writes for these settings and databases"
         return [problem("kamailio_config", seen, AGAIN)]
     if (given.kamailio / EDGE).stat().st_mode & 0o077:
         return [problem("kamailio_config", "Others may read its secret", f"chmod 600 {given.kamailio / EDGE}")]
@@ -52,15 +53,16 @@ def _read(folder: Path, names: list[str]) -> tuple[dict[str, str], str]:
     return texts, ""
 
 
-def _edge_again(settings: Settings, text: str) -> str:
-    """What this version would write, with what of the file is its own: addresses, names, folders, the secret."""
+def _edge_again(settings: Settings, folder: Path, texts: dict[str, str]) -> dict[str, str]:
+    """What this version would write, with what of the files is their own: addresses, names, folders, the secret."""
+    text = texts[EDGE]
     values = {name: _one(pattern, text) for name, pattern in OWN.items()}
-    return kamailio.kamailio_config(
+    return kamailio.kamailio_files(
         KamailioOptions(
             database=_edges_database(settings, text, "ringback", 0),
             tables=None if settings.is_embedded else _edges_database(settings, text, "asterisk", 1),
             bind=values["bind"],
-            asterisk=values["asterisk"],
+            asterisks=asterisks_in(texts[LIST]),
             secret=kamailio.secret_in(text) or Secret(""),
             sip_port=int(values["sip_port"] or 0),
             domain_name_extension=settings.domain_name_extension,
@@ -68,6 +70,7 @@ def _edge_again(settings: Settings, text: str) -> str:
             workers=int(values["workers"] or 0),
             tls=_edges_tls(values),
             name=values["name"],
+            folder=str(folder.absolute()),
             modules=values["modules"],
         )
     )
@@ -95,7 +98,6 @@ def _edges_database(settings: Settings, text: str, name: str, which: int) -> URL
 OWN: Final = {
     "bind": r"^listen=udp:(.*):\d+$",
     "sip_port": r"^listen=udp:.*:(\d+)$",
-    "asterisk": r'^#!substdef "\|ASTERISK\|(.*)\|"$',
     "name": r'^#!substdef "\|EDGE_NAME\|(.*)\|"$',
     "workers": r"^children=(\d+)$",
     "modules": r'^mpath="(.*)"$',

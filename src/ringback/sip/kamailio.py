@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from ringback.kit.secret import Secret
 from ringback.sip import kamailio_transports as transports
+from ringback.sip import kamailio_voice as voice
 from ringback.sip.kamailio_out import OUT
 from ringback.sip.kamailio_phones import phones
 from ringback.sip.kamailio_routes import ROUTES
@@ -19,7 +20,7 @@ from ringback.sip.transports_conf import Tls
 FILE: Final = "kamailio.cfg"
 MODULES = (
     *("sqlops", "pv", "ipops", "textops", "siputils", "maxfwd", "sanity"),
-    *("tm", "tmx", "sl", "rr", "usrloc", "registrar", "auth", "tcpops"),
+    *("tm", "tmx", "sl", "rr", "usrloc", "registrar", "auth", "tcpops", "dispatcher"),
 )
 
 
@@ -29,16 +30,15 @@ class KamailioOptions:
 
     `database` is where Ringback's own tables are; a SQLite file, by its absolute path, must be there. `tables` is where
     Asterisk's are, when not in the same place, and `name` what it is called there. `bind` is the IP
-    address that trunks reach it at, for UDP and TCP, never a wildcard: calls carry it. `asterisk` is the public port
-    of an Asterisk (`ringback sip asterisk-config`) as `address:port`, an IP address, which is also the one that it
-    sends from.
+    address that trunks reach it at, for UDP and TCP, never a wildcard: calls carry it. `asterisks` are the public
+    ports of Asterisks (`ringback sip asterisk-config`) as `address:port`, IP addresses, which they also send from.
     `secret` (64 hexadecimal digits) proves which calls have been let in; while it stays the same, they outlive a
-    restart. `workers` processes read UDP, as many TCP.
+    restart. `workers` processes read UDP, as many TCP. `folder` is where its files will be.
     """
 
     database: URL
     bind: str
-    asterisk: str
+    asterisks: tuple[str, ...]
     secret: Secret
     sip_port: int = 5060
     domain_name_extension: str = "registrar.localhost"
@@ -47,6 +47,7 @@ class KamailioOptions:
     tls: Tls | None = None
     tables: URL | None = None
     name: str = "edge"
+    folder: str = "/etc/kamailio"
     modules: str = f"/usr/lib/{platform.machine()}-linux-gnu/kamailio/modules"
 
     @property
@@ -72,13 +73,20 @@ def packages_of(options: KamailioOptions) -> list[str]:
     return [*dict.fromkeys(engines), *transports.packages(options.tls)]
 
 
+def kamailio_files(options: KamailioOptions) -> dict[str, str]:
+    """Every file of its folder: name → text. FILE holds secrets."""
+    return {FILE: kamailio_config(options), voice.LIST: voice.asterisks_list(options.asterisks)}
+
+
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    routes = spelt(ROUTES + OUT, options.database) + spelt(phones(options.phones_in), options.phones_in)
+    routes = spelt(ROUTES + voice.routes(options.asterisks) + OUT, options.database) + spelt(
+        phones(options.phones_in), options.phones_in
+    )
     return "\n".join([_settings(options), _modules(options), routes, transports.routes(options.tls)])
 
 
-WORDS = ("ASTERISK", "VOICE_HOST", "CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN", "EDGE_AT", "EDGE_NAME")
+WORDS = ("CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN", "EDGE_AT", "EDGE_NAME")
 """What stands for a value in the rest of the file, wherever it is found there."""
 
 
@@ -92,10 +100,6 @@ def _settings(options: KamailioOptions) -> str:
 # It reads Ringback's database: what Ringback has changed counts for the next request. It writes to ps_contacts alone.
 
 # ---- What is particular to this installation -------------------------------------------------------------------
-
-# An Asterisk's public port: there an INVITE to sip:direct.<hash>@... rings a phone.
-#!substdef "|ASTERISK|{options.asterisk}|"
-#!substdef "|VOICE_HOST|{options.asterisk.rpartition(":")[0]}|"
 
 # Where Asterisk reaches this Kamailio, to ring phones, and its name in ps_contacts.reg_server.
 #!substdef "|EDGE_AT|{where}:{options.sip_port}|"
@@ -122,7 +126,7 @@ EVERYWHERE: Final = """\
 debug=1
 # A core dump would hold digests.
 disable_core_dump=yes
-# No name is looked up: calls go to addresses alone, ASTERISK's and that which the caller was let in from.
+# No name is looked up: calls go to addresses alone, those of Asterisks and of callers who were let in.
 dns=no
 rev_dns=no
 auto_aliases=no
@@ -137,6 +141,7 @@ def _expression(domain: str) -> str:
 
 
 def _modules(options: KamailioOptions) -> str:
+    voices = voice.parameters(options.asterisks, options.bind, options.sip_port, options.folder)
     drivers = dict.fromkeys(engine_of(url).module for url in (options.database, options.phones_in))
     names = (*transports.modules(options.tls), *drivers, *MODULES)
     load = "\n".join(f'loadmodule "{name}.so"' for name in names)
@@ -158,5 +163,6 @@ modparam("usrloc", "use_domain", 1)
 modparam("registrar", "max_contacts", 10)
 modparam("registrar", "max_expires", 3600)
 modparam("registrar", "received_avp", "$avp(received)")
-{transports.parameters(options.tls)}
+
+{voices}{transports.parameters(options.tls)}
 """

@@ -5,8 +5,7 @@ OUT = r"""
 
 # By its port, too: others may be on the same machine.
 route[FROM_ASTERISK] {
-	$var(source) = $si + ":" + $sp;
-	if ($proto == "udp" && $var(source) == "ASTERISK") return 1;
+	if ($proto == "udp" && ds_is_from_list("1", "2")) return 1;
 	return -1;
 }
 
@@ -76,10 +75,11 @@ route[RING] {
 branch_route[RINGS] {
 	$rU = $oU;
 	$var(peer) = $(du{s.encode.hexa});
+	$var(voice) = $(su{s.encode.hexa});
 	$var(by) = "asterisk";
 	$var(tag) = $ft;
 	route(PROVE);
-	record_route(";peer=$var(peer);by=$var(by);proof=$var(proof)");
+	record_route(";peer=$var(peer);by=$var(by);voice=$var(voice);proof=$var(proof)");
 }
 
 # Whoever is called calls nobody else by us. A 503 would be a 500 to Asterisk (RFC 3261 16.7).

@@ -52,9 +52,10 @@ route[SANE] {
 }
 
 # A request within a call. It brings back in its Route what we wrote into Record-Route when we let the call in: `peer`,
-# where the other side than Asterisk was then, `by`, which of the two has begun, and `proof`, which nobody can make who
-# does not know CALL_SECRET. So it needs no memory: a call goes on after a restart of this Kamailio, and when its trunk
-# has been deleted meanwhile. It goes on between these two only, whatever address the request asks for.
+# where the other side than Asterisk was then, `voice`, which Asterisk it is, `by`, which of the two has begun, and
+# `proof`, which nobody can make who does not know CALL_SECRET. So it needs no memory: a call goes on after a restart of
+# this Kamailio, and when its trunk has been deleted meanwhile. It goes on between these two only, whatever address the
+# request asks for.
 route[WITHIN_A_CALL] {
 	# The ACK of a refusal ends here.
 	if (is_method("ACK")) t_check_trans();
@@ -63,6 +64,7 @@ route[WITHIN_A_CALL] {
 	# Any other form is not ours; a stranger's would fill the log with errors of the parser.
 	if (!($route_uri =~ "^sip:[^;?]+(;[a-zA-Z0-9]+(=[a-zA-Z0-9.:-]+)?)*$")) route(NO_SUCH_CALL);
 	$var(peer) = $(route_uri{uri.params}{param.value,peer});
+	$var(voice) = $(route_uri{uri.params}{param.value,voice});
 	$var(by) = $(route_uri{uri.params}{param.value,by});
 	$var(given) = $(route_uri{uri.params}{param.value,proof});
 
@@ -78,16 +80,17 @@ route[WITHIN_A_CALL] {
 		if ($var(proof) != $var(given)) route(NO_SUCH_CALL);
 	}
 	if ($var(says) == "asterisk") {
-		$var(from) = "VOICE_HOST";
+		$var(from) = $(var(voice){s.decode.hexa});
 		$du = $(var(peer){s.decode.hexa});
 	} else {
 		$var(from) = $(var(peer){s.decode.hexa});
-		$var(from) = $(var(from){uri.host});
-		$du = "sip:ASTERISK";
+		$du = $(var(voice){s.decode.hexa});
 	}
+	$var(from) = $(var(from){uri.host});
 	if (!compare_ips("$si", "$var(from)")) route(NO_SUCH_CALL);
 
-	if (is_method("INVITE")) record_route(";peer=$var(peer);by=$var(by);proof=$var(proof)");
+	if (is_method("INVITE")) record_route(";peer=$var(peer);by=$var(by);voice=$var(voice);proof=$var(proof)");
+	t_set_fr("0", "30000");
 	if (!t_relay() && !is_method("ACK")) sl_reply_error();
 	exit;
 }
@@ -97,10 +100,10 @@ route[NO_SUCH_CALL] {
 	exit;
 }
 
-# $var(proof): that a call with this Call-ID between Asterisk and $var(peer), begun by $var(by) with $var(tag), has been
-# let in. The hash is made twice, so that none can be made longer by somebody who has one.
+# $var(proof): that a call with this Call-ID between $var(voice) and $var(peer), begun by $var(by) with $var(tag), has
+# been let in. The hash is made twice, so that none can be made longer by somebody who has one.
 route[PROVE] {
-	$var(proof) = "CALL_SECRET|" + $var(by) + "|" + $var(peer) + "|" + $var(tag) + "|" + $ci;
+	$var(proof) = "CALL_SECRET|" + $var(by) + "|" + $var(voice) + "|" + $var(peer) + "|" + $var(tag) + "|" + $ci;
 	$var(proof) = "CALL_SECRET|" + $(var(proof){s.sha256});
 	$var(proof) = $(var(proof){s.sha256}{s.substr,0,32});
 }
@@ -176,27 +179,20 @@ route[PLACE] {
 
 # Asterisk knows whom the address rings, and answers 404 where there is nobody.
 route[CALL] {
-	$var(peer) = $(su{s.encode.hexa});
-	$var(by) = "peer";
-	$var(tag) = $ft;
-	route(PROVE);
 	remove_hf("Route");
 	# Asterisk believes these headers from us alone: they say whose trunk calls, and from where the call came.
 	remove_hf("X-Ringback-Trunk");
 	remove_hf("X-Ringback-Source");
 	append_hf("X-Ringback-Source: $si\r\n");
 	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") append_hf("X-Ringback-Trunk: $var(realm)\r\n");
-	record_route(";peer=$var(peer);by=$var(by);proof=$var(proof)");
 	# A connection that a call came by is kept for it: there is no other way back.
 	if ($proto != "udp") tcp_set_connection_lifetime("3600");
-	$du = "sip:ASTERISK";
-	if (!t_relay()) sl_reply_error();
-	exit;
+	route(TO_ASTERISK);
 }
 
 # An answer belongs to a request that went through here, or it is Asterisk's (a 200 again, because an ACK was lost).
 # Others would go wherever their Via says.
 reply_route {
-	if (!t_check_trans() && !compare_ips("$si", "VOICE_HOST")) drop;
+	if (!t_check_trans() && !ds_is_from_list("1", "3")) drop;
 }
 """

@@ -1,0 +1,97 @@
+"""Which Asterisk an edge hands a call to, and how it notices that one is gone."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+LIST: Final = "dispatcher.list"
+"""The file that names them."""
+
+
+def asterisks_list(asterisks: Iterable[str]) -> str:
+    """The text of that file; each is `address:port`."""
+    head = "# The public ports of the Asterisks, which get calls in turn. Written by `ringback sip kamailio-config`.\n"
+    return head + "".join(f"1 sip:{one}\n" for one in asterisks)
+
+
+def asterisks_in(text: str) -> tuple[str, ...]:
+    """Those that such a file names."""
+    return tuple(line.partition("sip:")[2].strip() for line in text.splitlines() if line.startswith("1 sip:"))
+
+
+def parameters(asterisks: Sequence[str], bind: str, port: int, folder: str) -> str:
+    """What the modules are told of them."""
+    text = f"""\
+# The Asterisks. Calls go to them in turn; the next one is asked where one does not answer.
+modparam("dispatcher", "list_file", "{folder}/{LIST}")
+modparam("dispatcher", "flags", 2)
+modparam("dispatcher", "xavp_dst", "_dsdst_")
+"""
+    if len(asterisks) < 2:
+        return text
+    return f"""\
+{text}# Each is asked every second whether it is there. What it says does not matter, but for a 503 (it is ending):
+# one that has not answered in three seconds gets no calls until it does.
+modparam("dispatcher", "ds_ping_method", "OPTIONS")
+modparam("dispatcher", "ds_ping_interval", 1)
+modparam("dispatcher", "ds_ping_from", "sip:edge@{bind}:{port}")
+modparam("dispatcher", "ds_default_socket", "udp:{bind}:{port}")
+modparam("dispatcher", "ds_ping_reply_codes", "class=2;class=3;code=401;code=403;code=404;code=405;code=407")
+modparam("dispatcher", "ds_probing_mode", 1)
+modparam("tm", "fr_timer", 3000)
+"""
+
+
+VOICE: Final = r"""
+# ---- Calls to Asterisk ----------------------------------------------------------------------------------
+
+# In turn. Which one it is stands in Record-Route, so that all requests within the call go there.
+route[TO_ASTERISK] {
+	if (!ds_select_dst("1", "4")) {
+		sl_send_reply("503", "Service Unavailable");
+		exit;
+	}
+	t_on_branch("HANDED_OVER");
+	t_on_reply("ASTERISK_SAYS");
+	t_on_failure("NEXT_ASTERISK");
+	t_set_fr("120000", "3000");
+	if (!t_relay()) sl_reply_error();
+	exit;
+}
+
+branch_route[HANDED_OVER] {
+	$var(peer) = $(su{s.encode.hexa});
+	$var(voice) = $(du{s.encode.hexa});
+	$var(by) = "peer";
+	$var(tag) = $ft;
+	route(PROVE);
+	record_route(";peer=$var(peer);by=$var(by);voice=$var(voice);proof=$var(proof)");
+}
+
+onreply_route[ASTERISK_SAYS] {
+	if ($rs > 100 && $rs < 200) $avp(rings) = 1;
+}
+
+# One that has said nothing at all gets no more calls until it answers. One that says 503 is there: its database may be
+# away, or the caller has guessed too often. Either way the next one is asked, unless something rings already.
+failure_route[NEXT_ASTERISK] {
+	if (t_is_canceled() || $avp(rings) == 1) exit;
+	if (t_branch_timeout()) {
+		if (t_branch_replied()) exit;
+		SEVERAL ds_mark_dst("ip");
+	} else if (!t_check_status("503")) exit;
+	if (ds_next_dst()) {
+		t_on_branch("HANDED_OVER");
+		t_on_reply("ASTERISK_SAYS");
+		t_on_failure("NEXT_ASTERISK");
+		t_set_fr("120000", "3000");
+		if (t_relay()) exit;
+	}
+	# Left alone, it were a 500 (RFC 3261 16.7).
+	t_reply("503", "Service Unavailable");
+}
+"""
+
+
+def routes(asterisks: Sequence[str]) -> str:
+    """What is done with a call that is let in."""
+    return VOICE.replace("SEVERAL ", "" if len(asterisks) > 1 else "# there is no other: ")
