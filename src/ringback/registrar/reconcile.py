@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from ringback.kit.chores import Outage
 from ringback.kit.errors import DatabaseUnavailable, Failure
 from ringback.kit.pauses import rest
 from ringback.kit.uow import Work
@@ -57,6 +58,7 @@ class Reconciler:
         self.behind = behind
         self._work = work
         self._metrics = metrics
+        self._outage = Outage("reconcile", "reconciliation failed")
         self._comparison = Comparison(work, settings)
 
     async def run(self, interval: float) -> None:
@@ -83,10 +85,11 @@ class Reconciler:
                 if not ours:
                     return False
                 is_whole = (await self.once()).is_whole  # first: a wrong row may ring a wrong phone, ends may take long
-                return await unfinished.resume(self._work) and is_whole and not self.behind.is_set()
+                done = await unfinished.resume(self._work) and is_whole and not self.behind.is_set()
+                self._outage.is_over()
+                return done
         except Exception as error:
-            known = isinstance(error, Failure)
-            log.warning("reconciliation failed", action="reconcile", exc_info=None if known else error)
+            self._outage.tell(error)
             return False
 
     async def once(

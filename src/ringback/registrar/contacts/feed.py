@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from ringback.kit.chores import Outage
 from ringback.kit.db import CHUNK, Row
 from ringback.kit.errors import Failure
 from ringback.kit.pauses import rest
@@ -51,6 +52,7 @@ class Feed:
 
     async def run(self, interval: float) -> None:
         """Until cancelled: a look every `interval` seconds, less often if it takes long; by one instance at a time."""
+        outage = Outage("contacts", "contacts cannot be compared")
         while True:
             pause, begun = interval, time.monotonic()
             try:
@@ -58,9 +60,9 @@ class Feed:
                     if ours:
                         await self.once()
                 pause = rest(interval, time.monotonic() - begun)
+                outage.is_over()
             except Exception as error:
-                known = isinstance(error, Failure)
-                log.warning("contacts cannot be compared", action="contacts", exc_info=None if known else error)
+                outage.tell(error)
             await asyncio.sleep(pause)
 
     async def once(self) -> None:

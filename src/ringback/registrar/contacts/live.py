@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import structlog
-
+from ringback.kit.chores import Outage
 from ringback.kit.db import CHUNK
-from ringback.kit.errors import Failure
 from ringback.kit.uow import Work
 from ringback.registrar.contacts import service
 from ringback.registrar.contacts.feed import Feed
@@ -23,8 +21,6 @@ TICK: Final = 0.05
 """Seconds within which phones are looked at together."""
 BEAT: Final = 0.5
 """Seconds between two looks for contacts that have expired, of which nobody speaks in time."""
-
-log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -71,6 +67,7 @@ class Live:
 
     async def run(self) -> None:
         """Until cancelled."""
+        outage = Outage("live", "contacts cannot be compared")
         while True:
             if not self._words:
                 with suppress(TimeoutError):
@@ -79,10 +76,10 @@ class Live:
             self._woken.clear()
             try:
                 await self.once()
+                outage.is_over()
             except Exception as error:
                 self._has_missed = True
-                known = isinstance(error, Failure)
-                log.warning("contacts cannot be compared", action="live", exc_info=None if known else error)
+                outage.tell(error)
                 await asyncio.sleep(1)
             await asyncio.sleep(TICK)
 
