@@ -1,11 +1,15 @@
 """SIP that lies, byte by byte at a real Asterisk and a real edge: refused, nobody rings, and nothing is written."""
 
+import asyncio
 import re
 
 import pytest
 
+from ringback.sip.ami import Address
+from ringback.sip.ami_link import Link
+
 from .conftest import Edge, StartPhone, World
-from .digest import Register
+from .digest import Register, register
 from .party import Message, Party, invite
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
@@ -119,3 +123,40 @@ async def test_headers_of_8_kilobytes_ring_nobody_and_the_next_call_is_served(
             assert (await final(party)).status == status
     stranger = await phone()
     assert ((await stranger.call(address, talk=0.1)).status, callee.rang) == (200, 1)
+
+
+async def test_no_name_of_a_caller_begins_an_event_of_its_own(world: World) -> None:
+    """In what Asterisk tells its managers, line ends of a name are line ends."""
+    extension = await world.create("1740", direct=True)
+    name = "x%0d%0a%0d%0aEvent%3a%20Forged%0d%0aA%3a"
+    manager = world.asterisk.options.manager
+    assert manager
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    connected = asyncio.Event()
+    address = Address(manager.host, manager.port, manager.user, manager.secret)
+    link = Link(
+        address, lambda message: heard.put_nowait(f"{message['Event']} {message.get('Service')}"), connected.set
+    )
+    task = asyncio.create_task(link.run())
+
+    class Lying(Register):
+        def request(self, *said: object, **more: object) -> bytes:
+            return super().request(*said, **more).replace(b"sip:1740@", f"sip:{name}@".encode())  # type: ignore[arg-type]
+
+    async with asyncio.timeout(10):
+        await connected.wait()
+        assert Lying(world.ports.phones_at, extension, source=LIAR).run()[0] == 401
+        with Party.udp(LIAR) as party:
+            said = invite(f"sip:direct.{extension['direct_hash']}@sip.localhost", "example.com").request(
+                party, "INVITE", 1
+            )
+            await party.send(said.replace("<sip:party@", f"<sip:{name}@"), world.ports.public_at)
+            assert (await final(party)).status == 480
+        assert (await register(world.ports.phones_at, extension))[0] == 200
+        told = []
+        while (event := await heard.get()) != "SuccessfulAuth PJSIP":
+            told.append(event)
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert not [event for event in told if event.startswith("Forged")]

@@ -47,6 +47,8 @@ read=system,call,security
 write=system
 ; Every phone is challenged before it proves itself: that is no news.
 eventfilter=!Event: ChallengeSent
+; A caller's name may hold line ends: no event with an empty line in it, whose rest would be taken for another.
+eventfilter=![[:cntrl:]]{{3}}[^[:cntrl:]]
 """
 
 
