@@ -27,6 +27,15 @@ async def test_a_schema_of_another_version_keeps_the_contents_from_being_looked_
     assert wrong.keys() == {"database", "contents"}
 
 
+@pytest.mark.parametrize("what", ["VIEW ringback_addresses", "TABLE ps_contacts", "TABLE registrar_outbox"])
+async def test_what_somebody_has_taken_away_is_named(installation: Installation, what: str) -> None:
+    sql(installation, f"DROP {what}")
+
+    state, sentence = (await installation.wrong())["tables"]
+
+    assert (state, f"and has no {what.split()[1]}: restore it" in sentence) == ("problem", True), sentence
+
+
 async def test_a_file_that_is_no_database_keeps_nothing_else_from_being_looked_at(installation: Installation) -> None:
     installation.file.write_bytes(b"no database" * 1000)
 
@@ -76,7 +85,7 @@ async def test_a_table_that_cannot_be_read_keeps_no_other_check_from_its_answer(
 
     wrong = await installation.wrong()
 
-    assert wrong.keys() == {"dead", "left_over"}
+    assert wrong.keys() == {"tables", "dead", "left_over"}
     assert {state for state, _ in wrong.values()} == {"problem"}
 
 

@@ -57,6 +57,9 @@ async def test_a_home_that_is_not_there_or_not_ours_or_everybodys(installation: 
     installation.more["may_use"] = lambda folder: False
     assert "cannot be written to by this user: " in (await installation.wrong())["home"][1]
 
+    installation.more = {"may_write": lambda file: file.name != "ringback.db"}
+    assert "ringback.db cannot be written to by this user: " in (await installation.wrong())["home"][1]
+
     installation.more.clear()
     (installation.home / "keys.json").write_text("{}")
     (installation.home / "keys.json").chmod(0o604)
@@ -83,6 +86,14 @@ async def test_a_full_disk(installation: Installation, free: int, state: str) ->
     installation.more["free"] = lambda folder: free
 
     assert (await installation.wrong())["disk"][0] == state
+
+
+async def test_an_address_of_another_machine(installation: Installation) -> None:
+    installation.settings["rest_listen_address"] = "192.0.2.1:8080"
+
+    state, sentence = (await installation.wrong())["ports"]
+
+    assert (state, "set rest_listen_address to an address of this machine" in sentence) == ("problem", True), sentence
 
 
 async def test_a_port_that_a_stranger_has(installation: Installation) -> None:

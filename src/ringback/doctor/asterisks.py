@@ -17,6 +17,7 @@ from ringback.sip import ami_link
 from ringback.sip.ami import Address, Message, addresses_in
 from ringback.sip.ami_conf import MANAGER
 from ringback.sip.ami_events import time_of
+from ringback.sip.asterisk import differing
 from ringback.sip.config import DRIVERS, MODULES
 from ringback.sip.tables import AORS, AUTHS, ENDPOINTS
 
@@ -53,11 +54,12 @@ async def managers(given: Given) -> list[Check]:
 
 
 async def _a_phone(given: Given) -> str:
-    """The name of an endpoint whose rows are all there; empty if there is none or nobody can say."""
+    """The name of an endpoint whose rows are what they should be; empty if there is none or nobody can say."""
 
     async def read(uow: Uow) -> str:
         for extension in await extensions.live_behind(uow, UUID(int=0), 10):
-            if all((await uow.sip.rows(extension.endpoint_id)).values()):
+            rows, form = await uow.sip.rows(extension.endpoint_id), uow.settings.asterisk_digest
+            if all(row and not differing(row, table, extension.endpoint, form) for table, row in rows.items()):
                 return extension.endpoint_id
         return ""
 

@@ -8,17 +8,21 @@ from typing import Final
 
 from ringback.app import Ringback, assemble
 from ringback.calls.records import service as records
-from ringback.databases import connect, require_schema
+from ringback.databases import connect, places, require_schema
 from ringback.doctor.given import Given
 from ringback.kit import inbox, outbox
 from ringback.kit.checks import Check, ok, problem, unknown, warning
 from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
+from ringback.migrations import commands
 from ringback.registrar import meta
 from ringback.registrar.drift.finding import Comparison
 from ringback.registrar.meta import require_same
 from ringback.registrar.realms import service as realms
 from ringback.registrar.work import Uow
+from ringback.schema import ASTERISK_TABLES, OWN_TABLES
+from ringback.settings import Settings
 from ringback.sip import cel
+from ringback.sip.func_odbc import VIEWS
 
 LATE, STUCK = timedelta(seconds=60), timedelta(minutes=10)
 """How long an event may wait for the relay."""
@@ -37,7 +41,8 @@ async def schema(given: Given) -> list[Check]:
     except DatabaseAway as error:
         return [problem("database", str(error), REACHABLE)]
     except CannotStart as error:
-        return [problem("database", str(error), "do what it says: 'ringback db upgrade'")]
+        do = "do what it says" if "db upgrade" in str(error) else "restore it from a backup, or name another"
+        return [problem("database", str(error), do)]
     own, theirs = settings.databases
     where = (
         str(settings.database_file)
@@ -47,6 +52,27 @@ async def schema(given: Given) -> list[Check]:
         )
     )
     return [ok("database", f"The schema of {where} is this version's")]
+
+
+async def tables(given: Given) -> list[Check]:
+    """All are there that a database of this version has."""
+    assert given.settings
+    if lost := await asyncio.to_thread(_lost, given.settings):
+        seen = f"The database says that it is this version's, and has no {', '.join(lost)}"
+        return [
+            problem("tables", seen, "restore it from a backup, or make it by what 'ringback db upgrade --sql' prints")
+        ]
+    return [ok("tables", "All tables and views are there")]
+
+
+def _lost(settings: Settings) -> list[str]:
+    """Tables and views that somebody has taken away."""
+    tables = {"bin": OWN_TABLES, "asterisk": ASTERISK_TABLES}
+    found = []
+    for database, url in places(settings).items():
+        names = [table.name for metadata in tables.get(database, ()) for table in metadata.sorted_tables]
+        found += commands.missing(database, url, [*names, *(VIEWS if database == "bin" else ())])
+    return found
 
 
 async def contents(given: Given) -> list[Check]:

@@ -33,6 +33,7 @@ async def examine(given: Given) -> list[Check]:
         return found
     found += await _looked("database", databases.schema, given)
     if all(check.state == "ok" for check in found):
+        found += await _looked("tables", databases.tables, given)
         found += await _looked("database", databases.contents, given)
     else:
         found.append(unknown("contents", "What is in the database is not looked at before it is there and up to date"))

@@ -27,6 +27,11 @@ def may_use(folder: Path) -> bool:
     return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
 
 
+def may_write(file: Path) -> bool:
+    """Whether this user may read and write it, if it is there; on a disk that takes nothing nobody may."""
+    return not file.exists() or os.access(file, os.R_OK | os.W_OK)
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -42,6 +47,7 @@ class Given:
     kamailio: Path | None = None
     free: Callable[[Path], int] = free_bytes
     may_use: Callable[[Path], bool] = may_use
+    may_write: Callable[[Path], bool] = may_write
     now: Callable[[], datetime] = utc_now
 
     @property
@@ -61,7 +67,7 @@ def read(flags: Mapping[str, Any], config: Path | None) -> Given:
         settings = load(flags, config)
     except CannotStart as error:
         return Given(None, str(error), sources)
-    log.set_up(settings.service, "error", settings.log_format, IN_LOGS)
+    log.set_up(settings.service, "critical", settings.log_format, IN_LOGS)
     return Given(settings, "", sources)
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import errno
 import http.client
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ LITTLE: Final = 1 << 30
 NONE: Final = 200 << 20
 SOON: Final = timedelta(days=21)
 PATIENCE: Final = 3.0
+TAKEN: Final = os.strerror(errno.EADDRINUSE).lower()
 
 
 async def settings(given: Given) -> list[Check]:
@@ -47,6 +50,8 @@ async def home(given: Given) -> list[Check]:
         ]
     if not given.may_use(folder):
         return [problem("home", f"{folder} cannot be written to by this user", f"give it to them: chown {folder}")]
+    if closed := [str(folder / name) for name in SECRET if not given.may_write(folder / name)]:
+        return [problem("home", f"{', '.join(closed)} cannot be written to by this user", "give it to them: chown")]
     return list(_modes(folder)) or [ok("home", f"{folder} can be written to, and its secrets are its owner's alone")]
 
 
@@ -90,8 +95,10 @@ async def _port(name: str, address: str, is_tls: bool) -> Check:
     try:
         ready, told = await asyncio.to_thread(_ask, host, port, is_tls)
     except (OSError, http.client.HTTPException, msgspec.DecodeError, ValueError, KeyError):
-        seen = f"{address} ({name}) cannot be used ({why}), and no Ringback is there"
-        return problem("ports", seen, f"end what listens there, or set {name} to another address")
+        seen = f"{address} ({name}) cannot be used ({why})"
+        if why != TAKEN:
+            return problem("ports", seen, f"set {name} to an address of this machine, and a port that we may use")
+        return problem("ports", f"{seen}, and no Ringback is there", f"end it, or set {name} to another address")
     if not ready:
         return problem("ports", f"The Ringback at {address} ({name}) is not ready ({told})", "see the lines below")
     return ok("ports", f"{address} ({name}) is that of a running Ringback, which is ready")

@@ -5,7 +5,7 @@ Only what changes or lists a schema imports Alembic, which would be a quarter of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -173,6 +173,13 @@ def current(database: Name, url: URL) -> str | None:
         return None
     with _saying_why(database, url), connected(url, writes=False) as connection:
         return read(connection, name_of(database))
+
+
+def missing(database: Name, url: URL, names: Iterable[str]) -> list[str]:
+    """Tables and views of those names that are not there, whatever version the database says it is of."""
+    with _saying_why(database, url), connected(url, writes=False) as connection:
+        looked = inspect(connection)
+        return sorted(set(names).difference(looked.get_table_names(), looked.get_view_names()))
 
 
 def is_current(database: Name, url: URL) -> bool:
