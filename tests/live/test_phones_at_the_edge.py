@@ -14,7 +14,7 @@ from ringback.demo.ports import HOST
 
 from .conftest import Edge, Extension, StartPhone
 from .digest import Register, register
-from .party import Message
+from .party import Message, Party
 from .test_contact_events import EXPIRED, REGISTERED, told, unregistered
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
@@ -29,6 +29,14 @@ class Device(Register):
     async def says(self) -> Message:
         """The final answer."""
         return await asyncio.to_thread(self._said)
+
+    async def over_party(self, party: Party) -> Message:
+        """The same from that socket."""
+        call_id = token_hex(8)
+        await party.send(self.request(party.socket, call_id, 1).decode("latin-1"), self.server)
+        challenge = (await party.hear()).all("WWW-Authenticate")[0]
+        await party.send(self.request(party.socket, call_id, 2, self.proof(challenge)).decode("latin-1"), self.server)
+        return await party.hear()
 
     def _said(self) -> Message:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
@@ -221,5 +229,5 @@ async def test_a_storm_of_phones_at_the_edge_is_let_in_whole(edge: Edge) -> None
         assert {status for status, _ in await asyncio.gather(*map(comes, made))} == {200}
 
     of = "FROM ps_contacts WHERE endpoint LIKE '482%'"
-    assert world.sql(f"SELECT count(DISTINCT endpoint), count(*) {of}") == [(150, 300)]
+    assert world.sql(f"SELECT count(DISTINCT endpoint) {of}") == [(150,)]
     assert world.sql(f"SELECT DISTINCT user_agent, via_addr {of}") == [("B??ro^3B '^5E\" phone", HOST)]

@@ -48,9 +48,9 @@ exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
  same => n,Set(KIND=stranger)
  same => n,Goto(direct-of,s,1)
 
-; A trunk that the edge has let in. Its domain stands in a header that the edge takes away from whoever else sends it,
-; and that is read here alone, from the edge's own address. A call without it is a stranger's. So does the address that
-; the call came from: who guesses at addresses is that one, not the edge.
+; A phone or a trunk that the edge has let in. Its name stands in a header that the edge takes away from whoever else
+; sends it, and that is read here alone, from the edge's own address; without one it is a stranger's call. So does the
+; address that the call came from: who guesses at addresses is that one, not the edge.
 [edge]
 exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
  same => n,Goto(let-in,direct,1)
@@ -59,12 +59,18 @@ exten => _[0-9A-Za-z+_.]!,1,Set(TEXT=${EXTEN})
 
 [let-in]
 exten => direct,1,Set(SOURCE=${FILTER(0-9a-f.:,${TOLOWER(${PJSIP_HEADER(read,X-Ringback-Source)})})})
+ same => n,Set(NAME=${FILTER(0-9A-Za-z@+_.\-,${PJSIP_HEADER(read,X-Ringback-Phone)})})
+ same => n,Set(KIND=phone)
+ same => n,GotoIf($["${NAME}" != ""]?direct-of,s,1)
  same => n,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
  same => n,Set(KIND=${IF($["${NAME}" = ""]?stranger:trunk)})
  same => n,GotoIf($["${NAME}" = ""]?direct-of,s,1)
  same => n,CELGenUserEvent(TRUNK,${NAME}) ; the record of the call names it
  same => n,Goto(direct-of,s,1)
-exten => number,1,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
+exten => number,1,Set(NAME=${FILTER(0-9A-Za-z@+_.\-,${PJSIP_HEADER(read,X-Ringback-Phone)})})
+ same => n,Set(KIND=phone)
+ same => n,GotoIf($["${NAME}" != ""]?number,s,1)
+ same => n,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
  same => n,Set(KIND=trunk)
  same => n,GotoIf($["${NAME}" = ""]?unknown)
  same => n,CELGenUserEvent(TRUNK,${NAME})

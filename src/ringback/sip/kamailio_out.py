@@ -73,7 +73,8 @@ route[RING] {
 }
 
 branch_route[RINGS] {
-	$rU = $oU;
+	# A phone gets the address that it has given.
+	if (!isflagset(1)) $rU = $oU;
 	$var(peer) = $(du{s.encode.hexa});
 	$var(voice) = $(su{s.encode.hexa});
 	$var(by) = "asterisk";

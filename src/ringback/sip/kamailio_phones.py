@@ -1,5 +1,6 @@
 """Phones that register at a Kamailio edge: their bindings are rows of ps_contacts, where Asterisk finds them."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,6 +26,12 @@ def putting(backend: str) -> str:
     if backend == "mysql":
         return f"{new} ON DUPLICATE KEY UPDATE {', '.join(f'{name} = VALUES({name})' for name in others)}"
     return f"{new} ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}"
+
+
+def contact_in(path: str) -> str:
+    """The phone's own contact, where `path` is one that the edge has written; else nothing."""
+    found = re.search(r"^<sip:[0-9.:]+;lr;contact=((?:[0-9a-f]{2})+);peer=[0-9a-f]+>$", path)
+    return bytes.fromhex(found[1]).decode("ascii", "replace") if found else ""
 
 
 def escaped(text: str) -> str:
@@ -82,6 +89,7 @@ ROUTES: Final = (
 # Asterisk would write them. In a row, `uri` is what Asterisk dials, an address of this edge's; `path` has the phone's
 # own contact and where its REGISTER came from, which is where it is rung (route TO_PHONE).
 route[REGISTER_PHONE] {
+	if ($tU == $null) route(FORBIDDEN);
 	$var(name) = $tU;
 	route(OWN_PHONE);
 	PATIENCE
@@ -109,8 +117,31 @@ route[REGISTER_PHONE] {
 		route(ALL_CONTACTS);
 	}
 	route(BINDINGS);
+	# A connection is kept for as long as any registration lasts: a phone behind it is rung by no other way.
+	if ($proto != "udp") tcp_set_connection_lifetime("7200");
 	sl_send_reply("200", "OK");
 	exit;
+}
+
+# An INVITE for a phone that has registered here, to the address of ours that stands in its row. Asterisk alone may send
+# one, and it goes to where the REGISTER came from, as long as the row is there: nobody else is reached this way.
+route[TO_PHONE] {
+	if (!ds_is_from_list("1", "3") || !($rU =~ "^[0-9A-Za-z+_.-]{1,40}$")) route(FORBIDDEN);
+	$var(row) = $rU + "@" + $(ru{uri.params}{param.value,realm}) + "^3B@" + $(ru{uri.params}{param.value,binding});
+	$var(row) = $(var(row){s.encode.hexa});
+	$var(path) = "";
+	if (!sql_pvquery("asterisk", "SELECT PLAIN_PATH FROM ps_contacts"
+			" WHERE id = TEXT<$var(row)> AND expiration_time > $Ts", "$var(path)"))
+		route(NO_DATABASE);
+	if (!($var(path) =~ "PATH_TEXT")) {
+		sl_send_reply("480", "Temporarily Unavailable");
+		exit;
+	}
+	remove_hf("Route");
+	setflag(1);
+	$ru = $(var(path){nameaddr.uri}{uri.params}{param.value,contact}{s.decode.hexa});
+	$du = $(var(path){nameaddr.uri}{uri.params}{param.value,peer}{s.decode.hexa});
+	route(RING);
 }
 
 route[FORBIDDEN] {
@@ -191,7 +222,7 @@ route[CONTACT] {
 		route(BAD_CONTACT);
 	route(SECONDS);
 	$var(key) = $(var(uri){s.md5});
-	$var(way) = "sip:" + $var(name) + "@EDGE_AT;realm=" + $var(realm) + ";via=" + $proto + ";binding=" + $var(key);
+	$var(way) = "sip:" + $var(name) + "@EDGE_AT;realm=" + $var(realm) + ";binding=" + $var(key);
 	$var(row) = $var(aor) + "^3B@" + $var(key);
 	$var(row) = $(var(row){s.encode.hexa});
 	$var(named) = $var(named) + ", '" + $var(key) + "'";

@@ -28,6 +28,7 @@ request_route {
 		exit;
 	}
 
+	if (is_method("INVITE") && $ru =~ ";realm=[a-z0-9.-]+;binding=[0-9a-f]{32}$") route(TO_PHONE);
 	if (is_method("INVITE") && route(FROM_ASTERISK)) route(BEGUN_BY_ASTERISK);
 
 	route(WHOSE);
@@ -180,11 +181,19 @@ route[PLACE] {
 # Asterisk knows whom the address rings, and answers 404 where there is nobody.
 route[CALL] {
 	remove_hf("Route");
-	# Asterisk believes these headers from us alone: they say whose trunk calls, and from where the call came.
+	# Asterisk believes these headers from us alone: they say which trunk or phone calls, and from where the call came.
 	remove_hf("X-Ringback-Trunk");
+	remove_hf("X-Ringback-Phone");
 	remove_hf("X-Ringback-Source");
 	append_hf("X-Ringback-Source: $si\r\n");
-	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") append_hf("X-Ringback-Trunk: $var(realm)\r\n");
+	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") {
+		append_hf("X-Ringback-Trunk: $var(realm)\r\n");
+	} else {
+		if ($fU == $null) route(FORBIDDEN);
+		$var(name) = $fU;
+		route(OWN_PHONE);
+		append_hf("X-Ringback-Phone: $var(aor)\r\n");
+	}
 	# A connection that a call came by is kept for it: there is no other way back.
 	if ($proto != "udp") tcp_set_connection_lifetime("3600");
 	route(TO_ASTERISK);

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ringback.kit.errors import NotFound
+from ringback.sip.kamailio_phones import contact_in
 
 STATE: Final = ("uri", "user_agent", "via_addr", "via_port", "reg_server", "call_id", "expiration_time", "path")
 """What we remember of a contact, to notice that it came, went or expired."""
@@ -58,7 +59,8 @@ class Contact:
 
     @property
     def plain_uri(self) -> str:
-        return plain(self.uri)
+        """The phone's own contact; `uri` is what Asterisk dials."""
+        return contact_in(plain(self.path)) or plain(self.uri)
 
     @property
     def transport(self) -> str:
