@@ -23,21 +23,11 @@ class Kind(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why nobody rings, and what the caller's server makes of it: Q.850 cause, SIP status."""
+    """Why nobody rings; the dialplan makes a SIP status of it: 404, 403 and 503."""
 
     UNKNOWN = "unknown"
     FROZEN = "frozen"
     LIMITED = "limited"
-
-    @property
-    def cause(self) -> int:
-        """By ITU-T Q.850."""
-        return {Refusal.UNKNOWN: 1, Refusal.FROZEN: 21, Refusal.LIMITED: 34}[self]
-
-    @property
-    def status(self) -> int:
-        """What Asterisk answers for that cause."""
-        return {Refusal.UNKNOWN: 404, Refusal.FROZEN: 403, Refusal.LIMITED: 503}[self]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Calls as JSON."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, get_args
 from uuid import UUID
 
 import msgspec
@@ -10,8 +10,8 @@ from ringback.calls.records.model import Call, Direction, State
 from ringback.kit.pages import LARGEST, PageSize, PageToken
 from ringback.kit.reading import Asked, Identity
 
-DIRECTIONS: Final = ("internal", "direct", "trunk_in", "trunk_out")
-STATES: Final = ("ringing", "up", "ended")
+DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
+STATES: Final[tuple[State, ...]] = get_args(State)
 Moment = Annotated[datetime, msgspec.Meta(tz=True, description="a time with its zone, such as 2026-02-11T09:30:00Z")]
 
 
