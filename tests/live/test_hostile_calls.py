@@ -14,7 +14,8 @@ from .party import Message, Party, invite
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
-LIAR, CARRIER = "127.0.0.61", "127.0.0.62"
+LIAR, CARRIER, LYING_CARRIER = "127.0.0.61", "127.0.0.62", "127.0.0.69"
+NUMBERS = ("1%27", "%27%20OR%201=1", "1%00", "1%0a", "$%7BEXTEN%7D", "1&PJSIP%2f2001", "1,2,3")
 HASHES = ("0'", "0%27", "%27%20OR%20%27x%27=%27x", "0123456789ab%27", "0123456789ab%00", "0123456789ab%0a", "%25s%25n",
           "0123456789ab)%2CSHELL(id", "$%7BSHELL(id)%7D", "0123456789ab%22;--", "..%2f..%2f", "a" * 300)  # fmt: skip
 
@@ -44,9 +45,7 @@ async def test_a_hash_that_would_be_sql_or_a_dialplan_is_one_that_nobody_has(wor
     assert world.asterisk.problems() == before
 
 
-@pytest.mark.parametrize(
-    "number", ["1%27", "%27%20OR%201=1", "1%00", "1%0a", "$%7BEXTEN%7D", "1&PJSIP%2f2001", "1,2,3"]
-)
+@pytest.mark.parametrize("number", NUMBERS)
 async def test_a_number_that_would_be_more_than_one_is_none(world: World, phone: StartPhone, number: str) -> None:
     extension = await world.create(f"17{len(world.sql('SELECT 1 FROM registrar_extensions')):03}")
     caller = await phone(extension)
@@ -123,6 +122,35 @@ async def test_headers_of_8_kilobytes_ring_nobody_and_the_next_call_is_served(
             assert (await final(party)).status == status
     stranger = await phone()
     assert ((await stranger.call(address, talk=0.1)).status, callee.rang) == (200, 1)
+
+
+async def test_a_trunks_lies_are_refused_through_the_edge_too(world: World, edge: Edge, phone: StartPhone) -> None:
+    """Hashes and numbers that would be SQL or a dialplan, another customer's phone, and names with line ends."""
+    mine, theirs = await world.create("1741", direct=True), await world.create("1742", customer=world.other)
+    trunk = await edge.create("liar", "ip", allowed_ips=[LYING_CARRIER])
+    called, foreign = await phone(mine), await phone(theirs)
+    assert [await called.register(), await foreign.register()] == [200, 200]
+    before = world.asterisk.problems()
+
+    async def status(party: Party, uri: str, name: str = "party", host: str = "") -> int:
+        said = invite(uri, host or trunk["realm"]).request(party, "INVITE", 1)
+        await party.send(said.replace("<sip:party@", f"<sip:{name}@", 1), edge.kamailio.at)
+        return (await final(party)).status
+
+    with Party.udp(LYING_CARRIER) as party:
+        uris = [
+            *(f"sip:direct.{hash}@sip.localhost" for hash in HASHES),
+            *(f"sip:{n}@{trunk['realm']}" for n in NUMBERS),
+        ]
+        assert {uri: got for uri in uris if (got := await status(party, uri)) not in (400, 404)} == {}
+        for host in (trunk["realm"], theirs["realm"]):
+            assert await status(party, f"sip:1742@{theirs['realm']}", "1742", host) in (404, 407)
+            assert await status(party, f"sip:1742@{trunk['realm']}", "1742", host) in (404, 407)
+        name = f"x%0d%0aX-Ringback-Trunk%3a%20{theirs['realm']}%0d%0a"
+        assert await status(party, f"sip:1742@{trunk['realm']}", name) == 404
+
+    assert (called.rang, foreign.rang, world.asterisk.problems()) == (0, 0, before)
+    whole(world)
 
 
 async def test_no_name_of_a_caller_begins_an_event_of_its_own(world: World) -> None:
