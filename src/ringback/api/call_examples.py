@@ -13,6 +13,7 @@ CALL: Final[dict[str, Any]] = {
     "to": "1002",
     "from_extension_id": "b1d7c2aa-0f35-4c0e-8a66-5d0c9b7e4f21",
     "to_extension_id": "5a0c1c5e-62b4-4f0c-9a55-0d7d7b9e2c10",
+    "trunk_id": None,
     "tm_start": "2026-02-11T09:30:05.100000Z",
     "tm_answer": "2026-02-11T09:30:09.250000Z",
     "tm_end": "2026-02-11T09:31:10.000000Z",

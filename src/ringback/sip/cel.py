@@ -37,6 +37,10 @@ TAKE = Statement(delete(channel_events).where(among(channel_events.c.id, "id", B
 STARTED: Final = "ringback-started"
 """The context of the dialplan that each start of Asterisk runs once: calls of before are over."""
 EVENTS: Final = ("CHAN_START", "ANSWER", "HANGUP", "LINKEDID_END", "USER_DEFINED")
+TRUNK: Final = "TRUNK"
+"""The dialplan's own event: by which trunk the call comes in or goes out, by its realm."""
+PHONE: Final = "PHONE"
+"""The same: which phone calls by way of the edge, by its endpoint."""
 TEXT: Final = 80
 """Characters of a caller's or called number that are kept: strangers write it."""
 
@@ -71,7 +75,7 @@ class ChannelEvent:
     """One event of one channel. `call` is the same in all of a call, `server` the system name of its Asterisk.
 
     `is_first` tells the caller's channel from those that it rings; `endpoint` is empty where it is no SIP channel's,
-    `ended_by` where nobody is known to have hung up.
+    `ended_by` where nobody is known to have hung up. `said` is what the dialplan tells with `TRUNK` and `PHONE`.
     """
 
     row: int
@@ -87,6 +91,7 @@ class ChannelEvent:
     cause: int | None = None
     status: str = ""
     ended_by: str = ""
+    said: str = ""
 
     @property
     def is_start_of_server(self) -> bool:
@@ -112,6 +117,7 @@ def event_of(row: Row, now: datetime) -> ChannelEvent:
         cause=cause if isinstance(cause, int) and 0 < cause < 128 else None,
         status=str(extra.get("dialstatus", "")),
         ended_by=_text(extra.get("hangupsource"), 255),
+        said=_text(extra.get("extra"), 255),
     )
 
 

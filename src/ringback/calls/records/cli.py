@@ -32,6 +32,7 @@ def find(
     settings: Settings,
     customer_id: Id = None,
     extension_id: Id = None,
+    trunk_id: Id = None,
     state: Annotated[str | None, typer.Option(metavar="|".join(wire.STATES))] = None,
     direction: Annotated[str | None, typer.Option(metavar="|".join(wire.DIRECTIONS))] = None,
     since: Annotated[str | None, typer.Option(help="2026-02-11T09:30:00Z", metavar="TIME")] = None,
@@ -39,7 +40,13 @@ def find(
     format: AsForm = Form.TABLE,
 ) -> None:
     """List calls of a customer, newest first."""
-    wanted = {"extension_id": extension_id, "state": state, "direction": direction, "since": since}
+    wanted = {
+        "extension_id": extension_id,
+        "trunk_id": trunk_id,
+        "state": state,
+        "direction": direction,
+        "since": since,
+    }
     query = asked(OfCustomer, customer_id=terminal.customer_id(settings, customer_id), page_size=limit, **wanted)
 
     async def look(uow: Uow) -> list[wire.CallManagerCall]:

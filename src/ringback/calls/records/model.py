@@ -8,7 +8,8 @@ from uuid import UUID
 
 from ringback.kit.errors import NotFound
 from ringback.registrar.extensions.model import Extension
-from ringback.sip.cel import ChannelEvent
+from ringback.registrar.trunks.model import Trunk
+from ringback.sip.cel import PHONE, TRUNK, ChannelEvent
 
 PUBLISHER: Final = "call-manager"
 State = Literal["ringing", "up", "ended"]
@@ -75,6 +76,7 @@ class Call:
     cause: int | None = None
     reason: str = ""
     ended_by: By = ""
+    trunk_id: UUID | None = None
 
     @property
     def duration(self) -> float:
@@ -101,6 +103,19 @@ class Group:
         return [event for event in self.events if event.kind == "CHAN_START" and not event.is_first]
 
     @property
+    def trunk(self) -> str:
+        """The realm of the trunk that it comes in or goes out by, so far as the dialplan has told."""
+        return self._said(TRUNK)
+
+    @property
+    def caller(self) -> str:
+        """The endpoint of who has begun it, which is empty as long as that is not told."""
+        return self._said(PHONE) or (self.first.endpoint if self.first else "")
+
+    def _said(self, kind: str) -> str:
+        return next((event.said for event in self.events if event.kind == kind), "")
+
+    @property
     def is_over(self) -> bool:
         return any(map(is_end, self.events))
 
@@ -114,13 +129,15 @@ def is_direct(called: str) -> bool:
     return called.lower().startswith("direct.")
 
 
-def begun(id: UUID, group: Group, caller: Extension | None, called: Extension | None) -> Call | None:
+def begun(
+    id: UUID, group: Group, caller: Extension | None, called: Extension | None, trunk: Trunk | None
+) -> Call | None:
     """The call that these events begin, or `None` as long as nobody knows whose it is.
 
-    It is that of the customer whose phone rings; where none does, of the caller's.
+    It is that of the customer whose phone rings; where none does, of the caller's, be it a phone or a trunk.
     """
     event = group.first or group.events[0]
-    if (of := called or caller) is None:
+    if (of := called or caller or trunk) is None:
         return None
     is_own = caller is not None and caller.customer_id == of.customer_id
     direct = is_direct(event.called)
@@ -137,6 +154,13 @@ def begun(id: UUID, group: Group, caller: Extension | None, called: Extension | 
         called_extension_id=called.id if called else None,
         tm_create=event.at,
     )
+
+
+def by(call: Call, trunk: Trunk) -> Call:
+    """The call, as it comes in or goes out by that trunk; another customer's is not told."""
+    if call.trunk_id is not None or trunk.customer_id != call.customer_id:
+        return call
+    return replace(call, trunk_id=trunk.id, direction="trunk_out" if call.direction == "internal" else call.direction)
 
 
 def rings(call: Call, extension: Extension | None) -> Call:

@@ -6,18 +6,22 @@ from typing import Final
 from uuid import UUID
 
 from ringback.calls.records import events, store
-from ringback.calls.records.model import Call, CallNotFound, Group, after, begun, cut_off, is_direct, lost, rings
+from ringback.calls.records.model import Call, CallNotFound, Group, after, begun, by, cut_off, is_direct, lost, rings
 from ringback.calls.records.wire import ListCalls
 from ringback.kit.db import Conflict
 from ringback.kit.pages import Page, cursor_of
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
+from ringback.registrar.trunks import service as trunks
+from ringback.registrar.trunks.model import Trunk
 from ringback.registrar.work import Uow
 from ringback.sip import cel
 from ringback.sip.cel import ChannelEvent
 
 PATIENCE: Final = timedelta(minutes=5)
 """How long events of a call wait for the one that says whose it is; it comes within milliseconds, or never."""
+SOON: Final = timedelta(seconds=5)
+"""Until then it is known whether a phone's call goes out by a trunk: its dialplan has asked who rings."""
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 """Between them all calls begin. What lies beyond means the same, and need not be a time in UTC."""
@@ -55,7 +59,7 @@ async def get(uow: Uow, id: UUID, *, of: UUID) -> Call:
 
 async def page(uow: Uow, customer_id: UUID, asked: ListCalls) -> Page[Call]:
     """One page of the customer's, newest first."""
-    wanted = {name: value for name in ("state", "direction") if (value := getattr(asked, name)) is not None}
+    wanted = {name: value for name in ("state", "direction", "trunk_id") if (value := getattr(asked, name)) is not None}
     return await store.page(
         uow.session,
         {"customer_id": customer_id, **wanted},
@@ -97,8 +101,11 @@ async def _take(uow: Uow, group: Group) -> bool:
     if (start := group.first) and start.is_start_of_server:
         await _cut_off(uow, start)
     call = before = await store.linked(uow.session, group.events[0].call)
-    if call is None and (call := await _begun(uow, group)) is None:
+    trunk = await trunks.at_realm(uow, group.trunk) if group.trunk else None
+    if call is None and (call := await _begun(uow, group, trunk)) is None:
         return group.is_over or group.events[-1].at < uow.now - PATIENCE
+    if trunk:
+        call = by(call, trunk)
     for event in group.rung:
         call = rings(call, await _extension(uow, event.endpoint))
     if before is None:
@@ -124,19 +131,24 @@ def _told(uow: Uow, before: Call, call: Call) -> Call:
     return call
 
 
-async def _begun(uow: Uow, group: Group) -> Call | None:
+async def _begun(uow: Uow, group: Group, trunk: Trunk | None) -> Call | None:
     """Who called is the endpoint that has proved its password; whom, is the phone that rings, or that should."""
     first = group.first
-    caller = await _extension(uow, first.endpoint) if first else None
+    caller = await _extension(uow, group.caller)
     called: Extension | None = None
     if caller and first and not is_direct(first.called):
         called = await _extension(uow, f"{first.called}@{caller.realm}")
+        is_known = called or trunk or group.rung or group.is_over
+        if not is_known and first.at > uow.now - SOON:
+            return None  # it may be about to go out by a trunk
+    elif trunk and first and not is_direct(first.called):
+        called = await extensions.at_number(uow, trunk.customer_id, first.called)
     else:
         for event in group.rung:
             called = called or await _extension(uow, event.endpoint)
         if called is None and not group.is_over:
             return None
-    return begun(uow.new_id(), group, caller, called)
+    return begun(uow.new_id(), group, caller, called, trunk)
 
 
 async def _extension(uow: Uow, endpoint_id: str) -> Extension | None:

@@ -33,6 +33,7 @@ calls = Table(
     Column("cause", Integer),
     Column("reason", String(40), nullable=False),
     Column("ended_by", String(16), nullable=False),
+    Column("trunk_id", Id),
     Index("ux_ringback_calls_linked", "linkedid", unique=True),
     Index("idx_ringback_calls_page", "customer_id", "tm_create", "id"),
     Index("idx_ringback_calls_caller", "caller_extension_id", "tm_create"),
@@ -52,6 +53,7 @@ CHANGED: Final = (
     "cause",
     "reason",
     "ended_by",
+    "trunk_id",
 )
 ADD = Statement(insert(calls), *COLUMNS)
 CHANGE = Statement(update(calls).where(calls.c.id == bindparam("call_id")), *CHANGED)

@@ -21,6 +21,7 @@ class ListCalls(Asked, frozen=True, kw_only=True):
     page_size: PageSize = LARGEST
     page_token: PageToken | None = None
     extension_id: Identity | None = None
+    trunk_id: Identity | None = None
     state: Annotated[State, msgspec.Meta(description="only those that are there")] | None = None
     direction: Annotated[Direction, msgspec.Meta(description="only those of that way")] | None = None
     since: Moment | None = None
@@ -41,6 +42,7 @@ class CallManagerCall(msgspec.Struct, frozen=True):
     to: str
     from_extension_id: UUID | None
     to_extension_id: UUID | None
+    trunk_id: UUID | None
     tm_start: datetime
     tm_answer: datetime | None
     tm_end: datetime | None
@@ -68,6 +70,7 @@ def shown(call: Call) -> CallManagerCall:
         to=call.called,
         from_extension_id=call.caller_extension_id,
         to_extension_id=call.called_extension_id,
+        trunk_id=call.trunk_id,
         tm_start=call.tm_create,
         tm_answer=call.tm_answer,
         tm_end=call.tm_end,

@@ -113,6 +113,11 @@ async def get_by_domain(uow: Uow, name: str) -> Provisioned:
     return Provisioned(_mine(await store.by_domain(uow.session, name), None))
 
 
+async def at_realm(uow: Uow, realm: str) -> Trunk | None:
+    """The live trunk of that realm, anybody's."""
+    return await store.at_realm(uow.session, realm)
+
+
 async def is_taken(uow: Uow, domain_name: str) -> bool:
     """Whether there is a live trunk of that domain name, anybody's."""
     return await store.by_domain(uow.session, domain_name) is not None

@@ -44,6 +44,7 @@ BY_DOMAIN = Statement(LIVING.where(func.lower(trunks.c.domain_name) == func.lowe
 GOES_OUT: Final = LIVING.where(trunks.c.customer_id == bindparam("of_customer"), trunks.c.outbound.is_(True))
 OUTBOUND = Statement(GOES_OUT)
 LOCK_OUTBOUND = Statement(GOES_OUT.with_for_update())
+AT_REALM = Statement(LIVING.where(trunks.c.realm == bindparam("of_realm")))
 FEW: Final = 100
 """Domain names that are looked up at once."""
 BY_DOMAINS = Statement(LIVING.where(among(func.lower(trunks.c.domain_name), "name", FEW)))
@@ -129,6 +130,11 @@ async def live(session: Session, id: UUID, *, lock: bool = False) -> Trunk | Non
 async def by_domain(session: Session, name: str) -> Trunk | None:
     """The live trunk of that domain name, in whatever letter case."""
     return _maybe(await session.one(BY_DOMAIN, name=name))
+
+
+async def at_realm(session: Session, realm: str) -> Trunk | None:
+    """The live trunk of that realm."""
+    return _maybe(await session.one(AT_REALM, of_realm=realm))
 
 
 async def by_domains(session: Session, names: list[str]) -> list[Trunk]:
