@@ -11,6 +11,7 @@ from sqlalchemy import URL
 from ringback.kit.secret import Secret
 from ringback.sip import kamailio_transports as transports
 from ringback.sip import kamailio_voice as voice
+from ringback.sip.kamailio_guard import GUARD, PARAMETERS
 from ringback.sip.kamailio_out import OUT
 from ringback.sip.kamailio_phones import phones
 from ringback.sip.kamailio_routes import ROUTES
@@ -20,7 +21,7 @@ from ringback.sip.transports_conf import Tls
 FILE: Final = "kamailio.cfg"
 MODULES = (
     *("sqlops", "pv", "ipops", "textops", "siputils", "maxfwd", "sanity"),
-    *("tm", "tmx", "sl", "rr", "usrloc", "registrar", "auth", "tcpops", "dispatcher"),
+    *("tm", "tmx", "sl", "rr", "usrloc", "registrar", "auth", "tcpops", "dispatcher", "htable", "pike"),
 )
 
 
@@ -80,7 +81,7 @@ def kamailio_files(options: KamailioOptions) -> dict[str, str]:
 
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    routes = spelt(ROUTES + voice.routes(options.asterisks) + OUT, options.database) + spelt(
+    routes = spelt(ROUTES + GUARD + voice.routes(options.asterisks) + OUT, options.database) + spelt(
         phones(options.phones_in), options.phones_in
     )
     return "\n".join([_settings(options), _modules(options), routes, transports.routes(options.tls)])
@@ -153,7 +154,11 @@ mpath="{options.modules}"
 {writing("asterisk", options.phones_in)}
 # A challenge must be answered within this many seconds.
 modparam("auth", "nonce_expire", 30)
+# From the address that was challenged.
+modparam("auth", "auth_checks_register", 8)
+modparam("auth", "auth_checks_no_dlg", 8)
 
+{PARAMETERS}
 # The proof of a call holds the caller's tag already.
 modparam("rr", "append_fromtag", 0)
 

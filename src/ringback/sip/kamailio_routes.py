@@ -3,6 +3,7 @@
 ROUTES = r"""# ---- Requests -------------------------------------------------------------------------------------------
 
 request_route {
+	route(FLOOD);
 	route(SANE);
 
 	if (is_method("CANCEL")) {
@@ -89,6 +90,7 @@ route[WITHIN_A_CALL] {
 	}
 	$var(from) = $(var(from){uri.host});
 	if (!compare_ips("$si", "$var(from)")) route(NO_SUCH_CALL);
+	$sht(known=>$si) = 1;
 
 	if (is_method("INVITE")) record_route(";peer=$var(peer);by=$var(by);voice=$var(voice);proof=$var(proof)");
 	t_set_fr("0", "30000");
@@ -127,18 +129,32 @@ route[ADMIT] {
 	# By source address: no challenge.
 	route(ADDRESSES);
 	$var(known) = "address|" + $var(addresses);
-	if ($var(addresses) != "" && is_in_subnet("$si", "$var(addresses)")) return;
+	if ($var(addresses) != "" && is_in_subnet("$si", "$var(addresses)")) {
+		$sht(known=>$si) = 1;
+		return;
+	}
 
 	# By digest.
+	if ($aU != $null) route(GUESSES);
 	$var(ha1) = "";
 	if ($aU =~ "^[!-~]+$" && !sql_pvquery("ringback", "SELECT ha1 FROM registrar_sip_auths"
 			" WHERE realm = TEXT<$var(hex)> AND username = TEXT<$(aU{s.encode.hexa})>"
 			" AND WORDS<auth_types> LIKE '%\"basic\"%' AND length(ha1) = 32", "$var(ha1)"))
 		route(NO_DATABASE);
-	if ($var(ha1) != "" && pv_auth_check("$var(realm)", "$var(ha1)", "1", "0") > 0) {
-		consume_credentials();
-		$var(known) = "digest|" + $var(ha1);
-		return;
+	if ($aU != $null) {
+		# Who is not there is asked for a password, too, which nobody has.
+		$var(password) = "CALL_SECRET";
+		$var(password) = $(var(password){s.md5});
+		if ($var(ha1) != "") $var(password) = $var(ha1);
+		pv_auth_check("$var(realm)", "$var(password)", "1", "0");
+		$var(said) = $rc;
+		if ($var(said) > 0 && $var(ha1) != "") {
+			consume_credentials();
+			$sht(known=>$si) = 1;
+			$var(known) = "digest|" + $var(ha1);
+			return;
+		}
+		if ($var(said) == -2) route(WRONG);
 	}
 	auth_challenge("$var(realm)", "1");
 	exit;
