@@ -82,16 +82,43 @@ def _in_memory(content: bytes) -> Iterator[str]:
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 whose requests have a head of a size: a larger one is 400, and the end of the connection."""
+    """HTTP/1.1 whose requests have a head of a size: a larger one is 400, and the end of the connection.
 
+    So is a head that does not come within `patience` seconds, or a body that stands still for as long.
+    """
+
+    patience = 30.0
+    _owed_since: float | None = None
+    """When we began to wait for the rest of a request, or heard of it last; nothing where none is owed."""
+    _watch: asyncio.TimerHandle | None = None
     _head: int | None = 0
     """Bytes so far of a head that is not whole."""
     _read = 0
     """Bytes of the head, and of what follows the body, that have been understood: they may have come at once."""
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._owed_since = self.loop.time()
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._watch:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        if self._owed_since is not None and self.flow.read_paused:
+            self._owed_since = now  # it is we who do not read on
+        if self._owed_since is not None and now - self._owed_since >= self.patience:
+            self.transport.close()
+            return
+        self._watch = self.loop.call_at((self._owed_since or now) + self.patience, self._look)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head = self._read = 0
+        self._owed_since = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -110,6 +137,15 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._head = None
+        self._owed_since = self.loop.time()
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._owed_since = self.loop.time()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._owed_since = None
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -123,14 +159,16 @@ class Http(uvicorn.Server):
     """A uvicorn server that leaves the signals to us."""
 
     @classmethod
-    def of(cls, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None) -> Self:
+    def of(
+        cls, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None, protocol: type[Protocol] = Protocol
+    ) -> Self:
         drain = math.ceil(settings.drain_timeout)
         made = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             lifespan="off",
-            http=Protocol,
+            http=protocol,
             server_header=False,
             proxy_headers=False,  # whom we believe is a setting of ours
             timeout_graceful_shutdown=drain,
