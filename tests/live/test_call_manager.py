@@ -95,6 +95,23 @@ async def test_whoever_guesses_by_the_edge_is_told_from_others_there(
         assert ((await other.call(address, talk=0.1)).status, callee.rang) == (200, 1)
 
 
+async def test_phones_at_the_edge_are_asked_for_by_their_names(world: World, phone: StartPhone, tmp_path: Path) -> None:
+    first, second = await asyncio.gather(world.create("1413"), world.create("1414", direct=True))
+    async with in_front(world, tmp_path / "kamailio") as edge:
+        one, two = await asyncio.gather(
+            *(
+                phone(extension, server=edge.kamailio.at, bind=host)
+                for extension, host in ((first, AT_THE_EDGE), (second, BESIDE))
+            )
+        )
+        assert [await one.register(), await two.register()] == [200, 200]
+
+        assert (await one.call(f"sip:1414@{second['realm']}", talk=0.1)).status == 200
+        assert (await one.call(f"sip:direct.{second['direct_hash']}@sip.localhost", talk=0.1)).status == 200
+        assert (await two.call(f"sip:1499@{second['realm']}")).status == 404
+        assert two.rang == 2
+
+
 async def test_a_line_end_in_the_callers_name_asks_for_nothing_else(world: World) -> None:
     extension = await world.create("1402", direct=True)
     address = f"sip:direct.{extension['direct_hash']}@sip.localhost"

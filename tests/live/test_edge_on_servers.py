@@ -23,6 +23,15 @@ from tests.house import ROOT as HOUSE
 
 from .conftest import EDGE, ROOT, Edge, World
 from .tables import Tables
+from .test_calls_of_phones_at_the_edge import (
+    test_a_phone_at_the_edge_and_one_at_asterisk_call_each_other as test_a_phone_at_the_edge_and_one_at_asterisk,
+)
+from .test_calls_of_phones_at_the_edge import (
+    test_a_phone_calls_in_no_other_name_and_not_while_its_customer_is_frozen as test_a_phone_calls_in_no_other_name,
+)
+from .test_calls_of_phones_at_the_edge import (
+    test_a_phone_that_is_unregistered_by_rest_rings_no_more as test_a_phone_that_is_unregistered,
+)
 from .test_phones_at_the_edge import (
     test_a_phone_that_registers_at_the_edge_is_seen_until_it_leaves as test_a_phone_that_registers,
 )
@@ -77,6 +86,9 @@ pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_sco
 __all__ = [
     "test_a_carriers_own_from",
     "test_a_new_password",
+    "test_a_phone_at_the_edge_and_one_at_asterisk",
+    "test_a_phone_calls_in_no_other_name",
+    "test_a_phone_that_is_unregistered",
     "test_a_phone_that_registers",
     "test_a_phone_too_many",
     "test_a_trunk_known_by_its_address",
