@@ -30,7 +30,7 @@ from tests.cli.conftest import Shell
 pytestmark = pytest.mark.process
 
 FREE = {"rest_listen_address": "127.0.0.1:0", "prometheus_listen_address": "127.0.0.1:0"}
-RINGBACK = [sys.executable, "-c", "from ringback.cli import main; main()"]
+RINGBACK = [sys.executable, "-c", "from ringback.start import ringback; ringback()"]
 WORDS = ["up", "--rest_listen_address", "127.0.0.1:0", "--prometheus_listen_address", "127.0.0.1:0"]
 
 

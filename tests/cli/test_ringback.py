@@ -15,7 +15,7 @@ from tests.cli.conftest import Shell
 
 REVISIONS = [revision for revision, _ in commands.history("bin", URL.create("sqlite"))]
 
-RINGBACK = [sys.executable, "-c", "from ringback.cli import main; main()"]
+RINGBACK = [sys.executable, "-c", "from ringback.start import ringback; ringback()"]
 
 
 def test_rpc_prints_the_reply_envelope_and_exits_by_its_status(shell: Shell) -> None:

@@ -314,7 +314,7 @@ def test_the_commands_of_the_page_work_as_they_are_written(
             Path(file).write_text(ran.out)
 
 
-CONTROL = "import sys; from ringback.cli import router_control; router_control(sys.argv[1:])"
+CONTROL = "from ringback.start import router_control; router_control()"
 
 
 @pytest.mark.process

@@ -21,7 +21,7 @@ class Talk:
     """A process on a terminal of its own."""
 
     def __init__(self, *words: str) -> None:
-        code = "import sys; from ringback.cli import registrar_control; registrar_control(sys.argv[1:])"
+        code = "from ringback.start import registrar_control; registrar_control()"
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.execv(sys.executable, [sys.executable, "-c", code, *words])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-COMMAND: Final = (sys.executable, "-c", "from ringback.cli import router_control; router_control()", "bench")
+COMMAND: Final = (sys.executable, "-c", "from ringback.start import router_control; router_control()", "bench")
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,7 @@ def test_the_command_says_who_does_not_answer(
 
 async def control(home: Path, *words: str) -> tuple[int | None, str, str]:
     """`registrar-control …` with billing-manager's limits, as a process: its exit code and what it said."""
-    command = (sys.executable, "-c", "from ringback.cli import registrar_control; registrar_control()")
+    command = (sys.executable, "-c", "from ringback.start import registrar_control; registrar_control()")
     limits = ("--ringback_home", str(home), "--limits", "billing")
     process = await asyncio.create_subprocess_exec(*command, *words, *limits, stdout=PIPE, stderr=PIPE)
     out, err = await process.communicate()

@@ -26,7 +26,7 @@ PACE = 0.01
 LONGEST = 60.0
 """Seconds that anything here may take."""
 MARK = "Zaphod"
-CONTROL = "import sys; from ringback.cli import registrar_control; registrar_control(sys.argv[1:])"
+CONTROL = "from ringback.start import registrar_control; registrar_control()"
 
 
 def until(process: subprocess.Popen[Any], holds: Callable[[], Any]) -> None:
@@ -94,7 +94,14 @@ def test_a_server_killed_half_way_through_2500_phones_completes_them_after_its_r
     world = make_world()
     ids, home = asyncio.run(fill(world, 2500, 50)), world.home
     words = ("tell", "customer_deleted", "--data", json.dumps({"id": str(world.customer)}))
-    told = [sys.executable, "-c", "from ringback.cli import main; main()", *words, "--ringback_home", str(home)]
+    told = [
+        sys.executable,
+        "-c",
+        "from ringback.start import ringback; ringback()",
+        *words,
+        "--ringback_home",
+        str(home),
+    ]
     shell = Shell(home, str(world.customer), capsys)
 
     with up(home) as (process, _), subprocess.Popen(told, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as telling:
