@@ -26,6 +26,7 @@ async def checks(folder: Path, options: KamailioOptions, settings: Settings) -> 
     found += config_checks.ports(_ports(options))
     if options.tls:
         hosts = [options.bind, options.domain_name_trunk, options.domain_name_extension, settings.sip_domain]
+        hosts += [options.external_address] if options.external_address else []
         found += config_checks.certificate(options.tls.certificate, options.tls.key, hosts)
     if options.database.get_backend_name() == "sqlite":
         return found + config_checks.sqlite(Path(options.database.database or ""), [sip_auths.name, CONTACTS])
@@ -37,6 +38,8 @@ async def checks(folder: Path, options: KamailioOptions, settings: Settings) -> 
 def _ports(options: KamailioOptions) -> list[Port]:
     tls = (options.tls.port, options.tls.wss_port) if options.tls else ()
     both: list[Port] = [(kind, options.bind, options.sip_port) for kind in ("UDP", "TCP")]
+    if options.external_address:
+        both.append(("UDP", options.bind, options.inner_port))
     return both + [("TCP", options.bind, port) for port in tls if port]
 
 

@@ -10,13 +10,13 @@ from sqlalchemy import URL
 from ringback import findings, terminal
 from ringback.config_files import Check, Database, Force, Out, databases_of, folder_of, write_and_tell
 from ringback.kamailio_checks import checks
-from ringback.kamailio_flags import USUAL, Bind, Modules, Name, SipPort, Voice, Workers, faults_of
+from ringback.kamailio_flags import USUAL, Bind, InnerPort, Modules, Name, SipPort, Voice, Workers, faults_of
 from ringback.kit.errors import ValidationFailed
 from ringback.kit.secret import Secret
 from ringback.settings import Settings
 from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_files, new_secret, packages_of, secret_in
 from ringback.terminal import asked_for, with_settings
-from ringback.transport_flags import TlsCert, TlsKey, TlsPort, WssPort, tls_of
+from ringback.transport_flags import ExternalAddress, TlsCert, TlsKey, TlsPort, WssPort, tls_of
 
 
 @with_settings
@@ -36,6 +36,8 @@ def kamailio_config(
     wss_port: WssPort = 0,
     tls_cert: TlsCert = "",
     tls_key: TlsKey = "",
+    external_address: ExternalAddress = "",
+    inner_port: InnerPort = USUAL.inner_port,
 ) -> None:
     """Write the configuration of a Kamailio (5.6 or later) where this Ringback's phones and trunks register and call.
 
@@ -51,6 +53,7 @@ def kamailio_config(
     )
     options = replace(options, sip_port=sip_port, workers=workers, name=name, modules=modules)
     options = replace(options, tls=tls_of(tls_cert, tls_key, tls_port, wss_port))
+    options = replace(options, external_address=external_address, inner_port=inner_port)
     _done(settings, folder, options, force=force, check=check)
 
 

@@ -32,6 +32,10 @@ Voice = Annotated[
     ),
 ]
 SipPort = Annotated[int, typer.Option("--sip_port", help="UDP and TCP port that it listens at", min=1, max=65535)]
+InnerPort = Annotated[
+    int,
+    typer.Option("--inner_port", help="UDP port for Asterisk alone, beside an --external_address", min=1, max=65535),
+]
 Workers = Annotated[int, typer.Option("--workers", help="processes that read UDP; as many read TCP", min=1, max=256)]
 Name = Annotated[str, typer.Option("--name", help="its name in contacts; one for each server that shares the tables")]
 Modules = Annotated[str, typer.Option("--modules", help="folder of Kamailio's modules", metavar="DIR")]
@@ -70,6 +74,12 @@ def _of_places(options: KamailioOptions) -> list[Fault]:
         faults.append(Fault("bind", "must be an IPv4 address of this machine, not a wildcard"))
     for asterisk in options.asterisks:
         faults += _of_asterisk(asterisk, bind, options.sip_port)
+    if options.external_address:
+        outside = _address(options.external_address)
+        if outside is None or _is_no_hosts(outside):
+            faults.append(Fault("external_address", "must be an IPv4 address"))
+        if options.inner_port == options.sip_port:
+            faults.append(Fault("inner_port", "must differ from --sip_port"))
     if len(set(options.asterisks)) < len(options.asterisks):
         faults.append(Fault("asterisk", "must not be given twice"))
     return faults

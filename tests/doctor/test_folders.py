@@ -27,6 +27,7 @@ def kamailio(installation: Installation, tmp_path: Path) -> Path:
         workers=2,
         tls=tls,
         folder=str(folder),
+        external_address="198.51.100.7",
     )
     write(folder, kamailio_files(options), secret={"kamailio.cfg"})
     installation.more["kamailio"] = folder

@@ -70,6 +70,8 @@ def _edge_again(settings: Settings, folder: Path, texts: dict[str, str]) -> dict
             workers=int(values["workers"] or 0),
             tls=_edges_tls(values),
             name=values["name"],
+            external_address=values["external_address"],
+            inner_port=int(values["edge"] or 0),
             folder=str(folder.absolute()),
             modules=values["modules"],
         )
@@ -96,14 +98,16 @@ def _edges_database(settings: Settings, text: str, name: str, which: int) -> URL
 
 
 OWN: Final = {
-    "bind": r"^listen=udp:(.*):\d+$",
-    "sip_port": r"^listen=udp:.*:(\d+)$",
+    "bind": r"^listen=tcp:(\S+):\d+",
+    "sip_port": r"^listen=tcp:\S+:(\d+)",
+    "external_address": r"^listen=tcp:\S+ advertise (\S+):\d+$",
+    "edge": r'^#!substdef "\|EDGE_AT\|.*:(\d+)\|"$',
     "name": r'^#!substdef "\|EDGE_NAME\|(.*)\|"$',
     "workers": r"^children=(\d+)$",
     "modules": r'^mpath="(.*)"$',
     "certificate": r'^modparam\("tls", "certificate", "(.*)"\)$',
     "key": r'^modparam\("tls", "private_key", "(.*)"\)$',
-    "tls": r"^listen=tls:.*:(\d+)$",
+    "tls": r"^listen=tls:\S+:(\d+)(?: .*)?$",
     "wss": r"\$Rp == (\d+) ",
 }
 """Where what is an installation's own stands in kamailio.cfg."""

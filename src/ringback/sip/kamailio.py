@@ -34,7 +34,8 @@ class KamailioOptions:
     address that trunks reach it at, for UDP and TCP, never a wildcard: calls carry it. `asterisks` are the public
     ports of Asterisks (`ringback sip asterisk-config`) as `address:port`, IP addresses, which they also send from.
     `secret` (64 hexadecimal digits) proves which calls have been let in; while it stays the same, they outlive a
-    restart. `workers` processes read UDP, as many TCP. `folder` is where its files will be.
+    restart. `workers` processes read UDP, as many TCP. `folder` is where its files will be. With `external_address` it
+    calls itself so to everybody but Asterisk, which it has the UDP port `inner_port` for.
     """
 
     database: URL
@@ -48,8 +49,15 @@ class KamailioOptions:
     tls: Tls | None = None
     tables: URL | None = None
     name: str = "edge"
+    external_address: str = ""
+    inner_port: int = 5066
     folder: str = "/etc/kamailio"
     modules: str = f"/usr/lib/{platform.machine()}-linux-gnu/kamailio/modules"
+
+    @property
+    def inner_at(self) -> str:
+        """Where Asterisk reaches it: `address:port`."""
+        return f"{self.bind}:{self.inner_port if self.external_address else self.sip_port}"
 
     @property
     def phones_in(self) -> URL:
@@ -76,15 +84,21 @@ def packages_of(options: KamailioOptions) -> list[str]:
 
 def kamailio_files(options: KamailioOptions) -> dict[str, str]:
     """Every file of its folder: name → text. FILE holds secrets."""
-    return {FILE: kamailio_config(options), voice.LIST: voice.asterisks_list(options.asterisks)}
+    return {FILE: kamailio_config(options), voice.LIST: voice.asterisks_list(options.asterisks, options.inner_at)}
 
 
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    routes = spelt(ROUTES + GUARD + voice.routes(options.asterisks) + OUT, options.database) + spelt(
+    routes = spelt(ROUTES + GUARD + voice.routes(options.asterisks) + _outward(options), options.database) + spelt(
         phones(options.phones_in), options.phones_in
     )
     return "\n".join([_settings(options), _modules(options), routes, transports.routes(options.tls)])
+
+
+def _outward(options: KamailioOptions) -> str:
+    """Calls that Asterisk begins leave by the port that the world knows."""
+    port = f'\t$fs = "udp:{options.bind}:{options.sip_port}";\n' if options.external_address else ""
+    return OUT.replace("\tOUTSIDE\n", port)
 
 
 WORDS = ("CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN", "EDGE_AT", "EDGE_NAME")
@@ -103,7 +117,7 @@ def _settings(options: KamailioOptions) -> str:
 # ---- What is particular to this installation -------------------------------------------------------------------
 
 # Where Asterisk reaches this Kamailio, to ring phones, and its name in ps_contacts.reg_server.
-#!substdef "|EDGE_AT|{where}:{options.sip_port}|"
+#!substdef "|EDGE_AT|{options.inner_at}|"
 #!substdef "|EDGE_NAME|{options.name}|"
 
 # What proves that a call has been let in: nobody else may know it, so this file is for its owner alone. While it stays
@@ -114,7 +128,7 @@ def _settings(options: KamailioOptions) -> str:
 #!substdef "|TRUNK_DOMAIN|{_expression(options.domain_name_trunk)}|"
 #!substdef "|PHONE_DOMAIN|{_expression(options.domain_name_extension)}|"
 
-{transports.listening(where, options.sip_port, options.tls)}
+{transports.listening(where, options.sip_port, options.tls, options.external_address, options.inner_port)}
 children={options.workers}
 tcp_children={options.workers}
 
@@ -142,7 +156,7 @@ def _expression(domain: str) -> str:
 
 
 def _modules(options: KamailioOptions) -> str:
-    voices = voice.parameters(options.asterisks, options.bind, options.sip_port, options.folder)
+    voices = voice.parameters(options.asterisks, options.inner_at, options.folder)
     drivers = dict.fromkeys(engine_of(url).module for url in (options.database, options.phones_in))
     names = (*transports.modules(options.tls), *drivers, *MODULES)
     load = "\n".join(f'loadmodule "{name}.so"' for name in names)

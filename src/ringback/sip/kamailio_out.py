@@ -68,6 +68,7 @@ route[RING] {
 	t_on_failure("REFUSED");
 	t_set_fr("90000", "5000");
 	set_forward_no_connect();
+	OUTSIDE
 	if (!t_relay()) sl_send_reply("480", "Temporarily Unavailable");
 	exit;
 }

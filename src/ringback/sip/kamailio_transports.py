@@ -22,13 +22,21 @@ def packages(tls: Tls | None) -> list[str]:
     return ["kamailio-tls-modules", *(["kamailio-websocket-modules"] if tls.wss_port else [])]
 
 
-def listening(bind: str, port: int, tls: Tls | None) -> str:
-    """The lines that say where."""
-    lines = [f"listen=udp:{bind}:{port}", f"listen=tcp:{bind}:{port}"]
+def listening(bind: str, port: int, tls: Tls | None, outside: str = "", inner_port: int = 0) -> str:
+    """The lines that say where. The world knows it by the address `outside`, and then Asterisk by a port of its own."""
+    named = f" advertise {outside}:" if outside else ""
+
+    def line(kind: str, at: int) -> str:
+        return f"listen={kind}:{bind}:{at}{named}{at if outside else ''}"
+
+    lines = [line("udp", port), line("tcp", port)]
+    if outside:
+        note = "# Asterisks come to this port and hear from it: to them this Kamailio is where it really is."
+        lines = [note, f"listen=udp:{bind}:{inner_port}", "# What everybody else is told.", *lines]
     if tls is None:
         return "\n".join(lines)
     lines += ["# SIP over TLS and over WebSockets. A new certificate counts from the next start.", "enable_tls=yes"]
-    lines += [f"listen=tls:{bind}:{one}" for one in (tls.port, tls.wss_port) if one]
+    lines += [line("tls", one) for one in (tls.port, tls.wss_port) if one]
     if tls.wss_port:
         lines += ["# A WebSocket begins as HTTP, whose requests have no Content-Length.", "tcp_accept_no_cl=yes"]
     return "\n".join(lines)

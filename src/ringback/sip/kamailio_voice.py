@@ -7,18 +7,18 @@ LIST: Final = "dispatcher.list"
 """The file that names them."""
 
 
-def asterisks_list(asterisks: Iterable[str]) -> str:
-    """The text of that file; each is `address:port`."""
+def asterisks_list(asterisks: Iterable[str], edge: str) -> str:
+    """The text of that file; each is `address:port`, as is `edge`, which they hear from."""
     head = "# The public ports of the Asterisks, which get calls in turn. Written by `ringback sip kamailio-config`.\n"
-    return head + "".join(f"1 sip:{one}\n" for one in asterisks)
+    return head + "".join(f"1 sip:{one} 0 0 socket=udp:{edge}\n" for one in asterisks)
 
 
 def asterisks_in(text: str) -> tuple[str, ...]:
     """Those that such a file names."""
-    return tuple(line.partition("sip:")[2].strip() for line in text.splitlines() if line.startswith("1 sip:"))
+    return tuple(line.split()[1].partition(":")[2] for line in text.splitlines() if line.startswith("1 sip:"))
 
 
-def parameters(asterisks: Sequence[str], bind: str, port: int, folder: str) -> str:
+def parameters(asterisks: Sequence[str], edge: str, folder: str) -> str:
     """What the modules are told of them."""
     text = f"""\
 # The Asterisks. Calls go to them in turn; the next one is asked where one does not answer.
@@ -33,8 +33,8 @@ modparam("dispatcher", "xavp_dst", "_dsdst_")
 # one that has not answered in three seconds gets no calls until it does.
 modparam("dispatcher", "ds_ping_method", "OPTIONS")
 modparam("dispatcher", "ds_ping_interval", 1)
-modparam("dispatcher", "ds_ping_from", "sip:edge@{bind}:{port}")
-modparam("dispatcher", "ds_default_socket", "udp:{bind}:{port}")
+modparam("dispatcher", "ds_ping_from", "sip:edge@{edge}")
+modparam("dispatcher", "ds_default_socket", "udp:{edge}")
 modparam("dispatcher", "ds_ping_reply_codes", "class=2;class=3;code=401;code=403;code=404;code=405;code=407")
 modparam("dispatcher", "ds_probing_mode", 1)
 modparam("tm", "fr_timer", 3000)
