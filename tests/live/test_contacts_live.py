@@ -110,6 +110,37 @@ async def test_an_asterisk_that_was_killed_is_heard_again_and_what_was_missed_is
     await told(world, extension, REGISTERED, REGISTERED)
 
 
+async def test_phones_that_register_while_asterisk_is_killed_are_told_once_each(world: World) -> None:
+    phones = await asyncio.gather(*(world.create(f"271{n:02}") for n in range(ABREAST)))
+
+    async def all_told() -> bool:
+        return all([await world.news(phone) for phone in phones])
+
+    times = world.server.log.read_text().count("an Asterisk tells its events")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(SOON)
+        host, port = world.ports.phones_at.split(":")
+        udp.connect((host, int(port)))
+        asked = {token_hex(8): Register("", phone) for phone in phones}
+        challenges = await asyncio.to_thread(_challenges, udp, asked)
+        for call_id, phone in asked.items():
+            udp.send(phone.request(udp, call_id, 2, phone.proof(challenges[call_id])))
+        await asyncio.to_thread(_answer, udp)
+        where = udp.getsockname()
+
+        await world.asterisk.kill()
+        await world.asterisk.again()
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(SOON)
+        udp.bind(where)
+        udp.connect((host, int(port)))
+        await asyncio.to_thread(storm, udp, phones)
+    await until(lambda: connected(world, times + 1), SOON)
+    await until(all_told, SOON)
+    assert [await world.news(phone) for phone in phones] == [[REGISTERED]] * ABREAST
+
+
 async def test_a_wrong_password_is_known_with_its_reason_and_its_address(world: World) -> None:
     extension = await world.create("2704")
     manager = world.asterisk.options.manager
@@ -195,12 +226,16 @@ def storm(udp: socket.socket, phones: list[Extension]) -> None:
     """All of them register, some at a time, from one socket; each is let in."""
     for begin in range(0, len(phones), ABREAST):
         asked = {token_hex(8): Register("", phone) for phone in phones[begin : begin + ABREAST]}
-        for call_id, phone in asked.items():
-            udp.send(phone.request(udp, call_id, 1))
-        challenges = dict(_answer(udp) for _ in asked)
+        challenges = _challenges(udp, asked)
         for call_id, phone in asked.items():
             udp.send(phone.request(udp, call_id, 2, phone.proof(challenges[call_id])))
         assert all("SIP/2.0 200 OK" in text for _, text in (_answer(udp) for _ in asked))
+
+
+def _challenges(udp: socket.socket, asked: Mapping[str, Register]) -> dict[str, str]:
+    for call_id, phone in asked.items():
+        udp.send(phone.request(udp, call_id, 1))
+    return dict(_answer(udp) for _ in asked)
 
 
 def _answer(udp: socket.socket) -> tuple[str, str]:

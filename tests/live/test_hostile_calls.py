@@ -108,6 +108,33 @@ async def test_a_contact_with_a_line_end_or_sql_in_it_stays_a_contact_or_none(wo
     whole(world)
 
 
+@pytest.mark.parametrize(
+    "uri",
+    ["sip:x&PJSIP/{theirs}@{at}", "sip:x,1,g&PJSIP/{theirs}@{at}", "sip:x@{at};a=&PJSIP/{theirs}"],
+)
+async def test_a_contact_that_would_be_two_is_rung_as_one(world: World, phone: StartPhone, uri: str) -> None:
+    number = f"1743-{len(world.sql('SELECT 1 FROM registrar_extensions'))}"
+    mine, other = await world.create(number), await world.create(f"{number}-1")
+    theirs = await world.create(f"{number}-2", customer=world.other)
+    caller, foreign = await phone(other), await phone(theirs)
+    assert [await caller.register(), await foreign.register()] == [200, 200]
+
+    with Party.udp(LIAR) as party:
+        contact = uri.format(theirs=theirs["endpoint_id"].replace("@", "%40"), at=party.at)
+
+        class Lying(Register):
+            def request(self, *said: object, **more: object) -> bytes:
+                text = super().request(*said, **more).decode()  # type: ignore[arg-type]
+                return re.sub(r"Contact: [^\r]*", lambda _: f"Contact: <{contact}>", text).encode()
+
+        assert Lying(world.ports.phones_at, mine, source=LIAR).run()[0] == 200
+        call = asyncio.create_task(caller.call(f"sip:{number}@{mine['realm']}"))
+        asked = await party.hear()
+        await party.answer(asked, 486, world.ports.phones_at, tag="busy")
+        assert ((await call).status, foreign.rang) == (486, 0)
+        assert asked.text.startswith(f"INVITE {contact} SIP/2.0\r\n")
+
+
 @pytest.mark.parametrize("name", ["Subject", "X-Long", "From", "Contact"])
 async def test_headers_of_8_kilobytes_ring_nobody_and_the_next_call_is_served(
     world: World, edge: Edge, phone: StartPhone, name: str

@@ -141,6 +141,18 @@ async def test_a_softphone_registers_by_each_transport_and_is_seen_there(
         assert (found[1].lower() if found else "udp") == transport
 
 
+async def test_phones_of_other_transports_hear_each_other(world: Everywhere, tmp_path: Path) -> None:
+    one, two = await asyncio.gather(world.create("2661"), world.create("2662"))
+    by_tls = PhoneOptions("tls", "{}:{}".format(*world.at("tls")), tmp_path, 440, world.account(one), transport="tls")
+    by_tcp = PhoneOptions("tcp", "{}:{}".format(*world.at("tcp")), tmp_path, 660, world.account(two), transport="tcp")
+    async with await Phone.start(by_tls) as caller, await Phone.start(by_tcp) as callee:
+        assert [await caller.register(), await callee.register()] == [200, 200]
+        made, taken = await asyncio.gather(caller.call(f"sip:2662@{two['realm']}"), callee.next_call())
+
+    assert (made.status, made.heard(660) > 0.9, taken.heard(440) > 0.9) == (200, True, True)
+    assert min(made.sent, made.received, taken.sent, taken.received) > 30
+
+
 async def test_a_browser_registers_by_websocket_with_each_digest_until_it_closes(world: Everywhere) -> None:
     extension = await world.create("2604")
     with world.browser() as line:
