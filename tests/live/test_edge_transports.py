@@ -18,8 +18,8 @@ from ringback.demo.ports import free_ports
 from ringback.sip.transports_conf import Tls
 from tests.certificates import certificate
 
-from .conftest import EDGE, Callee, Edge, Trunk, as_phone
-from .digest import Line, Register
+from .conftest import EDGE, Callee, Edge, StartPhone, Trunk, as_phone
+from .digest import Line, Register, invited
 from .party import SDP, Message, Party, caller_leg, invite
 from .websocket import websocket
 
@@ -65,7 +65,9 @@ async def secure(edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     options = replace(edge.kamailio.options, sip_port=port, tls=tls)
     async with await Kamailio.start(edge.kamailio.program, options, folder / "kamailio") as kamailio:
         yield Secure(Edge(edge.world, kamailio), tls, folder)
-        provoked = re.compile("tls_|tcp_read")
+        provoked = re.compile(
+            "tls_|tcp_read|tcpconn_do_send|CON_ERROR|ws_frame|for WebSocket could not|build_req_buf|t_fwd"
+        )
         assert [line for line in kamailio.problems() if not provoked.search(line)] == []
 
 
@@ -129,6 +131,50 @@ async def test_a_call_by_websocket_goes_on_until_the_other_side_hangs_up(secure:
 
     assert (bye.method, bye.all("Call-ID")) == ("BYE", [leg.call_id])
     assert ((await one.next_call()).status, one.rang) == (200, 1)
+
+
+async def test_a_phone_by_tls_calls_and_is_rung_over_its_connection(
+    secure: Secure, phone: StartPhone, tmp_path: Path
+) -> None:
+    world = secure.edge.world
+    mine, theirs = await asyncio.gather(world.create("4941"), world.create("4942"))
+    other = await phone(theirs)
+    assert await other.register() == 200
+    account = Account("4941", mine["realm"], mine["password"], mine["username"])
+    server = "{}:{}".format(*secure.at("tls"))
+    options = PhoneOptions("secure", server, tmp_path, tone=1000, account=account, transport="tls")
+    async with await Phone.start(options) as one:
+        assert await one.register() == 200
+        made, taken = await other.call(f"sip:4941@{mine['realm']}", talk=0.4), await one.next_call()
+        assert (made.status, made.heard(1000) > PURE, taken.heard(440) > PURE) == (200, True, True)
+        call = asyncio.create_task(other.call(f"sip:4941@{mine['realm']}", talk=30))
+        await one.answered()
+        await one.hang_up()
+        assert (await call).status == 200
+        assert (await one.call(f"sip:4942@{theirs['realm']}", talk=0.1)).status == 200
+
+    assert one.rang == 2
+
+
+async def test_a_browser_is_rung_over_its_websocket_and_not_once_that_is_closed(
+    secure: Secure, phone: StartPhone
+) -> None:
+    world = secure.edge.world
+    mine, theirs = await asyncio.gather(world.create("4943"), world.create("4944"))
+    other = await phone(theirs)
+    assert await other.register() == 200
+    number = f"sip:4943@{mine['realm']}"
+    with websocket(*secure.at("wss"), secure.tls.certificate) as browser:
+        assert await asyncio.to_thread(Register("", mine, transport="WSS").over, browser) == (200, ["MD5"])
+        answer = await world.server.rest("GET", f"/v1.0/extensions/{mine['id']}/contacts")
+        (contact,) = answer.body["result"]
+        rung = asyncio.create_task(asyncio.to_thread(invited, browser))
+        assert (await other.call(number)).status == 486
+        host, _ = browser.getsockname()
+        assert f"INVITE sip:4943@{host}:" in await rung
+        assert contact["transport"] == "ws"
+
+    assert (await other.call(number)).status == 480
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")

@@ -216,6 +216,17 @@ async def test_a_phone_that_falls_silent_at_the_edge_is_told_when_its_time_is_ov
     await told(edge.world, extension, REGISTERED, EXPIRED)
 
 
+@pytest.mark.parametrize("agent", ["", "é" * 300, "^;'\"\\%27"])
+async def test_whatever_a_phone_calls_itself_is_text(edge: Edge, agent: str) -> None:
+    extension = await edge.world.create(f"483{token_hex(2)}")
+
+    assert await register(edge.kamailio.at, extension, agent=agent) == (200, ["MD5"])
+
+    (contact,) = await edge.world.contacts(extension, fresh=True)
+    kept = {"": "", "é" * 300: "?" * 200}
+    assert contact["user_agent"] == kept.get(agent, "^5E^3B'\"\\%27")
+
+
 async def test_a_storm_of_phones_at_the_edge_is_let_in_whole(edge: Edge) -> None:
     world = edge.world
     made: list[Extension] = [await world.create(f"482{number:03}") for number in range(150)]

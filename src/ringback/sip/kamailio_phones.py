@@ -46,7 +46,7 @@ def plain(column: str) -> str:
 
 def printable(name: str, longest: int) -> str:
     """In SQL: what a stranger has written, without the bytes that a database may refuse."""
-    return escaped(f"TEXT<$(var({name}){{re.subst,/[^ -~]/?/g}}{{s.substr,0,{longest}}}{{s.encode.hexa}})>")
+    return escaped(f"trim(TEXT<$(var({name}){{re.subst,/[^ -~]/?/g}}{{s.substr,0,{longest}}}{{s.encode.hexa}})>)")
 
 
 ROW: Final[Mapping[str, str]] = {
@@ -94,9 +94,10 @@ route[REGISTER_PHONE] {
 	route(OWN_PHONE);
 	PATIENCE
 	$var(now) = $Ts;
-	$var(agent) = "";
-	if ($ua != $null) $var(agent) = $ua;
-	$var(call_id) = $ci;
+	# Never empty: a transformation of nothing is an error.
+	$var(agent) = " ";
+	if ($ua != $null) $var(agent) = $ua + " ";
+	$var(call_id) = $ci + " ";
 	route(CONTACTS);
 	route(ALL_CONTACTS);
 
