@@ -8,7 +8,7 @@ from typing import Self
 from sqlalchemy import URL
 
 from ringback.kit.secret import Secret
-from ringback.sip.ami_conf import USER, ManagerPort
+from ringback.sip.ami_conf import READ, USER, ManagerPort
 from ringback.sip.config import AsteriskOptions
 
 HOST = "127.0.0.1"
@@ -42,10 +42,12 @@ class Ports:
         """The setting `asterisk_ami` for this Asterisk."""
         return f"ami://{USER}:{secret.reveal()}@{HOST}:{self.news}"
 
-    def options(self, database: URL, directs: URL | None = None, *, manager: Secret | None = None) -> AsteriskOptions:
+    def options(
+        self, database: URL, directs: URL | None = None, *, manager: Secret | None = None, read: str = READ
+    ) -> AsteriskOptions:
         """An Asterisk on these ports that reads its tables there, and direct addresses too or elsewhere.
 
-        With the secret `manager` Ringback hears of it."""
+        With the secret `manager` whoever has it is told of `read`."""
         return AsteriskOptions(
             database=database,
             directs=directs,
@@ -53,7 +55,7 @@ class Ports:
             sip_port=self.phones,
             public_port=self.public,
             rtp_ports=RTP_PORTS,
-            manager=ManagerPort(HOST, self.news, manager) if manager else None,
+            manager=ManagerPort(HOST, self.news, manager, read=read) if manager else None,
         )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from ringback.demo.asterisk import Asterisk
 from ringback.demo.server import Server
 from ringback.demo.story import EXTENSIONS, TONES, NotSeen, Step, Story, refused
+from ringback.sip.ami_conf import READ
 from ringback.sip.odbc import sqlite_url
 
 
@@ -17,7 +18,7 @@ async def start_ringback(story: Story) -> str:
 
 async def start_asterisk(story: Story) -> str:
     """Asterisk on the same file."""
-    options = story.ports.options(sqlite_url(story.server.database), manager=story.manager)
+    options = story.ports.options(sqlite_url(story.server.database), manager=story.manager, read=f"{READ},call")
     asterisk = await Asterisk.start(story.program, options, story.folder / "asterisk")
     story.asterisk = await story.stack.enter_async_context(asterisk)
     return f"reads {_short(story.server.database)}; phones at {story.ports.phones_at}, public {story.ports.public_at}"

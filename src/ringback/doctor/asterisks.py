@@ -150,7 +150,7 @@ async def _told(given: Given, who: str, address: Address, events: "asyncio.Queue
     (*_, last) = await _until(events, "SuccessfulAuth") or [{}]
     if last.get("Event") != "SuccessfulAuth":
         seen = f"{who} does not tell who comes in, so phones and those it refuses are not heard of at once"
-        do = f"give its user 'read=system,call,security' and no eventfilter but ours in {MANAGER}; 'manager reload'"
+        do = f"give its user 'read=system,security' and no eventfilter but ours in {MANAGER}; 'manager reload'"
         return [problem(NAME, seen, do)]
     apart = (time_of(last.get("EventTV", "")) or given.now()) - given.now()
     if abs(apart) < SKEW:

@@ -11,18 +11,21 @@ MANAGER: Final = "manager.conf"
 """The file that has the secret, where there is one."""
 USER: Final = "ringback"
 LOOPBACK: Final = "127.0.0.1/32"
+READ: Final = "system,security"
+"""What Ringback is told: who registers, who is refused; nothing of calls, each of which is dozens of events."""
 CLOSED: Final = "; No AMI.\n[general]\nenabled=no\n"
 
 
 @dataclass(frozen=True, slots=True)
 class ManagerPort:
-    """A manager port at `host:port` for one user, let in from the networks of `permit` alone."""
+    """A manager port at `host:port` for one user, let in from the networks of `permit` alone, who is told of `read`."""
 
     host: str
     port: int
     secret: Secret
     user: str = USER
     permit: tuple[str, ...] = (LOOPBACK,)
+    read: str = READ
 
 
 def manager_conf(manager: ManagerPort | None) -> str:
@@ -31,7 +34,7 @@ def manager_conf(manager: ManagerPort | None) -> str:
         return CLOSED
     permitted = "\n".join(f"permit={network}" for network in manager.permit)
     return f"""\
-; What Ringback hears of this Asterisk (its setting asterisk_ami): registrations, refusals, calls.
+; What Ringback hears of this Asterisk (its setting asterisk_ami): registrations and refusals.
 [general]
 enabled=yes
 bindaddr={manager.host}
@@ -43,7 +46,7 @@ secret={manager.secret.reveal()}
 deny=0.0.0.0/0.0.0.0
 {permitted}
 ; It reads these and changes nothing but what Asterisk remembers of phones (its caches).
-read=system,call,security
+read={manager.read}
 write=system
 ; Every phone is challenged before it proves itself: that is no news.
 eventfilter=!Event: ChallengeSent
