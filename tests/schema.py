@@ -100,6 +100,11 @@ ABOUT: Final = {
     "registrar_contact_states": About(
         "Contacts as they were at the last look, to tell what has come, gone and expired.", f"{SERVICE}, at each look"
     ),
+    "registrar_refusals": About(
+        "Phones that an Asterisk did not let in within the last hour, and the last 20 times of each (`told`, JSON): any"
+        " instance and any command diagnoses by it.",
+        f"{SERVICE}, at most 50 phones every two seconds",
+    ),
     "registrar_contact_history": About(
         "When each phone came and went, for `contact_history_keep_days`.", f"{SERVICE}, with each event of a contact"
     ),

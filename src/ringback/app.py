@@ -41,6 +41,7 @@ from ringback.registrar.heard import HEARD
 from ringback.registrar.metrics import Metrics
 from ringback.registrar.realms.model import new_label
 from ringback.registrar.reconcile import Reconciler
+from ringback.registrar.refusals.keeping import RefusalsKeeping
 from ringback.registrar.work import Memory, Uow, registrar_work
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.registry import Registry
@@ -173,7 +174,9 @@ def assemble(
 def _asterisks(settings: Settings, memory: Memory, work: Work[Uow], ticks: Callable[[], float]) -> Asterisks:
     addresses, suffix = addresses_in(settings.asterisk_ami.get_secret_value()), f".{settings.domain_name_extension}"
     live = Live(work, Feed(work, suffix), suffix, ticks=ticks)
-    return Asterisks(addresses, live, memory.sip_refusals, memory.caches, memory.metrics, work.now)
+    heard = memory.sip_refusals
+    keeping = RefusalsKeeping(work, heard)
+    return Asterisks(addresses, live, heard, memory.caches, memory.metrics, work.now, keeping)
 
 
 def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], router: Router, uses: Uses) -> Gateway:

@@ -42,8 +42,9 @@ def refuse(
     world: World, name: str, reason: str, times: int = 1, address: str = "192.0.2.7:5060", ago: int = 60
 ) -> None:
     at = datetime.now(UTC) - timedelta(seconds=ago)
-    for _ in range(times):
-        world.ringback.memory.sip_refusals.note(name, Refusal(at, reason, address, "udp", "ast-1"))
+    for number in range(times):
+        refusal = Refusal(at + timedelta(milliseconds=number), reason, address, "udp", "ast-1")
+        world.ringback.memory.sip_refusals.note(name, refusal)
 
 
 async def test_a_phone_that_works_has_no_problem_and_is_told_where_it_is(world: World, http: httpx.AsyncClient) -> None:

@@ -8,17 +8,22 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
+from ringback.app import assemble
+from ringback.databases import opened
 from ringback.demo.programs import AsteriskProgram
 from ringback.doctor.examination import examine
 from ringback.doctor.given import Given
 from ringback.kit.checks import Check
 from ringback.knobs import load
+from ringback.registrar.diagnosis import service as diagnosis
 
-from .conftest import World, running
+from .conftest import World, running, until
+from .digest import register
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 FREE = dict.fromkeys(("rest_listen_address", "prometheus_listen_address"), "127.0.0.1:0")
@@ -139,6 +144,26 @@ async def test_one_that_is_stopped_is_told_with_and_without_its_folder(patient: 
     assert "start it" in without[0].do
 
 
+async def test_a_wrong_password_is_told_by_a_process_that_has_not_heard_of_it(patient: Patient) -> None:
+    world, extension = patient.world, await patient.world.create("7302")
+
+    async def kept() -> bool:
+        """Tried again until Ringback is there to hear it: Asterisk has just been restarted."""
+        assert (await register(world.ports.phones_at, {**extension, "password": "Sample-Pass-0003"}))[0] == 401
+        return bool(world.sql("SELECT 1 FROM registrar_refusals WHERE endpoint_id = ?", extension["endpoint_id"]))
+
+    await until(kept, 30)
+    settings = load({"ringback_home": world.server.home})
+    async with opened(settings) as found:
+        told = await assemble(settings, found).work.read(
+            lambda uow: diagnosis.of_extension(uow, UUID(extension["id"]), of=None, hears=False)
+        )
+
+    assert told.problem
+    assert (told.problem.name, told.problem.do[:22]) == ("refusals", "set the password again")
+    assert re.match(r"The phone was refused .* from 127.0.0.1 because its password is wrong", told.problem.seen)
+
+
 async def test_a_clock_that_is_wrong_is_told(patient: Patient) -> None:
     told = [check.seen for check in await patient.found(ahead=90) if check.name == "asterisk_ami"]
     assert len(told) == 1
@@ -148,7 +173,8 @@ async def test_a_clock_that_is_wrong_is_told(patient: Patient) -> None:
 async def test_files_that_are_younger_than_what_it_has_read_are_told(patient: Patient) -> None:
     file = patient.etc / "pjsip.conf"
     before = file.stat()
-    os.utime(file, (before.st_atime + 60, before.st_mtime + 60))
+    soon = (datetime.now(UTC) + timedelta(minutes=1)).timestamp()
+    os.utime(file, (soon, soon))
     try:
         (check,) = await patient.found()
     finally:

@@ -10,6 +10,7 @@ import structlog
 
 from ringback.registrar.contacts.live import Live
 from ringback.registrar.metrics import Metrics
+from ringback.registrar.refusals.keeping import RefusalsKeeping
 from ringback.sip.ami import Address, Message
 from ringback.sip.ami_caches import Cache, Caches
 from ringback.sip.ami_events import Refusals, refused, touched
@@ -32,8 +33,10 @@ class Asterisks:
         caches: Caches,
         metrics: Metrics,
         clock: Callable[[], datetime],
+        keeping: RefusalsKeeping,
     ) -> None:
         self.live = live
+        self.keeping = keeping
         self._refusals = refusals
         self._clock = clock
         self.links = [Link(one, self.hear, partial(self._connected, number)) for number, one in enumerate(addresses)]
@@ -56,6 +59,7 @@ class Asterisks:
         if self.links:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.live.run())
+                tasks.create_task(self.keeping.run())
                 for link, cache in zip(self.links, self._caches.each, strict=True):
                     tasks.create_task(link.run())
                     tasks.create_task(cache.run())

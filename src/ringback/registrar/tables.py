@@ -178,6 +178,15 @@ contact_history = Table(
     Index("idx_registrar_contact_history_age", "tm_create"),
 )
 
+refusals = Table(
+    "registrar_refusals",
+    metadata,
+    Column("endpoint_id", String(255), primary_key=True),
+    Column("told", Text, nullable=False),
+    Column("tm_update", Time, nullable=False),
+    Index("idx_registrar_refusals_age", "tm_update"),
+)
+
 strays = Table(
     "registrar_strays",
     metadata,

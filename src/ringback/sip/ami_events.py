@@ -2,9 +2,10 @@
 
 import re
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 from ringback.sip.ami import Message
@@ -98,13 +99,27 @@ class Refusals:
         self._phones = phones
         self._ours: OrderedDict[str, deque[Refusal]] = OrderedDict()
         self._strangers: OrderedDict[str, deque[Refusal]] = OrderedDict()
+        self._fresh: dict[str, None] = {}
 
     def note(self, account: str, refusal: Refusal) -> None:
         kept = self._ours if self._is_ours(account) else self._strangers
         kept.setdefault(account, deque(maxlen=A_PHONE)).append(refusal)
         kept.move_to_end(account)
+        if kept is self._ours:
+            self.freshen([account])
         if len(kept) > self._phones:
             kept.popitem(last=False)
+
+    def fresh(self, limit: int) -> list[str]:
+        """Names of ours that were refused since they were given out here last: the first of them, and no more."""
+        found = list(islice(self._fresh, limit))
+        for name in found:
+            del self._fresh[name]
+        return found
+
+    def freshen(self, names: Iterable[str]) -> None:
+        """Give them out again."""
+        self._fresh.update(dict.fromkeys(names) if len(self._fresh) < self._phones else {})
 
     def alike(self, endpoint_id: str) -> dict[str, tuple[Refusal, ...]]:
         """Of those who call themselves so in other letter case, by what they call themselves."""

@@ -15,6 +15,7 @@ from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Realm, Status
+from ringback.registrar.refusals import keeping as refusals
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
 from ringback.sip import edge
@@ -67,7 +68,6 @@ async def of_extension(uow: Uow, id: UUID, *, of: UUID | None, hears: bool) -> E
     `hears` says whether this process listens to Asterisks, where there are any.
     """
     extension = (await extensions.get(uow, id, of=of)).extension
-    refusals = uow.memory.sip_refusals
     newest = await history.newest(uow, extension)
     return Evidence(
         extension=extension,
@@ -82,8 +82,8 @@ async def of_extension(uow: Uow, id: UUID, *, of: UUID | None, hears: bool) -> E
         heard=_heard(uow) if hears else {},
         last=newest[0] if newest else None,
         flaps=history.summed_up(newest, uow.now, is_here=False).flaps_last_hour,
-        refusals=refusals.of(extension.endpoint_id),
-        alike=refusals.alike(extension.endpoint_id),
+        refusals=await refusals.of(uow, extension.endpoint_id),
+        alike=uow.memory.sip_refusals.alike(extension.endpoint_id),
     )
 
 

@@ -1,0 +1,1 @@
+"""Refusals: phones that an Asterisk did not let in, as all instances know of them."""
