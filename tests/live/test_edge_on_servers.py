@@ -23,6 +23,9 @@ from tests.house import ROOT as HOUSE
 
 from .conftest import EDGE, ROOT, Edge, World
 from .tables import Tables
+from .test_calls_by_a_trunk import (
+    test_a_phone_calls_out_by_its_customers_trunk_and_both_hear_each_other as test_a_phone_calls_out,
+)
 from .test_calls_of_phones_at_the_edge import (
     test_a_phone_at_the_edge_and_one_at_asterisk_call_each_other as test_a_phone_at_the_edge_and_one_at_asterisk,
 )
@@ -52,6 +55,9 @@ from .test_trunk_calls import (
 )
 from .test_trunk_calls import (
     test_what_a_trunk_cannot_ring_is_refused_by_the_right_code as test_what_a_trunk_cannot_ring,
+)
+from .test_trunk_records import (
+    test_a_call_out_names_the_extension_and_the_trunk as test_a_call_out_is_recorded,
 )
 from .test_trunks import (
     test_a_carrier_with_its_own_address_in_from_names_the_trunk_in_the_requests_uri as test_a_carriers_own_from,
@@ -84,10 +90,12 @@ from .test_trunks import (
 pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
 __all__ = [
+    "test_a_call_out_is_recorded",
     "test_a_carriers_own_from",
     "test_a_new_password",
     "test_a_phone_at_the_edge_and_one_at_asterisk",
     "test_a_phone_calls_in_no_other_name",
+    "test_a_phone_calls_out",
     "test_a_phone_that_is_unregistered",
     "test_a_phone_that_registers",
     "test_a_phone_too_many",
