@@ -1,17 +1,22 @@
 """Phones call out by their customer's trunk: a real Asterisk, a real edge, and a carrier that is a softphone."""
 
 import asyncio
+import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any
 
 import pytest
 
 from ringback.demo.phone import Phone
+from ringback.demo.ports import HOST
 from ringback.registrar.realms.model import Status
 
 from .conftest import Edge, StartPhone, as_phone, until
-from .party import Party
+from .party import SDP, Message, Party, callee_leg, invite
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
@@ -144,23 +149,98 @@ async def test_whoever_hangs_up_ends_the_call_for_both(edge: Edge, phone: StartP
         assert ((await call).status, (await pbx.next_call()).status, pbx.rang) == (200, 200, 1)
 
 
-async def test_a_carrier_sees_the_extension_and_no_address_rings_but_the_first(edge: Edge, phone: StartPhone) -> None:
-    one = await registered(edge, "1819", phone)
-    host = "127.0.0.65"
-    with Party.udp(host) as party:
-        trunk = await edge.create("out-seen", "ip", allowed_ips=[host], outbound=True)
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A carrier and a phone that say what a test says, and the phone's extension."""
+
+    edge: Edge
+    carrier: Party
+    phone: Party
+    extension: Mapping[str, Any]
+
+    async def dial(self, name: str) -> Message:
+        """The INVITE that the carrier gets when the phone, which calls itself so, calls out."""
+        number, realm = self.extension["extension"], self.extension["realm"]
+        leg = replace(invite(TO, realm), here=f"{name} <sip:{number}@{realm}>;tag={token_hex(4)}")
+        server = self.edge.world.ports.phones_at
+        first = leg.request(self.phone, "INVITE", 1, body=SDP.format(host=HOST, version=1), branch="first")
+        await self.phone.send(first, server)
+        challenge = await self.phone.hear()
+        refused = replace(leg, there=challenge.all("To")[0])
+        await self.phone.send(refused.request(self.phone, "ACK", 1, branch="first"), server)
+        proof = self.proof(challenge.all("WWW-Authenticate")[0])
+        again = leg.request(self.phone, "INVITE", 2, body=SDP.format(host=HOST, version=1))
+        await self.phone.send(again.replace("Max-Forwards", f"Authorization: Digest {proof}\r\nMax-Forwards"), server)
+        return await self.carrier.hear()
+
+    def proof(self, challenge: str) -> str:
+        said = dict(re.findall(r'(\w+)="?([^",]+)', challenge))
+        realm, nonce, opaque, name = said["realm"], said["nonce"], said["opaque"], self.extension["username"]
+        secret = md5(f"{name}:{realm}:{self.extension['password']}")
+        answer = md5(f"{secret}:{nonce}:00000001:abc:auth:{md5(f'INVITE:{TO}')}")
+        return (
+            f'username="{name}", realm="{realm}", nonce="{nonce}", uri="{TO}", response="{answer}", cnonce="abc",'
+            f' algorithm=MD5, qop=auth, nc=00000001, opaque="{opaque}"'
+        )
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+@asynccontextmanager
+async def by_hand(edge: Edge, number: str) -> AsyncIterator[Wire]:
+    extension = await edge.world.create(number)
+    with Party.udp(f"127.0.{number[:2]}.{number[2:]}") as party, Party.udp() as caller:
+        trunk = await edge.create(f"by-hand-{number}", "ip", allowed_ips=[party.at.split(":")[0]], outbound=True)
         await party.send(registering(party, trunk["realm"]), edge.kamailio.at)
         assert (await party.hear()).status == 200
-        call = asyncio.create_task(one.call(TO))
-
-        asked = await party.hear()
-
-        await party.answer(asked, 486, edge.kamailio.at, tag="busy")
-        assert ((await call).status, (await party.hear()).method) == (486, "ACK")
-        assert asked.text.startswith(f"INVITE sip:{NUMBER}@{party.at} ")
-        assert "sip:1819@" in asked.all("From")[0]
-        assert "X-Ringback" not in asked.text
+        yield Wire(edge, party, caller, extension)
         await edge.delete(trunk)
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "shown"),
+    [
+        ("1861", '"Front desk 2.-"', "Front desk 2.-"),
+        ("1862", '"x&PJSIP/1813,30;<sip:a@b>${SHELL(id)}"', "xPJSIP181330sipabSHELLid"),
+        ("1863", "", None),
+    ],
+)
+async def test_a_carrier_sees_the_extension_and_a_plain_name(
+    edge: Edge, number: str, name: str, shown: str | None
+) -> None:
+    async with by_hand(edge, number) as wire:
+        asked = await wire.dial(name)
+
+        await wire.carrier.answer(asked, 486, edge.kamailio.at, tag="busy")
+        assert (await wire.carrier.hear()).method == "ACK"
+        assert asked.text.startswith(f"INVITE sip:{NUMBER}@{wire.carrier.at} ")
+        seen = asked.all("From")[0]
+        assert f"<sip:{wire.extension['extension']}@" in seen
+        assert seen.startswith("<sip:" if shown is None else f'"{shown}" <sip:'), seen
+        assert "X-Ringback" not in asked.text
+
+
+async def test_a_carrier_transfers_no_call(edge: Edge, phone: StartPhone) -> None:
+    bystander = await registered(edge, "1864", phone)
+    async with by_hand(edge, "1865") as wire:
+        at = edge.kamailio.at
+        asked = await wire.dial('"x"')
+        await wire.carrier.answer(asked, 200, at, tag="carrier", body=SDP.format(host=HOST, version=1))
+        while (await wire.carrier.hear()).method != "ACK":
+            pass
+        leg = callee_leg(asked, "carrier")
+
+        for number, uri in ((1, "sip:1864@sip.localhost"), (2, f"sip:{NUMBER}0@sip.localhost")):
+            refer = leg.request(wire.carrier, "REFER", number)
+            await wire.carrier.send(refer.replace("Max-Forwards", f"Refer-To: <{uri}>\r\nMax-Forwards"), at)
+        await wire.carrier.send(leg.request(wire.carrier, "BYE", 3), at)
+
+        while "3 BYE" not in (answer := await wire.carrier.hear()).all("CSeq"):
+            assert answer.status >= 400, answer
+        assert answer.status == 200
+        assert (bystander.rang, wire.carrier.heard()) == (0, [])
 
 
 def registering(party: Party, realm: str) -> str:
