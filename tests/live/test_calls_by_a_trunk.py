@@ -195,8 +195,10 @@ async def by_hand(edge: Edge, number: str) -> AsyncIterator[Wire]:
         trunk = await edge.create(f"by-hand-{number}", "ip", allowed_ips=[party.at.split(":")[0]], outbound=True)
         await party.send(registering(party, trunk["realm"]), edge.kamailio.at)
         assert (await party.hear()).status == 200
-        yield Wire(edge, party, caller, extension)
-        await edge.delete(trunk)
+        try:
+            yield Wire(edge, party, caller, extension)
+        finally:
+            await edge.delete(trunk)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +242,7 @@ async def test_a_carrier_transfers_no_call(edge: Edge, phone: StartPhone) -> Non
         while "3 BYE" not in (answer := await wire.carrier.hear()).all("CSeq"):
             assert answer.status >= 400, answer
         assert answer.status == 200
-        assert (bystander.rang, wire.carrier.heard()) == (0, [])
+        assert (bystander.rang, "INVITE" in wire.carrier.heard()) == (0, False)
 
 
 def registering(party: Party, realm: str) -> str:

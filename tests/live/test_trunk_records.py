@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import Edge, StartPhone, as_phone, until
 from .test_call_records import HOW, ended, said, told
-from .test_calls_by_a_trunk import NUMBER, TO, carrier, registered, way_out
+from .test_calls_by_a_trunk import NUMBER, PURE, TO, carrier, registered, way_out
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
@@ -115,3 +115,17 @@ async def test_an_extension_is_no_trunks_call(edge: Edge, phone: StartPhone) -> 
     async with way_out(edge, "rec-internal"):
         assert (await one.call("sip:1827@sip.localhost", talk=0.1)).status == 200
         assert said(await ended(edge.world, made), "direction", "trunk_id") == ["internal", None]
+
+
+async def test_a_phone_at_the_edge_calls_out_too(edge: Edge, phone: StartPhone) -> None:
+    made = await edge.world.create("1871")
+    one = await phone(made, server=edge.kamailio.at, tone=660)
+    assert await one.register() == 200
+    async with way_out(edge, "rec-edge") as trunk:
+        pbx = await carrier(edge, trunk, phone, tone=1000)
+
+        call = await one.call(TO)
+
+        assert (call.status, call.heard(1000) > PURE, (await pbx.next_call()).heard(660) > PURE) == (200, True, True)
+        record = await ended(edge.world, made)
+        assert said(record, *WHO) == ["trunk_out", "1871", NUMBER, made["id"], None, trunk["id"]]
