@@ -146,7 +146,9 @@ def _text(value: Any, longest: int) -> str:
     text = value if isinstance(value, str) else ""
     with contextlib.suppress(UnicodeError):
         text = text.encode("latin-1").decode()  # PostgreSQL takes each byte for a character
-    return "".join(character for character in text if character.isprintable())[:longest]
+    if not text.isprintable():
+        text = "".join(character for character in text if character.isprintable())
+    return text[:longest]
 
 
 def _extra(value: Any) -> dict[str, Any]:
