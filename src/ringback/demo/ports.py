@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from secrets import choice
 from typing import Self
 
 from sqlalchemy import URL
@@ -13,6 +14,8 @@ from ringback.sip.config import AsteriskOptions
 
 HOST = "127.0.0.1"
 RTP_PORTS = (20000, 20400)
+SERVERS = range(21000, 32000)
+"""Below the ports of outgoing connections, one of which could take a port before its server does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +67,21 @@ def free_ports(count: int, preferred: Iterable[int] = ()) -> list[int]:
     found: list[int] = []
     wanted = list(preferred)
     while len(found) < count:
-        port = (_free(wanted.pop(0)) if wanted else None) or _free(0)
+        port = (_free(wanted.pop(0)) if wanted else None) or _free(choice(SERVERS))
         if port and port not in found:
             found.append(port)
     return found
 
 
 def _free(port: int) -> int | None:
-    """That port, or any for 0; `None` if somebody has it."""
+    """That port; `None` if somebody has it."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
     ):
         try:
             tcp.bind((HOST, port))
-            udp.bind(tcp.getsockname())
+            udp.bind((HOST, port))
         except OSError:
             return None
-        return int(tcp.getsockname()[1])
+        return port
