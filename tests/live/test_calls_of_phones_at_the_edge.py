@@ -11,8 +11,11 @@ from ringback.registrar.realms.model import Status
 
 from .conftest import Edge, Extension, StartPhone, until
 from .party import SDP, Party, invite
+from .test_call_records import HOW, ended, said, told
+from .test_calls_by_a_trunk import NUMBER, TO, carrier, way_out
 from .test_phones_at_the_edge import Device
 from .test_trunk_calls import final
+from .test_trunk_records import WHO
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
@@ -209,3 +212,36 @@ async def test_asterisk_rings_at_the_edge_only_what_is_registered_there(edge: Ed
 
 def sdp(host: str) -> str:
     return SDP.format(host=host, version=1)
+
+
+async def test_the_record_of_a_call_names_the_phone_at_the_edge_as_who_called_and_as_who_was_called(
+    edge: Edge, phone: StartPhone
+) -> None:
+    world = edge.world
+    mine, theirs = await asyncio.gather(world.create("4925"), world.create("4926", direct=True))
+    one, two = await asyncio.gather(
+        phone(mine, server=edge.kamailio.at, bind=HERE), phone(theirs, server=edge.kamailio.at, bind=THERE)
+    )
+    assert [await one.register(), await two.register()] == [200, 200]
+
+    assert (await one.call(number(theirs), talk=0.1)).status == 200
+    call = await ended(world, mine)
+    assert said(call, *WHO) == ["internal", "4925", "4926", mine["id"], theirs["id"], None]
+    assert said(call, *HOW[1:]) == ["ended", 16, "normal_clearing", "caller"]
+    assert told(world, call) == ["call_started", "call_answered", "call_ended"]
+
+    assert (await two.call("sip:4927@" + mine["realm"])).status == 404
+    call = await ended(world, theirs, 2)
+    assert said(call, *WHO) == ["internal", "4926", "4927", theirs["id"], None, None]
+
+
+async def test_a_phone_at_the_edge_calls_out_by_its_customers_trunk(edge: Edge, phone: StartPhone) -> None:
+    made = await edge.world.create("4928")
+    one = await phone(made, server=edge.kamailio.at, bind=HERE)
+    async with way_out(edge, "edge-out") as trunk:
+        await carrier(edge, trunk, phone)
+
+        assert (await one.call(TO, talk=0.2)).status == 200
+
+        call = await ended(edge.world, made)
+        assert said(call, *WHO) == ["trunk_out", "4928", NUMBER, made["id"], None, trunk["id"]]
