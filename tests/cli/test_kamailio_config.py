@@ -71,7 +71,12 @@ def test_every_faulty_flag_is_named_at_once_and_nothing_is_written(shell: Shell,
     for more in (["--tls_port=5060"], ["--wss_port=8443"], ["--tls_cert=/etc/a.pem", "--tls_key=/etc/a|b"]):
         code, text = command(shell, tmp_path / "etc", *FLAGS, *more)
         assert (code, "--tls_" in text) == (2, True), more
-    for one, flag in (("--external_address=edge.example", "external_address"), ("--inner_port=5060", "inner_port")):
+    spoilt = {
+        "--external_address=edge.example": "external_address",
+        "--inner_port=5060": "inner_port",
+        "--name=a b": "name",
+    }
+    for one, flag in spoilt.items():
         code, text = command(shell, tmp_path / "etc", *FLAGS, "--external_address=198.51.100.7", one)
         assert (code, f"--{flag} must" in text) == (2, True), one
     assert command(shell, None, *FLAGS) == (

@@ -25,6 +25,7 @@ def kamailio(installation: Installation, tmp_path: Path) -> Path:
         ("192.0.2.7:5062", "192.0.2.8:5062"),
         new_secret(),
         workers=2,
+        name="edge-2",
         tls=tls,
         folder=str(folder),
         external_address="198.51.100.7",

@@ -17,11 +17,13 @@ from ringback.demo.programs import KAMAILIO, AsteriskProgram
 from ringback.demo.server import Server
 from ringback.kamailio_checks import checks
 from ringback.kit.dsn import parse_dsn
+from ringback.kit.rights import WRITES
 from ringback.knobs import load
 from ringback.sip.kamailio import KamailioOptions, new_secret
 from tests.house import ROOT as HOUSE
 
 from .conftest import EDGE, ROOT, Edge, World
+from .digest import register
 from .tables import Tables
 from .test_calls_by_a_trunk import (
     test_a_phone_calls_out_by_its_customers_trunk_and_both_hear_each_other as test_a_phone_calls_out,
@@ -221,3 +223,22 @@ async def test_a_check_tells_what_the_edges_user_may_not_do(edge: Edge, world: S
     assert refused == (500, [])
     assert lack.startswith("problem: ringback: its user lacks SELECT on registrar_sip_auths (the server says: ")
     assert PASSWORD not in lack
+
+
+async def test_a_phone_is_not_told_that_it_is_registered_where_that_could_not_be_written(
+    edge: Edge, world: ServersWorld, tmp_path: Path
+) -> None:
+    extension = await world.create("4829")
+    phones = f"{world.tables.asterisk.name if world.tables.is_mariadb else 'asterisk'}.ps_contacts"
+    rights = ", ".join(WRITES) if world.tables.is_mariadb else "INSERT"
+    world.tables.own.execute(f"REVOKE {rights} ON {phones} FROM {USER}")
+    try:
+        found = await checks(tmp_path, edge.kamailio.options, load({"ringback_home": tmp_path}))
+        refused = await register(edge.kamailio.at, extension)
+    finally:
+        world.tables.own.execute(f"GRANT {rights} ON {phones} TO {USER}")
+
+    (lack,) = [check.seen for check in found if check.name == "database"]
+    assert re.match("asterisk: its user lacks .*INSERT.* on ps_contacts", lack), lack
+    assert refused == (500, ["MD5"])
+    assert await register(edge.kamailio.at, extension) == (200, ["MD5"])

@@ -158,7 +158,7 @@ route[BAD_CONTACT] {
 # Comes back if $var(name) is the phone whose password has been proved: with $var(phone), what it is called in
 # hexadecimal digits, and what it may. Otherwise 403.
 route[OWN_PHONE] {
-	if ($aU == $null || !($var(name) =~ "^[0-9A-Za-z+_.-]{1,40}$")) route(FORBIDDEN);
+	if (!($var(known) =~ "^digest") || !($var(name) =~ "^[0-9A-Za-z+_.-]{1,40}$")) route(FORBIDDEN);
 	$var(aor) = $var(name) + "@" + $var(realm);
 	$var(phone) = $(var(aor){s.encode.hexa});
 	$var(id) = "";
@@ -224,6 +224,8 @@ route[CONTACT] {
 	route(SECONDS);
 	$var(key) = $(var(uri){s.md5});
 	$var(way) = "sip:" + $var(name) + "@EDGE_AT;realm=" + $var(realm) + ";binding=" + $var(key);
+	# Asterisk takes no longer ones.
+	if ($(var(way){s.len}) > 255) route(BAD_CONTACT);
 	$var(row) = $var(aor) + "^3B@" + $var(key);
 	$var(row) = $(var(row){s.encode.hexa});
 	$var(named) = $var(named) + ", '" + $var(key) + "'";
