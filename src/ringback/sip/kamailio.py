@@ -164,6 +164,8 @@ def _modules(options: KamailioOptions) -> str:
 mpath="{options.modules}"
 {load}
 
+# It starts while a database is away, too: calls that are up go on.
+modparam("sqlops", "connect_mode", 1)
 {connection("ringback", options.database)}
 {writing("asterisk", options.phones_in)}
 # A challenge must be answered within this many seconds.

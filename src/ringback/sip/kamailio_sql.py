@@ -28,8 +28,8 @@ ENGINES: Final[Mapping[str, Engine]] = {
     ),
 }
 """By the backend's name in a URL."""
-SECONDS: Final = 3
-"""That a request may wait for a connection."""
+SECONDS: Final = 1
+"""That a query may take; the drivers try up to three times."""
 
 
 def engine_of(url: URL) -> Engine:
@@ -68,15 +68,17 @@ modparam("db_sqlite", "db_set_readonly", "{url.database}")
 def _mariadb(url: URL) -> str:
     return f"""\
 # Each worker has a connection of its own, and makes a new one when that is lost. A server that says nothing is given up
-# after three times as many seconds.
+# after three times so many seconds.
 modparam("db_mysql", "timeout_interval", {SECONDS})
 """
 
 
 def _postgresql(url: URL) -> str:
-    return """\
-# Each worker has a connection of its own, and makes a new one when that is lost. Behind the last slash stands what
-# libpq is told.
+    return f"""\
+# Each worker has a connection of its own, and makes a new one when that is lost, or when a query has not been answered
+# in so many seconds. Behind the last slash stands what libpq is told.
+modparam("db_postgres", "timeout", {SECONDS})
+modparam("db_postgres", "retries", 1)
 """
 
 
@@ -103,7 +105,7 @@ def _told(url: URL) -> Iterator[str]:
             yield f"{name}={value}"
     if path := url.query.get("search_path"):
         yield f"options=-csearch_path={path}"
-    yield f"application_name=kamailio connect_timeout={SECONDS} tcp_user_timeout={SECONDS}000"
+    yield "application_name=kamailio connect_timeout=2 tcp_user_timeout=3000"
 
 
 def faults_of(url: URL) -> Iterator[str]:
