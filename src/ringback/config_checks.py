@@ -45,7 +45,7 @@ def _file(file: Path, wanted: str, is_secret: bool, again: str) -> Iterator[Chec
         yield problem("files", f"{file.name} cannot be read ({(error.strerror or '').lower()})", again)
         return
     if text != wanted:
-        where = "" if is_secret else _first_difference(text, wanted)
+        where = _first_difference(text, wanted, is_secret=is_secret)
         yield problem(
             "files",
             f"{file.name} is not what would be written now{where}",
@@ -57,11 +57,13 @@ def _file(file: Path, wanted: str, is_secret: bool, again: str) -> Iterator[Chec
         yield problem("files", f"Everybody may write {file.name}", f"chmod o-w {file}")
 
 
-def _first_difference(there: str, wanted: str) -> str:
+def _first_difference(there: str, wanted: str, *, is_secret: bool) -> str:
     mine, new = there.splitlines(), wanted.splitlines()
     at = next((at for at, pair in enumerate(zip_longest(mine, new)) if pair[0] != pair[1]), None)
     if at is None:
         return " (its last line has no end)"
+    if is_secret:
+        return f" (line {at + 1})"
     if mine[at:] == new[at + 1 :]:
         return f" (line {at + 1} is missing: {new[at]!r})"
     if mine[at + 1 :] == new[at:]:

@@ -19,20 +19,28 @@ READ: Final[Wanted] = {sip_auths: ("SELECT",)}
 
 async def checks(folder: Path, options: KamailioOptions, settings: Settings) -> list[Check]:
     """All that can be known without a Kamailio: its file, modules, ports and database. Nothing is changed."""
-    files = kamailio_files(options)
-    loaded = re.findall(r'^loadmodule "(.+)"$', files[FILE], re.MULTILINE)
-    found = config_checks.files(folder, files, {FILE})
-    found += config_checks.modules(options.modules, loaded, _packages(options))
-    found += config_checks.ports(_ports(options))
+    found = config_checks.files(folder, kamailio_files(options), {FILE}) + parts(options, settings)
+    return found + config_checks.ports(_ports(options)) + await databases(options, settings)
+
+
+def parts(options: KamailioOptions, settings: Settings) -> list[Check]:
+    """Modules and certificate."""
+    loaded = re.findall(r'^loadmodule "(.+)"$', kamailio_files(options)[FILE], re.MULTILINE)
+    found = config_checks.modules(options.modules, loaded, _packages(options))
     if options.tls:
         hosts = [options.bind, options.domain_name_trunk, options.domain_name_extension, settings.sip_domain]
         hosts += [options.external_address] if options.external_address else []
         found += config_checks.certificate(options.tls.certificate, options.tls.key, hosts)
+    return found
+
+
+async def databases(options: KamailioOptions, settings: Settings, *, shared: bool = True) -> list[Check]:
+    """What it reads and writes there; a SQLite file is `shared` where another user writes it."""
     if options.database.get_backend_name() == "sqlite":
-        return found + config_checks.sqlite(Path(options.database.database or ""), [sip_auths.name, CONTACTS])
+        return config_checks.sqlite(Path(options.database.database or ""), [sip_auths.name, CONTACTS], shared=shared)
     lacks = await database_checks.rights("ringback", options.database, settings, READ, "docs/edge.md")
     lacks += await database_checks.rights("asterisk", options.phones_in, settings, RIGHTS, "docs/edge.md")
-    return found + (lacks or [ok("database", "Kamailio's user may do what it must")])
+    return lacks or [ok("database", "Kamailio's user may do what it must")]
 
 
 def _ports(options: KamailioOptions) -> list[Port]:

@@ -34,7 +34,7 @@ async def asterisk(given: Given) -> list[Check]:
     if given.asterisk is None:
         return [ok(NAME, "No folder of an Asterisk is looked at: name it by --asterisk_config")]
     assert given.settings
-    options, wrong = _options(given.asterisk, given.settings)
+    options, wrong = options_of(given.asterisk, given.settings)
     if options is None:
         return [wrong]
     found = _elsewhere(given.asterisk, options) or await _looked(given.asterisk, options, given.settings)
@@ -43,7 +43,7 @@ async def asterisk(given: Given) -> list[Check]:
     ]
 
 
-def _options(folder: Path, settings: Settings) -> tuple[AsteriskOptions | None, Check]:
+def options_of(folder: Path, settings: Settings) -> tuple[AsteriskOptions | None, Check]:
     """What it was written with, and the settings as they are; or what is in the way."""
     text, away = _text(folder / MAIN)
     wrong = problem(NAME, away if folder.is_dir() else f"There is no folder {folder}", AGAIN)
@@ -78,7 +78,8 @@ def _with_secrets(folder: Path, options: AsteriskOptions, settings: Settings) ->
         )
     if (port := options.manager) is None:
         return options
-    return replace(options, manager=manager_of(settings, folder, f"{port.host}:{port.port}", ",".join(port.permit)))
+    known = manager_of(settings, folder, f"{port.host}:{port.port}", ",".join(port.permit))
+    return replace(options, manager=replace(port, user=known.user, secret=known.secret))
 
 
 def _text(file: Path) -> tuple[str, str]:
@@ -146,7 +147,7 @@ def _closed(options: AsteriskOptions) -> Iterator[Check]:
 def _silent(options: AsteriskOptions, settings: Settings) -> Iterator[Check]:
     """Whom phones and the dialplan would reach in vain."""
     bind = "127.0.0.1" if options.bind == "0.0.0.0" else options.bind
-    if _is_refused(bind, options.sip_port):
+    if is_refused(bind, options.sip_port):
         seen = f"No Asterisk listens at {options.bind}:{options.sip_port}, where phones register"
         yield warning(NAME, seen, f"start it (asterisk -C {options.directories.etc}/{MAIN}), and see its log")
     if not options.agi:
@@ -155,12 +156,12 @@ def _silent(options: AsteriskOptions, settings: Settings) -> Iterator[Check]:
         seen = f"The dialplan asks {options.agi} who rings, and call-manager listens at"
         seen = f"{seen} {settings.agi_listen_address or 'no address'} (agi_listen_address)"
         yield problem(NAME, seen, "set agi_listen_address to where it asks, or write the folder anew")
-    elif _is_refused(*host_and_port(options.agi)):
+    elif is_refused(*host_and_port(options.agi)):
         seen = f"Nobody listens at {options.agi}, whom the dialplan asks who rings: calls go on by the database alone"
         yield warning(NAME, seen, "start call-manager ('ringback up' runs it)")
 
 
-def _is_refused(host: str, port: int) -> bool:
+def is_refused(host: str, port: int) -> bool:
     """Whether that port of that host is closed for sure."""
     try:
         socket.create_connection((host, port), timeout=PATIENCE).close()
