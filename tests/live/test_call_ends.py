@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -9,8 +10,9 @@ import pytest_asyncio
 from ringback.demo.programs import AsteriskProgram
 from ringback.sip.config import AsteriskOptions, asterisk_files
 
-from .conftest import StartPhone, World, running, until
+from .conftest import StartPhone, World, in_front, running, until
 from .test_call_records import ended
+from .test_calls_by_a_trunk import TO, carrier, way_out
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
@@ -18,8 +20,8 @@ pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 def impatient(options: AsteriskOptions) -> Mapping[str, str]:
     """A dialplan that lets phones ring for two seconds and not for sixty."""
     plan = asterisk_files(options)["extensions.conf"]
-    assert plan.count(",60)") == 2
-    return {"extensions.conf": plan.replace(",60)", ",2)")}
+    assert (plan.count(",60)"), plan.count(",60,i)")) == (2, 1)
+    return {"extensions.conf": plan.replace(",60)", ",2)").replace(",60,i)", ",2,i)")}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -51,6 +53,21 @@ async def test_a_phone_that_does_not_answer_is_told_and_recorded_by_the_right_st
     assert (made.status, callee.rang, made.sent) == (status, 1, 0)
     call = await ended(world, two)
     assert (call["hangup_reason"], call["ended_by"], call["duration"]) == (reason, by, 0)
+
+
+async def test_a_carrier_that_rings_and_does_not_answer_is_cancelled(
+    world: World, phone: StartPhone, tmp_path: Path
+) -> None:
+    made = await world.create("1851")
+    async with in_front(world, tmp_path / "kamailio") as edge, way_out(edge, "out-rings") as trunk:
+        one, pbx = await phone(made), await carrier(edge, trunk, phone, answer=180)
+        assert await one.register() == 200
+
+        assert ((await one.call(TO)).status, (await pbx.next_call()).status) == (480, 487)
+
+        call = await ended(world, made)
+        assert (call["direction"], call["trunk_id"]) == ("trunk_out", trunk["id"])
+        assert (call["hangup_reason"], call["ended_by"], call["duration"]) == ("no_answer", "server", 0)
 
 
 async def test_a_caller_who_gives_up_stops_the_ringing(world: World, phone: StartPhone) -> None:
