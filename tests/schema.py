@@ -87,7 +87,9 @@ ROUTER: Final = "router-manager"
 ABOUT: Final = {
     "registrar_extensions": About("SIP extensions: the phones of customers.", SERVICE),
     "registrar_trunks": About("Connections to carriers and PBXes.", SERVICE),
-    "registrar_sip_auths": About("What the SIP edge (Kamailio) lets trunks in by.", f"{SERVICE}, with each trunk"),
+    "registrar_sip_auths": About(
+        "What the SIP edge (Kamailio) lets trunks and phones in by.", f"{SERVICE}, with each trunk and extension"
+    ),
     "registrar_directs": About("Direct addresses of extensions.", SERVICE),
     "registrar_direct_hashes": About(
         "Every hash that was ever given out, so that none is given out twice.", f"{SERVICE}; never deleted from"

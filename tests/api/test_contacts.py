@@ -72,6 +72,29 @@ async def test_contacts_are_shown_by_all_keys_and_as_of_when(http: httpx.AsyncCl
     }
 
 
+@pytest.mark.parametrize(
+    ("contact", "shown", "transport"),
+    [
+        ("7369703a314068", "sip:1@h", "udp"),
+        ("736970733a314068", "sips:1@h", "tls"),
+        ("7369703a3140683b7472616e73706f72743d7773", "sip:1@h;transport=ws", "ws"),
+        ("736970", "sip", "udp"),
+        ("7", "sip:1@192.0.2.5;binding=5", "udp"),
+        ("", "sip:1@192.0.2.5;binding=5", "udp"),
+    ],
+)
+async def test_of_a_phone_at_the_edge_its_own_contact_is_shown(
+    http: httpx.AsyncClient, world: World, contact: str, shown: str, transport: str
+) -> None:
+    made = await world.create()
+    path = f"<sip:192.0.2.5:5060^3Blr^3Bcontact={contact}^3Bpeer=7369703a>"
+    world.register(made["endpoint_id"], uri="sip:1@192.0.2.5^3Bbinding=5", path=path)
+
+    (found,) = (await http.get(f"/v1.0/extensions/{made['id']}/contacts")).json()["result"]
+
+    assert (found["uri"], found["transport"]) == (shown, transport)
+
+
 @pytest.mark.contract("registrar R-50")
 @pytest.mark.parametrize(
     ("stored", "plain", "transport"),

@@ -161,6 +161,20 @@ async def test_the_customers_end_comes_first(
     assert {"customer", "rows", "direct"} <= states(found).keys()
 
 
+async def test_a_phone_at_the_edge_and_at_an_asterisk_is_reached_by_every_server(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    made = await registered(world)
+    path = f"<sip:192.0.2.5:5060^3Blr^3Bcontact={b'sip:1001@192.0.2.7'.hex()}^3Bpeer={b'sip:192.0.2.7:9'.hex()}>"
+    world.register(made["endpoint_id"], reg_server="edge", path=path)
+
+    found = await diagnosis(world, http, made)
+
+    assert "servers" not in states(found)
+    (seen,) = [check["seen"] for check in found["checks"] if check["name"] == "servers"]
+    assert seen == "The phone is registered at ast-1 and edge"
+
+
 async def test_a_wrong_password_is_told_with_how_often_since_when_and_from_where(
     world: World, http: httpx.AsyncClient
 ) -> None:

@@ -63,6 +63,11 @@ class Contact:
         return contact_in(plain(self.path)) or plain(self.uri)
 
     @property
+    def is_at_edge(self) -> bool:
+        """Whether every server reaches it, by the edge where it has registered."""
+        return contact_in(plain(self.path)) != ""
+
+    @property
     def transport(self) -> str:
         """The `transport` parameter of the URI (RFC 3261 19.1.1); `udp` when it names none, `tls` for sips."""
         found = re.search(r";transport=([^;>?]+)", self.plain_uri, re.IGNORECASE)

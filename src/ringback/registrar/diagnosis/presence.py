@@ -91,10 +91,12 @@ def room(given: Evidence) -> Check:
 def servers(given: Evidence) -> Check:
     """At which servers the phone is registered: a call that reaches another one may not get through to it."""
     names = sorted({contact.reg_server for contact in given.live if contact.reg_server})
-    if len(names) > 1:
+    if len({contact.reg_server for contact in given.live if contact.reg_server and not contact.is_at_edge}) > 1:
         seen = f"The phone is registered at {' and '.join(names)}"
         return warning("servers", seen, "point the phone at one of them, unless they share one address")
-    return ok("servers", f"The phone is registered at {names[0]}" if names else "It is registered at no server")
+    return ok(
+        "servers", f"The phone is registered at {' and '.join(names)}" if names else "It is registered at no server"
+    )
 
 
 def contacts(given: Evidence) -> Check:
