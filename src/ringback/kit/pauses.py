@@ -10,11 +10,13 @@ CALM: Final = 10.0
 """Seconds without a pause after which the next one is short again."""
 REST: Final = 4
 """How many times longer than the work itself the time between two rounds of it is at least."""
+RESTED: Final = 300.0
+"""Seconds after which it is done again however long it took."""
 
 
 def rest(interval: float, took: float) -> float:
-    """Seconds until work that took so long is done again, so that it never takes more than a fifth of the time."""
-    return max(interval, REST * took)
+    """Seconds until work that took so long is done again, so that it seldom takes more than a fifth of the time."""
+    return max(interval, min(REST * took, RESTED))
 
 
 class Pauses:
