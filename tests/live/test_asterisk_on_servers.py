@@ -65,12 +65,12 @@ async def world(
 
 @asynccontextmanager
 async def served(
-    program: AsteriskProgram, tables: Tables, folder: Path, *, knows_sha: bool = False
+    program: AsteriskProgram, tables: Tables, folder: Path, *, knows_sha: bool = False, cache: int = 0
 ) -> AsyncIterator[ServersWorld]:
     """A Ringback and an Asterisk on these tables, while inside."""
     ports = Ports.find()
     own, asterisk = map(parse_dsn, tables.for_asterisk())
-    options = ports.options(asterisk, own)
+    options = replace(ports.options(asterisk, own), cache=cache)
     pjsip = asterisk_files(options)["pjsip.conf"]
     often = pjsip.replace("type=global\n", "type=global\ncontact_expiration_check_interval=1\n")
     settings = dict(zip(("database_dsn_bin", "database_dsn_asterisk"), tables.dsns(), strict=True))
