@@ -17,6 +17,7 @@ from sqlalchemy import (
     CHAR,
     URL,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DefaultClause,
@@ -330,6 +331,8 @@ def some(column: Column[Any]) -> Any:
         return ["basic"]
     if isinstance(column.type, CHAR):
         return (uuid4().hex * 2)[: column.type.length]
+    if isinstance(column.type, Boolean):
+        return True
     return 1 if isinstance(column.type, Integer) else uuid4().hex[:12]
 
 
