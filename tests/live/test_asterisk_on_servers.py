@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -270,3 +271,26 @@ async def test_what_asterisks_user_may_not_do_is_told_by_the_check_and_by_the_do
 
     assert of_check[-1].startswith(f"problem: {RIGHTS[right]}")
     assert of_doctor[1].startswith(f"problem: {RIGHTS[right]}")
+
+
+async def test_a_password_that_the_database_does_not_know_is_told_by_the_doctor(
+    world: ServersWorld, tmp_path: Path
+) -> None:
+    """And of a folder for Asterisk's user, who is another one than Ringback's."""
+    options = world.asterisk.options
+    own, theirs = world.tables.dsns()
+    folder = tmp_path / "etc"
+    shutil.copytree(options.directories.etc, folder)
+    file = folder / "res_odbc.conf"
+    file.write_text(re.sub(r"^password => .*", "password => Sample-Pass-0004", file.read_text(), flags=re.MULTILINE))
+    settings = {"ringback_home": tmp_path, "database_dsn_bin": own, "database_dsn_asterisk": theirs, **FREE}
+    domains = {"domain_name_extension": options.domain_name_extension, "domain_name_trunk": "trunk.example.com"}
+
+    found = await examine(Given(load({**settings, **domains}), asterisk=folder))
+
+    told = [check for check in found if check.name == "asterisk_config" and "pjsip.conf" not in check.seen]
+    assert [(check.state, check.do[:47]) for check in told] == [
+        ("problem", "is the server up, and are host, port, user and ")
+    ] * 2
+    assert [check.seen.partition(":")[0] for check in told] == ["ringback", "ringback-directs"]
+    assert "Sample-Pass" not in str(found)

@@ -40,10 +40,13 @@ async def told(world: World, *messages: Message) -> None:
 @pytest.mark.contract("registrar R-88")
 async def test_another_instance_knows_what_one_has_heard_and_adds_its_own(world: World) -> None:
     made = (await world.create())["endpoint_id"]
-    await told(world, refused(world, made))
+    await told(world, first := refused(world, made))
+    before = world.everything()
 
     world.ringback = world.start()
     assert await known(world, made) == [("wrong_password", "192.0.2.9")]
+    await told(world, first)
+    assert world.everything() == before, "both have heard the same"
 
     world.wait(1)
     await told(world, refused(world, made, "192.0.2.10", "InvalidAccountID"))
