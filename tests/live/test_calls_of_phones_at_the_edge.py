@@ -205,6 +205,9 @@ async def test_asterisk_rings_at_the_edge_only_what_is_registered_there(edge: Ed
         assert (await device.hear()).method == "ACK"
         for wrong in (row.replace("4924@", "4923@"), row.replace(binding, "0" * 32), row.replace("demo.", "other.")):
             assert await asked(wrong) == 480
+        world.sql("UPDATE ps_contacts SET expiration_time = 1 WHERE endpoint = ?", extension["endpoint_id"])
+        assert await asked(row) == 480
+        assert (await bare.over_party(device)).status == 200
         await world.delete(extension)
         assert await asked(row) == 480
         assert device.heard() == []
