@@ -84,7 +84,9 @@ AsksWhom = Annotated[
 ]
 EdgeAt = Annotated[
     str,
-    typer.Option("--edge", help="the Kamailio whose word for trunks is taken (kamailio-config)", metavar="IP:PORT"),
+    typer.Option(
+        "--edge", help="the Kamailio whose word for phones and trunks is taken; several: with commas", metavar="IP:PORT"
+    ),
 ]
 Modules = Annotated[str, typer.Option("--modules", help="folder of Asterisk's modules", metavar="DIR")]
 
@@ -194,8 +196,8 @@ def _check(options: AsteriskOptions) -> None:
     if options.default_realm and not names.is_domain(options.default_realm):
         faults.append(Fault("default_realm", "must be a domain name"))
     faults += faults_of_transports(options)
-    if options.edge and not _is_address(options.edge):
-        faults.append(Fault("edge", "must be an IPv4 address and a port, e.g. 192.0.2.5:5060"))
+    if options.edge and not all(map(_is_address, options.edge.split(","))):
+        faults.append(Fault("edge", "must be an IPv4 address and a port, e.g. 192.0.2.5:5060, or several with commas"))
     faults += faults_of_port(options.manager) if options.manager else []
     texts = {
         "out": options.directories.etc,

@@ -184,7 +184,8 @@ def test_call_manager_is_asked_where_it_listens_and_the_database_after_it(shell:
 
 
 @pytest.mark.parametrize(
-    "address", ["192.0.2.5", "192.0.2.5:", "0.0.0.0:5060", "edge:5060", "192.0.2.5:5060\n[x]", "::1:5"]
+    "address",
+    ["192.0.2.5", "192.0.2.5:", "0.0.0.0:5060", "edge:5060", "192.0.2.5:5060\n[x]", "::1:5", "192.0.2.5:5060,"],
 )
 def test_an_edge_must_be_an_address_and_a_port(shell: Shell, tmp_path: Path, address: str) -> None:
     code, text = on_a_file(shell, tmp_path / "etc", f"--edge={address}")

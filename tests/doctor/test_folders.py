@@ -87,7 +87,7 @@ async def test_an_edge_that_needs_digests_where_none_are_kept(installation: Inst
 async def test_an_edge_and_an_asterisk_that_do_not_know_each_other(
     installation: Installation, kamailio: Path, tmp_path: Path
 ) -> None:
-    known = AsteriskOptions(sqlite_url(installation.file), bind="192.0.2.7", edge="192.0.2.5:5066")
+    known = AsteriskOptions(sqlite_url(installation.file), bind="192.0.2.7", edge="192.0.2.6:5060,192.0.2.5:5066")
     installation.more["asterisk"] = tmp_path / "asterisk"
     write(tmp_path / "asterisk", asterisk_files(known))
     assert await installation.wrong() == {}

@@ -5,7 +5,7 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,7 +112,12 @@ Files = Callable[[AsteriskOptions], Mapping[str, str]]
 
 @asynccontextmanager
 async def running(
-    program: AsteriskProgram, folder: Path, *, files: Files = lambda options: {}, **settings: str
+    program: AsteriskProgram,
+    folder: Path,
+    *,
+    files: Files = lambda options: {},
+    edges: Sequence[str] = (EDGE,),
+    **settings: str,
 ) -> AsyncIterator[World]:
     """Both servers in a folder of their own, while inside. Each knows where the other is.
 
@@ -121,7 +126,10 @@ async def running(
     settings = {"sip_public_host": HOST, "sip_public_port": str(ports.phones)} | settings
     async with await Server.start(folder / "home", asterisk_ami=ports.ami(secret), **settings) as server:
         options = ports.options(sqlite_url(server.database), manager=secret)
-        options = replace(options, agi=settings.get("agi_listen_address", ""), edge=f"{EDGE}:{free_ports(1)[0]}")
+        (port,) = free_ports(1)
+        options = replace(
+            options, agi=settings.get("agi_listen_address", ""), edge=",".join(f"{host}:{port}" for host in edges)
+        )
         async with await Asterisk.start(program, options, folder / "asterisk", files(options)) as asterisk:
             yield World(server, asterisk, ports)
 

@@ -11,10 +11,9 @@ import pytest
 import pytest_asyncio
 
 from ringback.demo.kamailio import Kamailio
-from ringback.demo.ports import free_ports
 from ringback.demo.programs import AsteriskProgram
 
-from .conftest import Edge, StartPhone, World, in_front, running, until
+from .conftest import EDGE, Edge, StartPhone, World, in_front, running, until
 from .test_calls_of_phones_at_the_edge import HERE, THERE, number
 from .test_phones_at_the_edge import Device, bound
 
@@ -25,7 +24,9 @@ OTHER = "127.0.0.32"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with running(program, tmp_path_factory.mktemp("live"), contact_poll_interval="0.1") as one:
+    async with running(
+        program, tmp_path_factory.mktemp("live"), edges=(EDGE, OTHER), contact_poll_interval="0.1"
+    ) as one:
         yield one
         assert one.complaints() == []
 
@@ -68,7 +69,7 @@ async def test_phones_at_two_edges_and_at_asterisk_are_in_one_list_and_all_ring(
 ) -> None:
     caller, extension = await asyncio.gather(world.create("4933"), world.create("4934"))
     async with in_front(world, tmp_path / "one") as first:
-        options = replace(first.kamailio.options, bind=OTHER, sip_port=free_ports(1)[0], name="edge-2")
+        options = replace(first.kamailio.options, bind=OTHER, name="edge-2")
         async with await Kamailio.start(first.kamailio.program, options, tmp_path / "two") as second:
             one, two, three, rings = await asyncio.gather(
                 phone(extension, server=first.kamailio.at, bind=HERE, answer=180),
@@ -91,4 +92,8 @@ async def test_phones_at_two_edges_and_at_asterisk_are_in_one_list_and_all_ring(
             await rings.hang_up()
             assert (await call).status == 487
             assert [(await device.next_call()).status for device in (one, two, three)] == [487] * 3
+            answering = await phone(await world.create("4935"), server=second.at, bind=HERE)
+            assert await answering.register() == 200
+            assert (await rings.call(f"sip:4935@{extension['realm']}", talk=0.1)).status == 200
+            assert (await answering.call(number(caller), talk=0.1)).status == 200
             assert second.problems() == []

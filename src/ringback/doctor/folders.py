@@ -66,7 +66,7 @@ def _strangers(given: Given, options: KamailioOptions) -> Iterator[Check]:
     asterisk = options_of(given.asterisk, given.settings)[0] if given.asterisk else None
     if asterisk is None:
         return
-    if asterisk.edge != options.inner_at:
+    if options.inner_at not in asterisk.edge.split(","):
         seen = f"This edge is {options.inner_at}, and Asterisk believes {asterisk.edge or 'nobody'} whose trunk calls"
         yield problem(NAME, seen, f"write Asterisk's folder anew with --edge {options.inner_at}, and restart it")
     at = f"{asterisk.bind}:{asterisk.public_port}"

@@ -104,8 +104,8 @@ class AsteriskOptions:
     shares the tables. `tls` adds TLS and WebSockets for phones; `nat` is for an Asterisk that the world knows by
     another address than its own. `cache` is for how many seconds Asterisk remembers what it has read of a phone (0:
     not at all). `manager` is where Ringback hears what happens (none: nowhere). `agi` (`host:port`) is where it asks
-    who rings, before it asks the database (empty: the database alone). `edge` (`address:port`) is the Kamailio
-    that says for which trunk it has let a call in (empty: nobody is believed).
+    who rings, before it asks the database (empty: the database alone). `edge` (`address:port`, several
+    with commas) is the Kamailio that says for which phone or trunk it has let a call in (empty: nobody is believed).
     """
 
     database: URL

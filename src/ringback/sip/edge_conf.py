@@ -2,17 +2,20 @@
 
 
 def edge_conf(edge: str, transport: str) -> str:
-    """Its sections; `edge` is `address:port`, an IPv4 address; empty for none. `transport` has the port it knows."""
+    """Its sections; `edge` is `address:port`, an IPv4 address, or several with commas; empty for none.
+
+    `transport` has the port it knows."""
     if not edge:
         return ""
-    host = edge.rpartition(":")[0]
+    edges = edge.split(",")
+    hosts = ",".join(one.rpartition(":")[0] for one in edges)
     return f"""
-; The Kamailio of `ringback sip kamailio-config`. It says for which trunk it has let a call in, and is believed by its
+; The Kamailio of `ringback sip kamailio-config`. It says which phone or trunk it has let in, and is believed by its
 ; address: nobody else may be able to send from there. No phone registers from it.
 [edge]
 type=identify
 endpoint=edge
-match={host}
+match={hosts}
 
 [edge]
 type=endpoint
@@ -24,6 +27,6 @@ force_rport=yes
 ; Calls that go out, always by the edge and from the port that it knows. Nobody there transfers a call: the other side's
 ; would become one that the edge has let in.
 transport={transport}
-outbound_proxy=sip:{edge}\\;lr
+outbound_proxy=sip:{edges[0]}\\;lr
 allow_transfer=no
 """
