@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -40,7 +41,7 @@ class SqliteDatabase:
         self.lock = asyncio.Lock()
         self.dialect = sqlite.dialect(paramstyle="qmark")
         self.dialect.default_schema_name = "main"
-        self._rules = {(table, columns): rule for table, columns, rule in unique_rules(*metadatas)}
+        self._metadatas = metadatas
         self.writer = connect(path)
         self.reader = connect(path)
 
@@ -83,6 +84,10 @@ class SqliteDatabase:
     def close(self) -> None:
         self.reader.close()
         self.writer.close()
+
+    @cached_property
+    def _rules(self) -> dict[tuple[str, frozenset[str]], str]:
+        return {(table, columns): rule for table, columns, rule in unique_rules(*self._metadatas)}
 
     def rule(self, error: sqlite3.IntegrityError) -> str | None:
         """The rule that a unique complaint speaks of; SQLite names the columns, or the index if it has expressions."""
