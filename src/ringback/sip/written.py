@@ -30,7 +30,7 @@ def marked(text: str, known: Options) -> Options | None:
         said = msgspec.json.decode(line.removeprefix(MARK), type=dict[str, Any])
         values = {name: msgspec.convert(one, hints[name], dec_hook=_empty) for name, one in said.items()}
         found: Options = kind(**{name: getattr(known, name) for name in KNOWN}, **values)
-    except (msgspec.MsgspecError, KeyError, TypeError):
+    except (msgspec.MsgspecError, UnicodeError, KeyError, TypeError):
         return None
     return found
 
