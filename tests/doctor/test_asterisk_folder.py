@@ -81,7 +81,7 @@ def edit(name: str, old: str, new: str) -> Spoil:
     def spoil(of: Asterisk) -> None:
         text = (of.folder / name).read_text()
         assert old in text
-        (of.folder / name).write_text(text.replace(old, new))
+        (of.folder / name).write_text(text.replace(old, new), errors="surrogateescape")
 
     return spoil
 
@@ -117,6 +117,7 @@ BROKEN: dict[str, tuple[Spoil, str]] = {
         edit("etc/asterisk.conf", "; Written with", "; Made with"),
         "is not this version's, or was edited",
     ),
+    "odd bytes": (edit("etc/asterisk.conf", "ast-7", "ast-\udcc1"), "is not this version's, or was edited"),
     "another database": (
         edit("etc/odbc.ini", "ringback.db", "other.db"),
         "Asterisk reads another database (ringback of ",
