@@ -127,6 +127,25 @@ async def test_one_that_is_killed_costs_no_call_that_begins_later_and_comes_back
     await until(both_are_back, 20)
 
 
+async def test_a_call_is_never_said_to_be_where_it_is_not(two: Two) -> None:
+    before, at = await two.taken(), two.edge.kamailio.at
+    with Party.udp(CALLER) as party:
+        sdp = SDP.format(host=CALLER, version=1)
+        await party.send(invite(two.address, two.realm).request(party, "INVITE", 1, body=sdp), at)
+        answer = await final(party)
+        assert answer.status == 200
+        leg = caller_leg(answer)
+        await party.send(leg.request(party, "ACK", 1), at)
+        has = two.asterisks[[now > then for now, then in zip(await two.taken(), before, strict=True)].index(True)]
+        await has.kill()
+
+        assert [await two.call() for _ in range(2)] == [(200, 200)] * 2
+        await has.again()
+        await party.send(leg.request(party, "BYE", 2), at)
+
+        assert (await final(party)).status == 481
+
+
 # ---- Two that say what a test says
 
 
