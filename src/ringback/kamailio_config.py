@@ -65,6 +65,7 @@ def _found(settings: Settings, file: Path | None, folder: Path) -> KamailioOptio
         database=own or tables,
         tables=tables if own else None,
         secret=_secret(folder / FILE),
+        tells=settings.edge_listen_address,
         domain_name_extension=settings.domain_name_extension,
         domain_name_trunk=settings.domain_name_trunk,
         folder=str(folder),

@@ -80,6 +80,12 @@ def _of_places(options: KamailioOptions) -> list[Fault]:
             faults.append(Fault("external_address", "must be an IPv4 address"))
         if options.inner_port == options.sip_port:
             faults.append(Fault("inner_port", "must differ from --sip_port"))
+    if options.tells:
+        heard = _address(host_and_port(options.tells)[0])
+        if heard is None or _is_no_hosts(heard):
+            faults.append(
+                Fault("edge_listen_address", "must be the IPv4 address and port where this Kamailio reaches it")
+            )
     if len(set(options.asterisks)) < len(options.asterisks):
         faults.append(Fault("asterisk", "must not be given twice"))
     return faults

@@ -29,6 +29,7 @@ from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
 from ringback.transports import local
 from ringback.transports.amqp import Broker
+from ringback.transports.datagrams import hearing
 
 if TYPE_CHECKING:
     from ringback.transports.nats.link import Link
@@ -118,8 +119,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
             await stack.enter_async_context(_in_background(ringback.router.node.run()))
         for at, http in servers:
             await stack.enter_async_context(http.serving(at))
-        if ports.agi:
-            await stack.enter_async_context(agi.serving(ports.agi, ringback.route))
+        await _at_sip_servers(ringback, ports, stack)
         log.info("started", action="start", rest=url, metrics=url_of(ports.metrics))
         try:
             yield Started(url, url_of(ports.metrics), keys, first)
@@ -169,6 +169,14 @@ async def _connected(
             await link.start()
 
 
+async def _at_sip_servers(ringback: Ringback, ports: "Ports", stack: contextlib.AsyncExitStack) -> None:
+    """Everything that hears SIP servers, until the stack ends."""
+    if ports.agi:
+        await stack.enter_async_context(agi.serving(ports.agi, ringback.route))
+    if ports.edges:
+        await stack.enter_async_context(hearing(ports.edges, ringback.asterisks.hear_edge))
+
+
 async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None:
     """Everything that goes on by itself, of all services and of the registrar, until the stack ends."""
     settings, works = ringback.settings, []
@@ -182,7 +190,7 @@ async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None
             ringback.history.run(),
         ]
     if settings.has_registrar:  # whoever changes phones tells the Asterisks so
-        works += [ringback.asterisks.run()]
+        works += [ringback.asterisks.run(edges=bool(settings.edge_listen_address))]
     if settings.runs(CALLS):
         works.append(Taking(ringback.work, settings.call_keep_days).run())
     for work in works:
@@ -204,6 +212,7 @@ class Ports:
     metrics: socket.socket
     rest: socket.socket | None
     agi: socket.socket | None
+    edges: socket.socket | None
 
     @classmethod
     def of(cls, settings: Settings, stack: contextlib.AsyncExitStack) -> Self:
@@ -213,7 +222,10 @@ class Ports:
         at, asked = settings.prometheus_listen_address, settings.agi_listen_address
         metrics = stack.enter_context(listening("prometheus_listen_address", at))
         has_agi = asked and settings.runs(CALLS)
-        return cls(metrics, rest, stack.enter_context(listening("agi_listen_address", asked)) if has_agi else None)
+        agi = stack.enter_context(listening("agi_listen_address", asked)) if has_agi else None
+        told = settings.edge_listen_address if settings.has_registrar else ""
+        edges = stack.enter_context(listening("edge_listen_address", told, socket.SOCK_DGRAM)) if told else None
+        return cls(metrics, rest, agi, edges)
 
 
 @contextlib.contextmanager

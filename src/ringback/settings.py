@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
@@ -23,6 +23,7 @@ from ringback.spellings import (
     Count,
     Domain,
     Dsn,
+    EndpointColumns,
     HttpPath,
     Nats,
     Networks,
@@ -121,6 +122,10 @@ class Settings(BaseSettings):
     agi_listen_address: AddressOrNone = Field(
         "", description="where Asterisk asks who rings (FastAGI): an address that it alone reaches; empty: nowhere"
     )
+    edge_listen_address: AddressOrNone = Field(
+        "",
+        description="UDP address where Kamailio edges tell of phones at once, which they alone reach; empty: nowhere",
+    )
     ssl_cert_base64: SecretStr | None = Field(None, description="certificate chain of REST, PEM in base64; none: HTTP")
     ssl_privkey_base64: SecretStr | None = Field(None, description="private key of REST, PEM in base64")
     jwt_key: SecretStr | None = Field(None, description="HMAC key of VoIPbin's agent tokens; none: they are refused")
@@ -161,7 +166,7 @@ class Settings(BaseSettings):
     limit_trunk_default: Count = Field(
         0, description="trunks of a customer without a limit of their own; 0: any number"
     )
-    endpoint_defaults: str = Field(
+    endpoint_defaults: EndpointColumns = Field(
         "allow=ulaw|alaw|g722,direct_media=no", description="further columns of a new ps_endpoints row: column=value,…"
     )
     contact_cache_ttl: Annotated[float, Field(ge=0, le=60)] = Field(
@@ -200,12 +205,6 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged, to stderr")
     log_format: Literal["json", "console"] = Field("json", description="for machines or for eyes")
-
-    @field_validator("endpoint_defaults")
-    @classmethod
-    def _columns(cls, text: str) -> str:
-        endpoint_columns(text)
-        return text
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> "Settings":

@@ -9,6 +9,7 @@ from ringback.kit.dsn import parse_dsn
 from ringback.kit.networks import is_network
 from ringback.sip.ami import addresses_in
 from ringback.sip.names import fits, is_domain
+from ringback.sip.tables import endpoint_columns
 from ringback.transports.nats.address import servers_in
 
 
@@ -16,6 +17,11 @@ def _domain(text: str) -> str:
     if not is_domain(text):
         raise ValueError("must be a domain name of RFC 1123 labels, at most 253 characters")
     return text.lower()
+
+
+def _columns(text: str) -> str:
+    endpoint_columns(text)
+    return text
 
 
 def _short_domain(text: str) -> str:
@@ -109,6 +115,7 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 BaseDomain = Annotated[str, AfterValidator(_short_domain)]
 Domain = Annotated[str, AfterValidator(lambda text: text and _domain(text))]
+EndpointColumns = Annotated[str, AfterValidator(_columns)]
 Dsn = Annotated[SecretStr, AfterValidator(_dsn)]
 Address = Annotated[str, AfterValidator(_address)]
 AddressOrNone = Annotated[str, AfterValidator(_address_or_none)]

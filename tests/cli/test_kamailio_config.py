@@ -75,6 +75,8 @@ def test_every_faulty_flag_is_named_at_once_and_nothing_is_written(shell: Shell,
         "--external_address=edge.example": "external_address",
         "--inner_port=5060": "inner_port",
         "--name=a b": "name",
+        "--edge_listen_address=0.0.0.0:4574": "edge_listen_address",
+        "--edge_listen_address=voip.example:4574": "edge_listen_address",
     }
     for one, flag in spoilt.items():
         code, text = command(shell, tmp_path / "etc", *FLAGS, "--external_address=198.51.100.7", one)

@@ -32,6 +32,7 @@ def kamailio(installation: Installation, tmp_path: Path) -> Path:
         tls=tls,
         folder=str(folder),
         external_address="198.51.100.7",
+        tells="192.0.2.4:4574",
     )
     write(folder, kamailio_files(options), secret={"kamailio.cfg"})
     installation.more["kamailio"] = folder

@@ -232,13 +232,15 @@ def as_phone(trunk: Trunk, *, password: str, username: str | None = None) -> Ext
 
 
 @contextlib.asynccontextmanager
-async def in_front(world: World, folder: Path, *asterisks: str) -> AsyncIterator[Edge]:
-    """A Kamailio with its files in that folder, while inside; before those Asterisks, or the world's alone."""
+async def in_front(world: World, folder: Path, *asterisks: str, tells: str = "") -> AsyncIterator[Edge]:
+    """A Kamailio with its files in that folder, while inside; before those Asterisks, or the world's alone.
+
+    It tells Ringback of phones at `tells`."""
     program = await asyncio.to_thread(KAMAILIO.obtain, ROOT / CACHE)
     port = int(world.asterisk.options.edge.rpartition(":")[2])
     database = sqlite_url(world.server.database)
     options = KamailioOptions(database, EDGE, asterisks or (world.ports.public_at,), new_secret(), port, workers=2)
-    async with await Kamailio.start(program, options, folder) as kamailio:
+    async with await Kamailio.start(program, replace(options, tells=tells), folder) as kamailio:
         yield Edge(world, kamailio)
         assert kamailio.problems() == []
 

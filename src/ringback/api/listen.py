@@ -24,15 +24,17 @@ LARGEST_HEAD: Final = 1 << 16
 
 
 @contextlib.contextmanager
-def listening(setting: str, address: str) -> Iterator[socket.socket]:
-    """A listening socket at `host:port`; `CannotStart` names the setting and what is in the way."""
+def listening(setting: str, address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[socket.socket]:
+    """A listening socket (TCP, or UDP) at `host:port`; `CannotStart` names the setting and what is in the way."""
     host, port = host_and_port(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened = socket.socket(family, kind)
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind is socket.SOCK_STREAM:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host, port))
-        opened.listen(1024)
+        if kind is socket.SOCK_STREAM:
+            opened.listen(1024)
     except OSError as error:
         opened.close()
         raise CannotStart(f"{setting}: {address} cannot be used: {(error.strerror or str(error)).lower()}") from None

@@ -99,6 +99,7 @@ def _options(settings: Settings, folder: Path, texts: dict[str, str]) -> Kamaili
         name=values["name"],
         external_address=values["external_address"],
         inner_port=int(values["edge"] or 0),
+        tells=values["tells"],
         folder=str(folder.absolute()),
         modules=values["modules"],
     )
@@ -129,6 +130,7 @@ OWN: Final = {
     "external_address": r"^listen=tcp:\S+ advertise (\S+):\d+$",
     "edge": r'^#!substdef "\|EDGE_AT\|.*:(\d+)\|"$',
     "name": r'^#!substdef "\|EDGE_NAME\|(.*)\|"$',
+    "tells": r'^\tsend_data\("sip:([^"]+)", "contacts ',
     "workers": r"^children=(\d+)$",
     "modules": r'^mpath="(.*)"$',
     "certificate": r'^modparam\("tls", "certificate", "(.*)"\)$',

@@ -1,4 +1,4 @@
-"""The Asterisks that tell us what happens, each over a link of its own, and what we make of it."""
+"""The Asterisks that tell us what happens, each over a link of its own, the edges that do, and what we make of it."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import structlog
 from ringback.registrar.contacts.live import Live
 from ringback.registrar.metrics import Metrics
 from ringback.registrar.refusals.keeping import RefusalsKeeping
+from ringback.sip import edge_words
 from ringback.sip.ami import Address, Message
 from ringback.sip.ami_caches import Cache, Caches
 from ringback.sip.ami_events import Refusals, refused, touched
@@ -53,10 +54,17 @@ class Asterisks:
         elif found := refused(message, self._clock()):
             self._refusals.note(*found)
 
-    async def run(self) -> None:
-        """Until cancelled; without Asterisks there is nothing to do."""
+    def hear_edge(self, datagram: bytes) -> None:
+        """What one word of a Kamailio says, likewise; anything else that comes there is nothing."""
+        if endpoint_id := edge_words.touched(datagram):
+            self.live.hear(endpoint_id)
+        elif found := edge_words.refused(datagram, self._clock()):
+            self._refusals.note(*found)
+
+    async def run(self, *, edges: bool) -> None:
+        """Until cancelled; where neither Asterisks nor `edges` tell us anything, there is nothing to do."""
         self._stays = True
-        if self.links:
+        if self.links or edges:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.live.run())
                 tasks.create_task(self.keeping.run())

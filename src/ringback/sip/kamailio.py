@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import URL
 
 from ringback.kit.secret import Secret
+from ringback.sip import edge_words
 from ringback.sip import kamailio_transports as transports
 from ringback.sip import kamailio_voice as voice
 from ringback.sip.kamailio_guard import GUARD, PARAMETERS
@@ -35,7 +36,8 @@ class KamailioOptions:
     ports of Asterisks (`ringback sip asterisk-config`) as `address:port`, IP addresses, which they also send from.
     `secret` (64 hexadecimal digits) proves which calls have been let in; while it stays the same, they outlive a
     restart. `workers` processes read UDP, as many TCP. `folder` is where its files will be. With `external_address` it
-    calls itself so to everybody but Asterisk, which it has the UDP port `inner_port` for.
+    calls itself so to everybody but Asterisk, which it has the UDP port `inner_port` for. `tells` is the `address:port`
+    where Ringback hears of phones at once (`edge_listen_address`).
     """
 
     database: URL
@@ -51,6 +53,7 @@ class KamailioOptions:
     name: str = "edge"
     external_address: str = ""
     inner_port: int = 5066
+    tells: str = ""
     folder: str = "/etc/kamailio"
     modules: str = f"/usr/lib/{platform.machine()}-linux-gnu/kamailio/modules"
 
@@ -89,9 +92,10 @@ def kamailio_files(options: KamailioOptions) -> dict[str, str]:
 
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    routes = spelt(ROUTES + GUARD + voice.routes(options.asterisks) + _outward(options), options.database) + spelt(
-        phones(options.phones_in), options.phones_in
-    )
+    routes = spelt(
+        ROUTES + GUARD + edge_words.routes(options.tells) + voice.routes(options.asterisks) + _outward(options),
+        options.database,
+    ) + spelt(phones(options.phones_in), options.phones_in)
     return "\n".join([_settings(options), _modules(options), routes, transports.routes(options.tls)])
 
 
@@ -158,7 +162,7 @@ def _expression(domain: str) -> str:
 def _modules(options: KamailioOptions) -> str:
     voices = voice.parameters(options.asterisks, options.inner_at, options.folder)
     drivers = dict.fromkeys(engine_of(url).module for url in (options.database, options.phones_in))
-    names = (*transports.modules(options.tls), *drivers, *MODULES)
+    names = (*transports.modules(options.tls), *drivers, *MODULES, *([edge_words.MODULE] if options.tells else ()))
     load = "\n".join(f'loadmodule "{name}.so"' for name in names)
     return f"""\
 mpath="{options.modules}"

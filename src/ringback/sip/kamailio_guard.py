@@ -45,5 +45,6 @@ route[GUESSES] {{
 route[WRONG] {{
 	$var(count) = $shtinc(wrong=>$var(guesses));
 	$var(count) = $shtinc(wrong=>$si);
+	route(TELL_REFUSED);
 }}
 """

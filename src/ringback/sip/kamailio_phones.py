@@ -118,6 +118,7 @@ route[REGISTER_PHONE] {
 		route(ALL_CONTACTS);
 	}
 	route(BINDINGS);
+	route(TELL_CONTACTS);
 	# A connection is kept for as long as any registration lasts: a phone behind it is rung by no other way.
 	if ($proto != "udp") tcp_set_connection_lifetime("7200");
 	sl_send_reply("200", "OK");
