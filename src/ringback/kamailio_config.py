@@ -68,6 +68,7 @@ def _found(settings: Settings, file: Path | None, folder: Path) -> KamailioOptio
         tells=settings.edge_listen_address,
         domain_name_extension=settings.domain_name_extension,
         domain_name_trunk=settings.domain_name_trunk,
+        direct_miss_limit=settings.direct_miss_limit,
         folder=str(folder),
     )
 

@@ -60,6 +60,7 @@ OF_KAMAILIO: dict[str, tuple[Spoil, str]] = {
         edit("kamailio.cfg", "trunk[.]localhost", "trunk[.]example"),
         "is not what would be written now",
     ),
+    "another limit": (edit("kamailio.cfg", "|MISS_LIMIT|10|", "|MISS_LIMIT|1000|"), "is not what would be written now"),
     "other Asterisks": (edit("dispatcher.list", "192.0.2.8:5062 0", "192.0.2.8:5062 1"), "dispatcher.list is not what"),
     "a secret for all": (
         lambda folder: (folder / "kamailio.cfg").chmod(0o644),

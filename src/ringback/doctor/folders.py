@@ -94,6 +94,7 @@ def _options(settings: Settings, folder: Path, texts: dict[str, str]) -> Kamaili
         sip_port=int(values["sip_port"] or 0),
         domain_name_extension=settings.domain_name_extension,
         domain_name_trunk=settings.domain_name_trunk,
+        direct_miss_limit=settings.direct_miss_limit,
         workers=int(values["workers"] or 0),
         tls=_edges_tls(values),
         name=values["name"],

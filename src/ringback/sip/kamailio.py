@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from ringback.kit.secret import Secret
 from ringback.sip import edge_words
+from ringback.sip import kamailio_strangers as strangers
 from ringback.sip import kamailio_transports as transports
 from ringback.sip import kamailio_voice as voice
 from ringback.sip.kamailio_guard import GUARD, PARAMETERS
@@ -35,9 +36,10 @@ class KamailioOptions:
     address that trunks reach it at, for UDP and TCP, never a wildcard: calls carry it. `asterisks` are the public
     ports of Asterisks (`ringback sip asterisk-config`) as `address:port`, IP addresses, which they also send from.
     `secret` (64 hexadecimal digits) proves which calls have been let in; while it stays the same, they outlive a
-    restart. `workers` processes read UDP, as many TCP. `folder` is where its files will be. With `external_address` it
-    calls itself so to everybody but Asterisk, which it has the UDP port `inner_port` for. `tells` is the `address:port`
-    where Ringback hears of phones at once (`edge_listen_address`).
+    restart. `workers` processes read UDP, as many TCP. `direct_miss_limit` is how many unknown direct addresses a
+    stranger may call in a minute. `folder` is where its files will be. With `external_address` it calls itself so to
+    everybody but Asterisk, which it has the UDP port `inner_port` for. `tells` is the `address:port` where Ringback
+    hears of phones at once (`edge_listen_address`).
     """
 
     database: URL
@@ -51,6 +53,7 @@ class KamailioOptions:
     tls: Tls | None = None
     tables: URL | None = None
     name: str = "edge"
+    direct_miss_limit: int = 10
     external_address: str = ""
     inner_port: int = 5066
     tells: str = ""
@@ -92,10 +95,9 @@ def kamailio_files(options: KamailioOptions) -> dict[str, str]:
 
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
-    routes = spelt(
-        ROUTES + GUARD + edge_words.routes(options.tells) + voice.routes(options.asterisks) + _outward(options),
-        options.database,
-    ) + spelt(phones(options.phones_in), options.phones_in)
+    ours = ROUTES + GUARD + strangers.STRANGERS + edge_words.routes(options.tells)
+    ours += voice.routes(options.asterisks) + _outward(options)
+    routes = spelt(ours, options.database) + spelt(phones(options.phones_in), options.phones_in)
     return "\n".join([_settings(options), _modules(options), routes, transports.routes(options.tls)])
 
 
@@ -105,7 +107,7 @@ def _outward(options: KamailioOptions) -> str:
     return OUT.replace("\tOUTSIDE\n", port)
 
 
-WORDS = ("CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN", "EDGE_AT", "EDGE_NAME")
+WORDS = ("CALL_SECRET", "TRUNK_DOMAIN", "PHONE_DOMAIN", "EDGE_AT", "EDGE_NAME", "MISS_LIMIT")
 """What stands for a value in the rest of the file, wherever it is found there."""
 
 
@@ -113,7 +115,8 @@ def _settings(options: KamailioOptions) -> str:
     where = f"[{options.bind}]" if ":" in options.bind else options.bind
     return f"""\
 #!KAMAILIO
-# A SIP edge in front of Asterisk: lets in the trunks (and the phones' calls) that Ringback knows, nobody else.
+# A SIP edge in front of Asterisk: lets in the trunks and phones that Ringback knows, and anybody's calls to direct
+# addresses; nothing else.
 # Written by `ringback sip kamailio-config`. A password is proved by its digest: with secret_storage=plaintext there
 # is none, and only trunks that are known by their address get in.
 # It reads Ringback's database: what Ringback has changed counts for the next request. It writes to ps_contacts alone.
@@ -123,6 +126,9 @@ def _settings(options: KamailioOptions) -> str:
 # Where Asterisk reaches this Kamailio, to ring phones, and its name in ps_contacts.reg_server.
 #!substdef "|EDGE_AT|{options.inner_at}|"
 #!substdef "|EDGE_NAME|{options.name}|"
+
+# How many direct addresses that are not there somebody may call in a minute (`direct_miss_limit`).
+#!substdef "|MISS_LIMIT|{options.direct_miss_limit}|"
 
 # What proves that a call has been let in: nobody else may know it, so this file is for its owner alone. While it stays
 # the same, calls go on after a restart.
@@ -178,7 +184,7 @@ modparam("auth", "nonce_expire", 30)
 modparam("auth", "auth_checks_register", 8)
 modparam("auth", "auth_checks_no_dlg", 8)
 
-{PARAMETERS}
+{PARAMETERS}{strangers.PARAMETERS}
 # The proof of a call holds the caller's tag already.
 modparam("rr", "append_fromtag", 0)
 

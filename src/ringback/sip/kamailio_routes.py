@@ -90,7 +90,8 @@ route[WITHIN_A_CALL] {
 	}
 	$var(from) = $(var(from){uri.host});
 	if (!compare_ips("$si", "$var(from)")) route(NO_SUCH_CALL);
-	$sht(known=>$si) = 1;
+	# Whoever calls a direct address has proved nothing by that.
+	if ($var(by) != "stranger") $sht(known=>$si) = 1;
 
 	if (is_method("INVITE")) record_route(";peer=$var(peer);by=$var(by);voice=$var(voice);proof=$var(proof)");
 	t_set_fr("0", "30000");
@@ -112,12 +113,15 @@ route[PROVE] {
 }
 
 # $var(realm): the domain of ours that the request speaks for. It stands in From, or in the request's URI for carriers,
-# which have their own address in From. A request for no domain of ours costs no SQL.
+# which have their own address in From. A request for no domain of ours costs no SQL here; of those, calls to direct
+# addresses alone go on.
 route[WHOSE] {
 	$var(realm) = $(fd{s.tolower});
 	if ($var(realm) =~ "^[a-z0-9.-]+[.](TRUNK_DOMAIN|PHONE_DOMAIN)$") return;
 	$var(realm) = $(rd{s.tolower});
-	if ($var(realm) =~ "^[a-z0-9.-]+[.](TRUNK_DOMAIN|PHONE_DOMAIN)$") return;
+	if ($var(realm) =~ "^[a-z0-9.-]+[.](TRUNK_DOMAIN)$") return;
+	if (is_method("INVITE") && $(rU{s.tolower}) =~ "^direct[.][0-9a-f]{1,64}$") route(STRANGER);
+	if ($var(realm) =~ "^[a-z0-9.-]+[.](PHONE_DOMAIN)$") return;
 	sl_send_reply("403", "Forbidden");
 	exit;
 }
@@ -196,12 +200,7 @@ route[PLACE] {
 
 # Asterisk knows whom the address rings, and answers 404 where there is nobody.
 route[CALL] {
-	remove_hf("Route");
-	# Asterisk believes these headers from us alone: they say which trunk or phone calls, and from where the call came.
-	remove_hf("X-Ringback-Trunk");
-	remove_hf("X-Ringback-Phone");
-	remove_hf("X-Ringback-Source");
-	append_hf("X-Ringback-Source: $si\r\n");
+	route(OUR_WORD);
 	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") {
 		append_hf("X-Ringback-Trunk: $var(realm)\r\n");
 	} else {
@@ -213,6 +212,15 @@ route[CALL] {
 	# A connection that a call came by is kept for it: there is no other way back.
 	if ($proto != "udp") tcp_set_connection_lifetime("3600");
 	route(TO_ASTERISK);
+}
+
+# Asterisk believes these headers from us alone: they say which trunk or phone calls, and from where the call came.
+route[OUR_WORD] {
+	remove_hf("Route");
+	remove_hf("X-Ringback-Trunk");
+	remove_hf("X-Ringback-Phone");
+	remove_hf("X-Ringback-Source");
+	append_hf("X-Ringback-Source: $si\r\n");
 }
 
 # An answer belongs to a request that went through here, or it is Asterisk's (a 200 again, because an ACK was lost).

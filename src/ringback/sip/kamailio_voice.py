@@ -62,6 +62,7 @@ branch_route[HANDED_OVER] {
 	$var(peer) = $(su{s.encode.hexa});
 	$var(voice) = $(du{s.encode.hexa});
 	$var(by) = "peer";
+	if ($avp(stranger) != $null) $var(by) = "stranger";
 	$var(tag) = $ft;
 	route(PROVE);
 	record_route(";peer=$var(peer);by=$var(by);voice=$var(voice);proof=$var(proof)");
@@ -69,6 +70,7 @@ branch_route[HANDED_OVER] {
 
 onreply_route[ASTERISK_SAYS] {
 	if ($rs > 100 && $rs < 200) $avp(rings) = 1;
+	if ($avp(stranger) != $null) route(STRANGER_HEARS);
 }
 
 # One that has said nothing at all gets no more calls until it answers. One that says 503 is there: its database may be
