@@ -92,6 +92,8 @@ route[WITHIN_A_CALL] {
 	if (!compare_ips("$si", "$var(from)")) route(NO_SUCH_CALL);
 	# Whoever calls a direct address has proved nothing by that.
 	if ($var(by) != "stranger") $sht(known=>$si) = 1;
+	# Nor is a stranger's connection kept any earlier.
+	else if ($proto != "udp") tcp_set_connection_lifetime("3600");
 
 	if (is_method("INVITE")) record_route(";peer=$var(peer);by=$var(by);voice=$var(voice);proof=$var(proof)");
 	t_set_fr("0", "30000");

@@ -19,13 +19,11 @@ route[STRANGER] {
 		exit;
 	}
 	$avp(stranger) = $si;
-	$avp(connection) = $conid;
 	route(OUR_WORD);
 	route(TO_ASTERISK);
 }
 
-# Asterisk's answer to such a call: misses are counted before the caller hears of them. A connection is kept for a call
-# that is answered, no earlier: it costs anybody nothing to begin one.
+# Asterisk's answer to such a call: misses are counted before the caller hears of them.
 route[STRANGER_HEARS] {
 	if ($rs == 404 && $avp(rings) == $null) {
 		$var(count) = $shtinc(missed=>$avp(stranger));
@@ -33,6 +31,5 @@ route[STRANGER_HEARS] {
 		# The same answer again counts no more.
 		$avp(stranger) = $null;
 	}
-	if ($rs =~ "^2" && $avp(connection) != $null) tcp_set_connection_lifetime("$avp(connection)", "3600");
 }
 """
