@@ -15,12 +15,16 @@ import pytest_asyncio
 
 from ringback.app import assemble
 from ringback.databases import opened
+from ringback.demo.asterisk import Asterisk
+from ringback.demo.ports import Ports
 from ringback.demo.programs import AsteriskProgram
 from ringback.doctor.examination import examine
 from ringback.doctor.given import Given
 from ringback.kit.checks import Check
+from ringback.kit.secret import Secret
 from ringback.knobs import load
 from ringback.registrar.diagnosis import service as diagnosis
+from ringback.sip.odbc import sqlite_url
 
 from .conftest import World, running, until
 from .digest import register
@@ -182,6 +186,28 @@ async def test_files_that_are_younger_than_what_it_has_read_are_told(patient: Pa
 
     assert (check.state, check.do) == ("warning", "restart it")
     assert "has not read pjsip.conf" in check.seen
+
+
+async def test_a_folder_is_compared_with_the_asterisk_alone_that_reads_it(
+    patient: Patient, program: AsteriskProgram, tmp_path: Path
+) -> None:
+    world, ports, secret = patient.world, Ports.find(), Secret.generate()
+    first = world.asterisk.options.manager
+    assert first
+    both = f"ami://{first.user}:{first.secret.reveal()}@{first.host}:{first.port},{ports.ami(secret)}"
+    options = ports.options(sqlite_url(world.server.database), manager=secret)
+    soon = (datetime.now(UTC) + timedelta(minutes=1)).timestamp()
+    file = patient.etc / "pjsip.conf"
+    before = file.stat()
+    os.utime(file, (soon, soon))
+    try:
+        async with await Asterisk.start(program, options, tmp_path):
+            found = await patient.found(asterisk_ami=both)
+    finally:
+        os.utime(file, (before.st_atime, before.st_mtime))
+
+    unread = [check.seen for check in found if "has not read pjsip.conf" in check.seen]
+    assert [seen.split(" has not")[0] for seen in unread] == [f"The Asterisk at {first.host}:{first.port}"]
 
 
 async def test_events_of_calls_that_nobody_takes_are_told(patient: Patient) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from ringback.doctor import databases
+from ringback.doctor.asterisk_folder import options_of
 from ringback.doctor.given import Given
 from ringback.kit.checks import Check, ok, problem, warning
 from ringback.kit.errors import CannotStart, DatabaseUnavailable
+from ringback.kit.networks import is_network
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.work import Uow
 from ringback.sip import ami_link
@@ -37,6 +40,7 @@ NEEDED: Final = {
 }
 """What comes of it where one of these is not there."""
 OF_A_PHONE: Final = {AUTHS: "AuthDetail", AORS: "AorDetail"}
+ANYWHERE: Final = ("0.0.0.0", "::")
 PATIENCE: Final = 2.0
 """Seconds for events to come."""
 SKEW: Final = timedelta(seconds=5)
@@ -49,8 +53,24 @@ async def managers(given: Given) -> list[Check]:
     found = addresses_in(given.settings.asterisk_ami.get_secret_value())
     if not found:
         return [ok(NAME, "No Asterisk tells us of phones: we look every contact_poll_interval")]
-    phone = await _a_phone(given)
-    return [check for address in found for check in await _manager(given, address, phone)]
+    phone, mine = await _a_phone(given), _of_folder(given, found)
+    others = replace(given, asterisk=None)
+    looked = [await _manager(given if address == mine else others, address, phone) for address in found]
+    return [check for checks in looked for check in checks]
+
+
+def _of_folder(given: Given, found: Sequence[Address]) -> Address | None:
+    """Whose folder is given: it listens where its files say, which a name or an address of everywhere may hide."""
+    assert given.settings
+    options = options_of(given.asterisk, given.settings)[0] if given.asterisk else None
+    if options is None or options.manager is None:
+        return found[0] if len(found) == 1 else None
+    port = options.manager
+    there = [one for one in found if one.port == port.port]
+    exact = [one for one in there if one.host in (port.host, options.bind)]
+    maybe = [one for one in there if port.host in ANYWHERE or not is_network(one.host)]
+    chosen = exact or maybe
+    return chosen[0] if len(chosen) == 1 else None
 
 
 async def _a_phone(given: Given) -> str:
