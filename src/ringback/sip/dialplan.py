@@ -134,7 +134,8 @@ exten => s,1,GotoIf($["${ODBCSTATUS}" = "FAILURE" | "${ODBCROWS}" = "-1"]?away)
  same => n(unknown),Hangup(1) ; 404
  same => n(frozen),Hangup(21) ; 403
 
-; All contacts of TARGET at once, 60 s.
+; All contacts of TARGET at once, 60 s. Whoever answers with another address is not followed ("i"): Asterisk would take
+; that text for a channel to dial, any customer's.
 [ring]
 exten => s,1,Set(RING=${PJSIP_DIAL_CONTACTS(${TARGET})})
  same => n,GotoIf($["${RING}" = ""]?absent)
@@ -143,14 +144,14 @@ exten => s,1,Set(RING=${PJSIP_DIAL_CONTACTS(${TARGET})})
  same => n,Set(REST=&${RING})
  same => n,Set(REST=${STRREPLACE(REST,&PJSIP/${TARGET}/)})
  same => n,GotoIf($[${FIELDQTY(REST,&)} > 1 | ${FIELDQTY(REST,\,)} > 1]?one)
- same => n,Dial(${RING},60)
+ same => n,Dial(${RING},60,i)
  same => n,Goto(ended)
- same => n(one),Dial(PJSIP/${TARGET},60)
+ same => n(one),Dial(PJSIP/${TARGET},60,i)
  same => n(ended),Hangup(${IF($[0${HANGUPCAUSE} > 0]?${HANGUPCAUSE}:19)}) ; nobody has answered: 480
  same => n(absent),Hangup(20) ; 480
 
 ; Out by the trunk TARGET, 60 s: the edge knows where that is. The caller is the extension, and what its phone calls
-; itself as far as it is plain. Whoever answers with another address is not followed ("i").
+; itself as far as it is plain.
 [out]
 exten => s,1,Set(CALLERID(num)=${CUT(NAME,@,1)})
  same => n,Set(CALLERID(name)=${FILTER(0-9A-Za-z .\-,${CALLERID(name)})})

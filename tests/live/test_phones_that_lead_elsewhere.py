@@ -1,0 +1,69 @@
+"""A phone that would have others ring in its place: who has called it gets its refusal, and nobody else is asked."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from .conftest import Extension, StartPhone, World
+from .digest import Register
+from .party import Message, Party, end
+
+pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
+
+LIAR, ELSEWHERE = "127.0.0.81", "127.0.0.82"
+
+
+@dataclass(frozen=True)
+class Lying(Register):
+    """A REGISTER of a phone that says of itself that it is at `contact`."""
+
+    contact: str = ""
+
+    def request(self, *said: object, **more: object) -> bytes:
+        text = super().request(*said, **more).decode()  # type: ignore[arg-type]
+        return re.sub(r"Contact: [^\r]*", lambda _: f"Contact: <{self.contact}>", text).encode()
+
+
+async def at(world: World, extension: Extension, contact: str) -> None:
+    """The phone registers, there."""
+    lie = Lying(world.ports.phones_at, extension, source=LIAR, contact=contact)
+    assert (await asyncio.to_thread(lie.run))[0] == 200
+
+
+async def moved(party: Party, request: Message, contact: str, server: str) -> None:
+    """The phone answers that it is to be called there."""
+    kept = [f"{name}: {value}" for name in ("Via", "From", "Call-ID", "CSeq") for value in request.all(name)]
+    lines = ["SIP/2.0 302 Moved", *kept, f"To: {request.all('To')[0]};tag=moved", f"Contact: <{contact}>", *end("")]
+    await party.send("\r\n".join(lines), server)
+
+
+def escaped(text: str) -> str:
+    return text.replace("@", "%40").replace(":", "%3a")
+
+
+@pytest.mark.parametrize("odd", [False, True], ids=["its contact", "a contact with a comma"])
+async def test_whoever_answers_with_another_address_is_not_followed(world: World, phone: StartPhone, odd: bool) -> None:
+    """Each way of Asterisk to name somebody: another customer's phone, any address by any endpoint, a number, a channel
+    within Asterisk."""
+    number = f"1751-{len(world.sql('SELECT 1 FROM registrar_extensions'))}"
+    mine, other = await world.create(number), await world.create(f"{number}-1")
+    theirs = await world.create(f"{number}-2", customer=world.other)
+    caller, foreign = await phone(other), await phone(theirs)
+    assert [await caller.register(), await foreign.register()] == [200, 200]
+
+    with Party.udp(LIAR) as party, Party.udp(ELSEWHERE) as elsewhere:
+        await at(world, mine, f"sip:x{',1' if odd else ''}@{party.at}")
+        for user in (
+            f"PJSIP/{escaped(theirs['endpoint_id'])}",
+            f"PJSIP/edge/{escaped(elsewhere.uri)}",
+            f"PJSIP/{escaped(mine['endpoint_id'])}/{escaped(elsewhere.uri)}",
+            f"Local/{theirs['extension']}%40default",
+            other["extension"],
+        ):
+            call = asyncio.create_task(caller.call(f"sip:{number}@{mine['realm']}"))
+            await moved(party, await party.hear(), f"sip:{user}@h", world.ports.phones_at)
+            assert (await call).status == 480
+            assert "ACK" in party.heard()
+        assert (foreign.rang, caller.rang, elsewhere.heard()) == (0, 0, [])
