@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from ringback.kit.checks import Check, ok, problem, unknown, warning
+from ringback.sip.func_odbc import VIEWS
 
 SOON: Final = timedelta(days=21)
 WRITE: Final = "write it anew: the same command without --check"
@@ -116,8 +117,18 @@ def sqlite(file: Path, names: Iterable[str], *, shared: bool = True) -> list[Che
     except sqlite3.Error as error:
         return [problem("database", f"{file} cannot be read ({error})", "name Ringback's own file: --database")]
     if lacking := [name for name in names if name not in there]:
-        return [problem("database", f"{file} has no {', '.join(lacking)}", "ringback db upgrade")]
+        return [problem("database", f"{file} has no {', '.join(lacking)}", made_again(lacking))]
     return (list(_closed(file)) if shared else []) or [ok("database", f"{file} has all that is read there")]
+
+
+def made_again(lacking: Iterable[str]) -> str:
+    """How a database gets them: an upgrade makes views again, and no table of a version that is there."""
+    if set(lacking) <= {*VIEWS}:
+        return "'ringback db upgrade' makes it again"
+    return (
+        "'ringback db upgrade'; where 'ringback db current' says that it is up to date, restore it from a backup, "
+        "or make it by what 'ringback db upgrade --sql' prints"
+    )
 
 
 def _closed(file: Path) -> Iterator[Check]:

@@ -130,7 +130,7 @@ BROKEN: dict[str, tuple[Spoil, str]] = {
     ),
     "no driver": (lambda of: (of.folder / "driver.so").unlink(), "There is no "),
     "no module": (lambda of: (of.folder / "modules" / "func_odbc.so").unlink(), "has no func_odbc.so: install all of"),
-    "no view": (without_a_view, "has no ringback_trunk_numbers: ringback db upgrade"),
+    "no view": (without_a_view, "has no ringback_trunk_numbers: 'ringback db upgrade' makes it again"),
     "a secret for all": (
         lambda of: (of.etc / MANAGER).chmod(0o644),
         "manager.conf holds a secret, and others may read",

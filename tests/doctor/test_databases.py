@@ -6,6 +6,9 @@ from uuid import uuid4
 import pytest
 
 from ringback.doctor import databases
+from ringback.knobs import load
+from ringback.migrations import commands
+from ringback.sip.func_odbc import VIEWS
 from tests.doctor.conftest import Installation
 from tests.world import World
 
@@ -27,13 +30,38 @@ async def test_a_schema_of_another_version_keeps_the_contents_from_being_looked_
     assert wrong.keys() == {"database", "contents"}
 
 
-@pytest.mark.parametrize("what", ["VIEW ringback_addresses", "TABLE ps_contacts", "TABLE registrar_outbox"])
-async def test_what_somebody_has_taken_away_is_named(installation: Installation, what: str) -> None:
+AGAIN = "'ringback db upgrade' makes it again"
+FROM_BACKUP = "restore it from a backup"
+
+
+@pytest.mark.parametrize(
+    ("what", "do"),
+    [
+        ("VIEW ringback_addresses", AGAIN),
+        ("TABLE ps_contacts", FROM_BACKUP),
+        ("TABLE registrar_outbox", FROM_BACKUP),
+    ],
+)
+async def test_what_somebody_has_taken_away_is_named_with_what_brings_it_back(
+    installation: Installation, what: str, do: str
+) -> None:
     sql(installation, f"DROP {what}")
 
     state, sentence = (await installation.wrong())["tables"]
 
-    assert (state, f"and has no {what.split()[1]}: restore it" in sentence) == ("problem", True), sentence
+    assert (state, f"and has no {what.split()[1]}: " in sentence, do in sentence) == ("problem", True, True), sentence
+
+
+@pytest.mark.contract("registrar R-89")
+async def test_an_upgrade_makes_the_views_again_that_somebody_has_taken_away(installation: Installation) -> None:
+    whole = await installation.wrong()
+    for view in VIEWS:
+        sql(installation, f"DROP VIEW {view}")
+    assert (await installation.wrong())["tables"][0] == "problem"
+
+    commands.upgrade("bin", load(installation.settings).databases[0])
+
+    assert await installation.wrong() == whole == {}
 
 
 async def test_a_file_that_is_no_database_keeps_nothing_else_from_being_looked_at(installation: Installation) -> None:

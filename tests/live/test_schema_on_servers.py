@@ -144,6 +144,18 @@ def believed(engine: str) -> MetaData:
     return made
 
 
+def test_views_that_somebody_has_taken_away_are_made_again(database: Database, url: URL) -> None:
+    upgrade(url)
+    whole = shape_of(url)
+    for view in VIEWS:
+        database.execute(f"DROP VIEW {view}")
+    assert shape_of(url) != whole
+
+    upgrade(url)
+
+    assert shape_of(url) == whole
+
+
 @pytest.mark.contract("registrar R-82", "registrar R-85", "router X-1")
 def test_the_migrations_make_what_the_code_believes(make_database: MakeDatabase, url: URL, engine: str) -> None:
     upgrade(url)

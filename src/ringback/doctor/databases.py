@@ -8,6 +8,7 @@ from typing import Final
 
 from ringback.app import Ringback, assemble
 from ringback.calls.records import service as records
+from ringback.config_checks import made_again
 from ringback.databases import connect, places, require_schema
 from ringback.doctor.given import Given
 from ringback.kit import inbox, outbox
@@ -59,9 +60,7 @@ async def tables(given: Given) -> list[Check]:
     assert given.settings
     if lost := await asyncio.to_thread(_lost, given.settings):
         seen = f"The database says that it is this version's, and has no {', '.join(lost)}"
-        return [
-            problem("tables", seen, "restore it from a backup, or make it by what 'ringback db upgrade --sql' prints")
-        ]
+        return [problem("tables", seen, made_again(lost))]
     return [ok("tables", "All tables and views are there")]
 
 

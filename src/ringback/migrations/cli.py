@@ -34,7 +34,7 @@ def upgrade(
     sql: Sql = False,
     force: Force = False,
 ) -> None:
-    """Bring the schema up to date; nothing happens where it is."""
+    """Bring the schema up to date, and make missing views again; nothing else happens where it is."""
     if not sql:
         _upgrade(settings, _databases(settings, database), revision, force=force)
         return

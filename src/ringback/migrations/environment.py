@@ -6,6 +6,7 @@ from typing import Any
 from alembic import context
 from alembic.ddl.mysql import MySQLImpl
 from alembic.ddl.postgresql import PostgresqlImpl
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, String, Table, inspect, make_url
 
@@ -63,10 +64,22 @@ def _migrate(connection: Connection, options: dict[str, Any]) -> None:
     try:
         with context.begin_transaction():
             context.run_migrations()
+            _make_views()
     except CannotStart:
         if not was_there:
             forget(connection, options["version_table"])
         raise
+
+
+def _make_views() -> None:
+    """Again those that somebody has taken away, where the schema is the newest: there are no rows in them."""
+    scripts = ScriptDirectory.from_config(context.config)
+    if context.get_context().get_current_heads() != tuple(scripts.get_heads()):
+        return
+    with Operations.context(context.get_context()):
+        for script in reversed(list(scripts.walk_revisions())):
+            if make := getattr(script.module, "make_views", None):
+                make()
 
 
 def _require_known(*revisions: str) -> None:

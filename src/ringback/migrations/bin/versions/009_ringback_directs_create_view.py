@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def make_views() -> None:
     ensure_view(
         "ringback_directs",
         """
@@ -21,6 +21,10 @@ def upgrade() -> None:
         WHERE d.tm_delete IS NULL AND e.tm_delete IS NULL AND (c.status IS NULL OR c.status = 'active')
         """,
     )
+
+
+def upgrade() -> None:
+    make_views()
 
 
 def downgrade() -> None:

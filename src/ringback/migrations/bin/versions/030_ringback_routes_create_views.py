@@ -43,11 +43,15 @@ STATUS: Final = "CASE WHEN c.status IS NULL THEN 'active' ELSE c.status END AS s
 LIVES: Final = "(c.status IS NULL OR c.status <> 'deleted')"
 
 
-def upgrade() -> None:
+def make_views() -> None:
     # As the unique index has it: where that compares without letter case, it is the column itself.
     folded = "e.extension" if is_mysql() else "lower(e.extension)"
     for name, query in VIEWS.items():
         ensure_view(name, query.replace("STATUS", STATUS).replace("LIVES", LIVES).replace("FOLDED", folded))
+
+
+def upgrade() -> None:
+    make_views()
 
 
 def downgrade() -> None:

@@ -28,6 +28,10 @@ QUERY: Final = """
 def upgrade() -> None:
     ensure_column("registrar_trunks", Column("outbound", Boolean(create_constraint=False)))
     ensure_index(INDEX, "registrar_trunks", "customer_id", "outbound")
+    make_views()
+
+
+def make_views() -> None:
     ensure_view(VIEW, QUERY)
 
 
