@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 def impatient(options: AsteriskOptions) -> Mapping[str, str]:
     """A dialplan that lets phones ring for two seconds and not for sixty."""
     plan = asterisk_files(options)["extensions.conf"]
-    assert plan.count(",60,i)") == plan.count("Dial(") == 3
-    return {"extensions.conf": plan.replace(",60,i)", ",2,i)")}
+    assert plan.count(",60,i") == plan.count("Dial(") == 3
+    return {"extensions.conf": plan.replace(",60,i", ",2,i")}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

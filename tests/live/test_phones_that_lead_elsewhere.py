@@ -67,3 +67,27 @@ async def test_whoever_answers_with_another_address_is_not_followed(world: World
             assert (await call).status == 480
             assert "ACK" in party.heard()
         assert (foreign.rang, caller.rang, elsewhere.heard()) == (0, 0, [])
+
+
+async def test_a_phone_that_is_at_its_own_address_rings_twice_and_no_more(world: World, phone: StartPhone) -> None:
+    """It has registered as being at its direct address, here, by three names."""
+    made = await world.create("1752", direct=True)
+    address = f"sip:direct.{made['direct_hash']}@{world.ports.public_at}"
+    for name in ("a", "b", "c"):
+        await at(world, made, f"{address};way={name}")
+    before, ways = await processed(world), len(await world.contacts(made, fresh=True))
+    stranger = await phone()
+
+    status = (await stranger.call(f"sip:direct.{made['direct_hash']}@sip.localhost")).status
+
+    # The stranger's; each way once more as it goes out, and as it comes in; and each of those again.
+    most = 1 + 2 * ways + 2 * ways * ways
+    assert status == 480
+    assert 1 + 2 * ways <= await processed(world) - before <= most
+
+
+async def processed(world: World) -> int:
+    """How many calls Asterisk has seen, one for each side."""
+    found = re.search(r"(\d+) calls? processed", await world.asterisk.command("core show channels count"))
+    assert found
+    return int(found[1])

@@ -65,6 +65,7 @@ MODULES = (
     "codec_resample.so",
     "pbx_config.so",
     "app_dial.so",
+    "app_stack.so",
     "app_celgenuserevent.so",
     "cel_odbc.so",
     "res_clioriginate.so",

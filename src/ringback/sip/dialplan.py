@@ -135,20 +135,28 @@ exten => s,1,GotoIf($["${ODBCSTATUS}" = "FAILURE" | "${ODBCROWS}" = "-1"]?away)
  same => n(frozen),Hangup(21) ; 403
 
 ; All contacts of TARGET at once, 60 s. Whoever answers with another address is not followed ("i"): Asterisk would take
-; that text for a channel to dial, any customer's.
+; that text for a channel to dial, any customer's. A phone may also have said that it is at an address of ours: a header
+; says how often we have made a call of a call, and the third time nobody is rung.
 [ring]
-exten => s,1,Set(RING=${PJSIP_DIAL_CONTACTS(${TARGET})})
+exten => s,1,Set(HOPS=${FILTER(0-9,${PJSIP_HEADER(read,X-Ringback-Hops)})})
+ same => n,GotoIf($["0${HOPS}" != "0" & "${HOPS}" != "1"]?absent)
+ same => n,Set(RING=${PJSIP_DIAL_CONTACTS(${TARGET})})
  same => n,GotoIf($["${RING}" = ""]?absent)
 ; A contact is the phone's own text: with "&" or "," in it, it could ring another customer's phone. So each "&"
 ; must begin a contact of TARGET; else only one contact is rung, by a string that holds none of that text.
  same => n,Set(REST=&${RING})
  same => n,Set(REST=${STRREPLACE(REST,&PJSIP/${TARGET}/)})
  same => n,GotoIf($[${FIELDQTY(REST,&)} > 1 | ${FIELDQTY(REST,\,)} > 1]?one)
- same => n,Dial(${RING},60,i)
+ same => n,Dial(${RING},60,ib(hop^s^1(${HOPS})))
  same => n,Goto(ended)
- same => n(one),Dial(PJSIP/${TARGET},60,i)
+ same => n(one),Dial(PJSIP/${TARGET},60,ib(hop^s^1(${HOPS})))
  same => n(ended),Hangup(${IF($[0${HANGUPCAUSE} > 0]?${HANGUPCAUSE}:19)}) ; nobody has answered: 480
  same => n(absent),Hangup(20) ; 480
+
+; On each channel to a phone, before it is rung: its INVITE says so.
+[hop]
+exten => s,1,Set(PJSIP_HEADER(add,X-Ringback-Hops)=$[0${ARG1} + 1])
+ same => n,Return()
 
 ; Out by the trunk TARGET, 60 s: the edge knows where that is. The caller is the extension, and what its phone calls
 ; itself as far as it is plain.
