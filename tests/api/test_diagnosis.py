@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from ringback.registrar.realms.model import Status
 from ringback.sip.ami_events import Refusal
@@ -274,6 +275,23 @@ async def test_whose_it_is_not_and_what_is_no_more_is_not_there(
     await http.delete(f"/v1.0/extensions/{made['id']}")
 
     assert refusal(await http.get(place)) == (404, "EXTENSION_NOT_FOUND")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("what", ["VIEW ringback_addresses", "TABLE ps_aors"])
+async def test_a_table_or_view_that_somebody_has_taken_away_is_told_and_no_traceback_is_logged(
+    world: World, http: httpx.AsyncClient, what: str
+) -> None:
+    made = await registered(world)
+    world.sql(f"DROP {what}")
+
+    with capture_logs() as logged:
+        answer = await http.get(f"/v1.0/extensions/{made['id']}/diagnosis")
+
+    assert refusal(answer) == (503, "DATABASE_TABLE_MISSING")
+    assert "'ringback doctor' names it" in answer.text
+    assert [line["error"] for line in logged if "error" in line] == [f"no such table: main.{what.split()[1]}"]
+    assert not [line for line in logged if line.get("exc_info")]
 
 
 async def test_when_and_how_the_last_contact_ended_is_told(world: World, http: httpx.AsyncClient) -> None:

@@ -8,7 +8,7 @@ from psycopg import OperationalError as NoAnswer
 from psycopg import ProgrammingError
 from psycopg.errors import lookup
 
-from ringback.kit.db import Conflict, Duplicate, Refused, Statement
+from ringback.kit.db import Absent, Conflict, Duplicate, Refused, Statement
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.link import Busy, Forbidden, Lost
 from ringback.kit.mariadb import MariaDb, lock_name, tls
@@ -27,7 +27,7 @@ POSTGRES = Postgres(parse_dsn("postgresql://db/x"), 2)
         *((number, "42000", Forbidden) for number in (1044, 1142, 1143, 1227)),
         *((1049, "42000", Busy), (1045, "28000", Busy)),
         *((number, "42000", Refused) for number in (1064, 1235)),
-        *((1054, "42S22", Refused), (1146, "42S02", Refused), (1406, "22001", Refused), (1048, "23000", Refused)),
+        *((1054, "42S22", Refused), (1146, "42S02", Absent), (1406, "22001", Refused), (1048, "23000", Refused)),
         *((1264, "22003", Refused), (1265, "01000", Refused), (1366, "HY000", Refused), (4025, "23000", Refused)),
         (1644, "45000", Refused),  # a trigger's own
         *((1290, "HY000", Lost), (1792, "25006", Lost), (1836, "HY000", Lost)),
@@ -91,7 +91,8 @@ def test_mariadb_names_the_index_at_the_end(text: str, statement: Statement | No
         (("40001", "40P01"), Conflict),
         (("55P03", "57014", "53100", "53200", "53300", "28P01", "28000", "3D000", "3F000"), Busy),
         (("42501",), Forbidden),
-        (("22001", "22003", "22P02", "22P05", "23502", "23514", "42703", "42P01", "42601", "25P02", "21000"), Refused),
+        (("22001", "22003", "22P02", "22P05", "23502", "23514", "42703", "42601", "25P02", "21000"), Refused),
+        (("42P01",), Absent),
         (("P0001",), Refused),  # a trigger's own
         (("25006", "57P01", "57P02", "57P03", "08006", "0A000", "XX000", "25P03", "58030", "40003"), Lost),
     ],

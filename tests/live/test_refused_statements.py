@@ -41,6 +41,21 @@ def test_a_command_ends_with_one_line_and_exit_code_1(dsns: dict[str, str], caps
     assert "registrar_extensions" in line
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_table_that_is_not_there_is_told(engine: str, make_database: MakeDatabase) -> None:
+    own, second = make_database(engine), make_database("mariadb") if engine == "mariadb" else None
+    settings = load({**DOMAINS, **databases(own, second)})
+    table = "registrar_extensions" if second else "bin_manager.registrar_extensions"
+    async with opened(settings) as found:
+        own.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+        ringback = assemble(settings, found)
+        reply = await ringback.rpc.serve(REQUEST)
+        await ringback.aclose()
+
+    assert b'"status_code":503' in reply
+    assert b"DATABASE_TABLE_MISSING" in reply
+
+
 async def test_a_request_gets_a_typed_refusal(dsns: dict[str, str]) -> None:
     settings = load(dsns)
     async with opened(settings) as found:

@@ -13,7 +13,7 @@ from ringback.databases import connect, places, require_schema
 from ringback.doctor.given import Given
 from ringback.kit import inbox, outbox
 from ringback.kit.checks import Check, ok, problem, unknown, warning
-from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
+from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable, TableMissing
 from ringback.migrations import commands
 from ringback.registrar import meta
 from ringback.registrar.drift.finding import Comparison
@@ -105,6 +105,8 @@ async def _looked(look: Callable[[Ringback], Awaitable[Check]], ringback: Ringba
             return await look(ringback)
     except TimeoutError:
         return unknown(name, f"It took longer than {PATIENCE:.0f} s", "look at it by itself")
+    except TableMissing:
+        return problem(name, "It needs a table or a view that is not there", "do what the line 'tables' says")
     except DatabaseUnavailable as away:
         return problem(name, away.sentence.rstrip("."), REACHABLE)
     except Exception as error:

@@ -49,6 +49,10 @@ class Refused(Exception):
         return f"the database refuses a statement: {super().__str__()}"
 
 
+class Absent(Refused):
+    """It speaks of a table or a view that is not there."""
+
+
 class Schemas(NamedTuple):
     """Where our own tables and Asterisk's are: databases of MariaDB, schemas of PostgreSQL."""
 

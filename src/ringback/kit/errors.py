@@ -143,6 +143,12 @@ class DatabaseUnavailable(Unavailable):
     reason = "DATABASE_UNAVAILABLE"
 
 
+class TableMissing(DatabaseUnavailable):
+    """The database lacks a table or a view that is needed: 'ringback doctor' names it, and says what to do."""
+
+    reason = "DATABASE_TABLE_MISSING"
+
+
 class BrokerUnavailable(Unavailable):
     """The broker does not answer."""
 

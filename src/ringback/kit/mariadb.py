@@ -15,7 +15,7 @@ from asyncmy.errors import MySQLError
 from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
-from ringback.kit.db import Conflict, Duplicate, Refused, Statement, rule_name
+from ringback.kit.db import Absent, Conflict, Duplicate, Refused, Statement, rule_name
 from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost
 
 IDLE: Final = 30
@@ -42,6 +42,7 @@ BUSY: Final = {
 }
 FORBIDDEN: Final = {1044, NO_RIGHT, 1143, 1227}
 """Rights are given and taken while we run. The text names users, tables and columns alone."""
+ABSENT: Final = 1146
 REFUSED: Final = {1093, 1267, 1300, 1364, 1366, 3988, 4025}
 """Those whose state does not say that they would be the same the next time."""
 WRONG: Final = ("01", "0A", "21", "22", "23", "42", "45")
@@ -165,6 +166,8 @@ class MariaDb:
             return Forbidden(str(number), str(error.args[-1]))
         if number in BUSY:
             return Busy(str(number))
+        if number == ABSENT:
+            return Absent(f"{number}: {statement!r}")
         if number not in READ_ONLY and (number in REFUSED or state[:2] in WRONG):
             return Refused(f"{number}: {statement!r}")
         return Lost(str(number or type(error).__name__))

@@ -14,7 +14,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from ringback.kit.db import Conflict, Duplicate, Refused, Statement, rule_name
+from ringback.kit.db import Absent, Conflict, Duplicate, Refused, Statement, rule_name
 from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ BUSY: Final = (
 )
 FORBIDDEN: Final = "42501"
 """Rights are given and taken while we run. The text names tables and schemas alone."""
+ABSENT: Final = "42P01"
 REFUSED: Final = ("21", "22", "23", FAILED, "42", "P0")
 """Classes of states: cardinality, data, a rule, syntax or a name, a trigger's own."""
 SETTINGS: Final = """
@@ -167,6 +168,8 @@ class Postgres:
             return Forbidden(state, str(error.diag.message_primary))
         if state.startswith(BUSY):
             return Busy(state)
+        if state == ABSENT:
+            return Absent(f"{state}: {statement!r}")
         if state.startswith(REFUSED) or (not state and isinstance(error, DataError | ProgrammingError)):
             return Refused(f"{state or type(error).__name__}: {statement!r}")
         return Lost(state or type(error).__name__)

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import MetaData
 
 from ringback.kit.cancelling import cancellable
-from ringback.kit.db import Duplicate, Prepared, Row, Schemas, Statement, StillRead
-from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.db import Absent, Duplicate, Prepared, Row, Schemas, Statement, StillRead
+from ringback.kit.errors import DatabaseUnavailable, TableMissing
 from ringback.kit.link import Answer, Busy, Engine, Line, Lost, leave
 from ringback.kit.pool import Pool
 
@@ -228,7 +228,7 @@ class RemoteSession:
     ) -> Answer:
         try:
             return await line.say(sql, parameters, deadline=self._deadline, statement=statement)
-        except (Busy, Lost) as error:
+        except (Absent, Busy, Lost) as error:
             raise told(error) from None
 
     def _end(self, line: Line) -> None:
@@ -237,8 +237,8 @@ class RemoteSession:
 
 
 def told(error: BaseException) -> BaseException:
-    """The same error, or what the caller is told of it: that the database does not answer. The code is logged."""
-    if not isinstance(error, Busy | Lost):
+    """The same error, or what the caller is told of it: nobody answers, or a table is missing. The code is logged."""
+    if not isinstance(error, Absent | Busy | Lost):
         return error
     log.error("the database failed", action="database", error=str(error))
-    return DatabaseUnavailable()
+    return TableMissing() if isinstance(error, Absent) else DatabaseUnavailable()

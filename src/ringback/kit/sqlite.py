@@ -14,7 +14,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite
 
 from ringback.kit.db import Duplicate, Row, Schemas, Statement, StillRead, rule_name, unique_rules
-from ringback.kit.errors import CannotStart, DatabaseUnavailable
+from ringback.kit.errors import CannotStart, DatabaseUnavailable, TableMissing
 
 T = TypeVar("T")
 
@@ -195,8 +195,10 @@ class SqliteSession:
             name = getattr(error, "sqlite_errorname", "")
             if name.startswith(BUSY) or isinstance(error, sqlite3.ProgrammingError):
                 raise
-            log.error("the database failed", action="database", error=name or type(error).__name__)
-            raise DatabaseUnavailable from error
+            is_absent = str(error).startswith("no such table")
+            known = str(error) if is_absent else name or type(error).__name__
+            log.error("the database failed", action="database", error=known)
+            raise (TableMissing() if is_absent else DatabaseUnavailable()) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ringback.kit.db import Row
-from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.errors import DatabaseUnavailable, TableMissing
 from ringback.registrar import meta
 from ringback.registrar.contacts import history
 from ringback.registrar.contacts.model import Contact, Entry, from_row
@@ -98,5 +98,7 @@ async def _theirs(uow: Uow, endpoint_id: str) -> Asterisks | None:
         rows = await uow.sip.rows(endpoint_id)
         contacts = [from_row(row) for row in await uow.sip.all_contacts(endpoint_id)]
         return Asterisks(rows, tuple(contacts), await uow.sip.clock())
+    except TableMissing:
+        raise
     except DatabaseUnavailable:
         return None
