@@ -1,6 +1,7 @@
 """`ringback doctor` on databases: each is broken in turn, and each check fails alone."""
 
 import sqlite3
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -123,6 +124,29 @@ async def test_events_that_do_not_leave(world: World, seconds: int, state: str) 
     world.wait(seconds)
 
     assert (await databases.relay(world.ringback)).state == state
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("kinds", "seconds", "state"),
+    [
+        ("", 700, "ok"),
+        ("CHAN_START", 90, "ok"),
+        ("CHAN_START", 370, "warning"),
+        ("CHAN_START HANGUP", 50, "ok"),
+        ("CHAN_START HANGUP", 70, "warning"),
+        ("CHAN_START HANGUP", 700, "problem"),
+    ],
+)
+async def test_events_of_calls_that_nobody_takes(world: World, kinds: str, seconds: int, state: str) -> None:
+    written = (world.now - timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    for kind in kinds.split():
+        world.sql(
+            "INSERT INTO ringback_channel_events (eventtype, eventtime, channame, uniqueid, linkedid)"
+            f" VALUES ('{kind}', '{written}', 'PJSIP/x-00000001', 'asterisk-1.2', 'asterisk-1.2')"
+        )
+
+    assert (await databases.calls(world.ringback)).state == state
 
 
 async def test_a_clock_that_is_another(world: World) -> None:

@@ -109,6 +109,33 @@ async def test_a_port_that_a_stranger_has(installation: Installation) -> None:
 
 
 @pytest.mark.long
+def test_whether_a_ringback_runs_is_told(installation: Installation) -> None:
+    installation.more.clear()
+    with served(installation.home):
+        assert "running" not in asyncio.run(installation.wrong())
+
+    state, sentence = asyncio.run(installation.wrong())["running"]
+
+    assert state == "warning"
+    assert sentence.startswith(f"No Ringback runs on {installation.home}: ")
+    assert sentence.endswith(": start it: 'ringback up'.")
+
+
+async def test_on_servers_whoever_has_the_metrics_runs(installation: Installation) -> None:
+    away = "postgresql://ringback:Sample-Pass-0001@127.0.0.1:1/ringback"
+    installation.settings |= {"database_dsn_bin": away, "database_dsn_asterisk": away}
+    assert "running" not in await installation.wrong()
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    installation.settings["prometheus_listen_address"] = address
+
+    state, sentence = (await installation.wrong())["running"]
+    assert (state, f"nobody answers at {address}" in sentence) == ("warning", True)
+
+
+@pytest.mark.long
 def test_a_port_that_a_running_ringback_has_is_ours(installation: Installation) -> None:
     with served(installation.home) as keys:
         installation.settings["rest_listen_address"] = keys.url.removeprefix("http://")

@@ -158,12 +158,8 @@ async def dead(ringback: Ringback) -> Check:
 async def calls(ringback: Ringback) -> Check:
     """Whether records are made of what Asterisk writes of calls."""
 
-    async def waiting(uow: Uow) -> tuple[int, timedelta]:
-        rows = await cel.waiting(uow.session)
-        return len(rows), uow.now - min((cel.event_of(row, uow.now).at for row in rows), default=uow.now)
-
-    count, age = await ringback.work.read(waiting)
-    if age < records.PATIENCE + LATE:
+    count, age, is_late = await ringback.work.read(lambda uow: records.overdue(uow, LATE))
+    if not is_late:
         return ok("calls", f"{count} events of calls wait to become records")
     some = f"{count} or more" if count == cel.BATCH else f"{count}"
     seen = f"{some} events of calls wait to become records, the oldest for {round(age.total_seconds())} s"

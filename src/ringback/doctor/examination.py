@@ -14,6 +14,7 @@ PATIENCE: Final = 60.0
 """Seconds for one look."""
 LOOKS: Final[Sequence[tuple[str, Look]]] = (
     ("home", machine.home),
+    ("running", machine.running),
     ("disk", machine.disk),
     ("ports", machine.ports),
     ("certificate", machine.certificates),

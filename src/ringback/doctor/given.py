@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from ringback.kit.errors import CannotStart
 from ringback.knobs import knobs, load
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.settings import Settings
+from ringback.transports.local import short
 
 
 def free_bytes(folder: Path) -> int:
@@ -30,6 +32,18 @@ def may_use(folder: Path) -> bool:
 def may_write(file: Path) -> bool:
     """Whether this user may read and write it, if it is there; on a disk that takes nothing nobody may."""
     return not file.exists() or os.access(file, os.R_OK | os.W_OK)
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody listens at that socket; whose it is, only its user may find out."""
+    try:
+        with short(path) as address, socket.socket(socket.AF_UNIX) as tried:
+            tried.connect(address)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def utc_now() -> datetime:
@@ -48,6 +62,7 @@ class Given:
     free: Callable[[Path], int] = free_bytes
     may_use: Callable[[Path], bool] = may_use
     may_write: Callable[[Path], bool] = may_write
+    answers: Callable[[Path], bool] = answers
     now: Callable[[], datetime] = utc_now
 
     @property

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from ringback.api.listen import certificate
 from ringback.doctor.given import Given
 from ringback.kit.checks import Check, ok, problem, warning
 from ringback.kit.errors import CannotStart
+from ringback.server import SOCKET
 from ringback.settings import Settings
 from ringback.spellings import host_and_port
 
@@ -28,6 +30,8 @@ LITTLE: Final = 1 << 30
 NONE: Final = 200 << 20
 SOON: Final = timedelta(days=21)
 PATIENCE: Final = 3.0
+NO_RINGBACK: Final = (OSError, http.client.HTTPException, msgspec.DecodeError, ValueError, KeyError)
+"""What comes of asking somebody else, or nobody."""
 TAKEN: Final = os.strerror(errno.EADDRINUSE).lower()
 
 
@@ -78,6 +82,26 @@ async def disk(given: Given) -> list[Check]:
     return [warning("disk", seen, "make room soon") if free < LITTLE else ok("disk", seen)]
 
 
+async def running(given: Given) -> list[Check]:
+    """Whether a Ringback is there: at the socket of its home, or where its metrics are."""
+    assert given.settings
+    folder, address = given.settings.ringback_home, given.settings.prometheus_listen_address
+    host, port = host_and_port(address)
+    if given.settings.is_embedded and given.answers(folder / SOCKET):
+        return [ok("running", f"A Ringback runs on {folder}")]
+    if port:
+        with suppress(*NO_RINGBACK):
+            await asyncio.to_thread(_ask, host, port, False)
+            return [ok("running", f"A Ringback runs, and has its metrics at {address}")]
+    if given.settings.is_embedded:
+        seen = f"No Ringback runs on {folder}: nobody serves REST, tells events or follows what Asterisk tells"
+        return [warning("running", seen, "start it: 'ringback up'")]
+    if port:
+        seen = f"No Ringback runs here: nobody answers at {address} (prometheus_listen_address)"
+        return [warning("running", seen, "start it, or ask on the machine where it runs")]
+    return []
+
+
 async def ports(given: Given) -> list[Check]:
     """Each is free, or a Ringback is there already."""
     assert given.settings
@@ -94,7 +118,7 @@ async def _port(name: str, address: str, is_tls: bool) -> Check:
         return ok("ports", f"{address} ({name}) is free: no Ringback runs there")
     try:
         ready, told = await asyncio.to_thread(_ask, host, port, is_tls)
-    except (OSError, http.client.HTTPException, msgspec.DecodeError, ValueError, KeyError):
+    except NO_RINGBACK:
         seen = f"{address} ({name}) cannot be used ({why})"
         if why != TAKEN:
             return problem("ports", seen, f"set {name} to an address of this machine, and a port that we may use")

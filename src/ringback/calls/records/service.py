@@ -44,6 +44,14 @@ async def take(uow: Uow) -> int:
     return len(taken)
 
 
+async def overdue(uow: Uow, late: timedelta) -> tuple[int, timedelta, bool]:
+    """How many of the oldest events wait, how long the first does, and whether some are `late`: nobody takes them."""
+    found = [cel.event_of(row, uow.now) for row in await cel.waiting(uow.session)]
+    ends = [group.events[-1].at for group in _groups(found) if group.is_over]
+    first = min((event.at for event in found), default=uow.now)
+    return len(found), uow.now - first, min(*ends, first + PATIENCE, uow.now) <= uow.now - late
+
+
 async def are_waiting(uow: Uow) -> bool:
     """Whether there is anything to take."""
     return await cel.are_waiting(uow.session)
