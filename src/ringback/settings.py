@@ -167,7 +167,8 @@ class Settings(BaseSettings):
         0, description="trunks of a customer without a limit of their own; 0: any number"
     )
     endpoint_defaults: EndpointColumns = Field(
-        "allow=ulaw|alaw|g722,direct_media=no", description="further columns of a new ps_endpoints row: column=value,…"
+        "allow=ulaw|alaw|g722,direct_media=no,rewrite_contact=yes,rtp_symmetric=yes",
+        description="further columns of a new ps_endpoints row: column=value,…",
     )
     contact_cache_ttl: Annotated[float, Field(ge=0, le=60)] = Field(
         15.0, description="seconds that a phone's contacts are cached, 0 to 60"

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+import socket
 from dataclasses import dataclass
 
 import pytest
 
 from .conftest import Extension, StartPhone, World
-from .digest import Register
+from .digest import Register, invited
 from .party import Message, Party, end
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
@@ -27,7 +28,8 @@ class Lying(Register):
 
 
 async def at(world: World, extension: Extension, contact: str) -> None:
-    """The phone registers, there."""
+    """The phone registers, there, and is believed."""
+    world.sql("UPDATE ps_endpoints SET rewrite_contact = 'no' WHERE id = ?", extension["endpoint_id"])
     lie = Lying(world.ports.phones_at, extension, source=LIAR, contact=contact)
     assert (await asyncio.to_thread(lie.run))[0] == 200
 
@@ -91,3 +93,22 @@ async def processed(world: World) -> int:
     found = re.search(r"(\d+) calls? processed", await world.asterisk.command("core show channels count"))
     assert found
     return int(found[1])
+
+
+async def test_a_phone_is_rung_where_its_register_came_from_whatever_it_says(world: World, phone: StartPhone) -> None:
+    mine, other = await world.create("1754"), await world.create("1754-1")
+    theirs = await world.create("1754-2", customer=world.other)
+    caller, foreign = await phone(other), await phone(theirs)
+    assert [await caller.register(), await foreign.register()] == [200, 200]
+    ((victim,),) = world.sql("SELECT uri FROM ps_contacts WHERE endpoint = ?", theirs["endpoint_id"])
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(5)
+        udp.bind((LIAR, 0))
+        host, _, port = world.ports.phones_at.partition(":")
+        udp.connect((host, int(port)))
+        lie = Lying(world.ports.phones_at, mine, contact=victim.replace("^3B", ";"))
+        assert (await asyncio.to_thread(lie.over, udp))[0] == 200
+        call = asyncio.create_task(caller.call(f"sip:1754@{mine['realm']}"))
+        await asyncio.to_thread(invited, udp)
+        assert ((await call).status, foreign.rang) == (486, 0)

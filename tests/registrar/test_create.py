@@ -67,6 +67,8 @@ async def test_a_create_answers_all_keys_and_writes_exactly_these_columns(world:
             "auth": id,
             "allow": "ulaw,alaw,g722",
             "direct_media": "no",
+            "rewrite_contact": "yes",
+            "rtp_symmetric": "yes",
         }
     ]
     assert tables["ps_auths"] == [
