@@ -16,6 +16,9 @@ async def test_without_asterisks_to_tell_a_change_is_applied_at_once(http: httpx
     waited = (await http.patch(f"{path}?wait=applied", json={"name": "x"})).json()
     assert waited["applied"] == {"asterisks": 0, "pending": []}
     assert "applied" not in (await http.patch(path, json={"name": "y"})).json()
+    await http.patch(path, json={"direct": True})
+    regenerated = (await http.post(f"{path}/direct-hash-regenerate?wait=applied")).json()
+    assert regenerated["applied"] == waited["applied"]
     assert (await http.delete(f"{path}?wait=applied&timeout_ms=1")).json()["applied"] == waited["applied"]
 
 

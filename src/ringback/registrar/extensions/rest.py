@@ -128,6 +128,8 @@ async def delete(call: Call[Uow]) -> Answer:
     f"{ONE}/direct-hash-regenerate",
     right=WRITE,
     name="regenerate_extension_direct_hash",
+    query=Wait,
+    around=waiting,
     answers=wire.RegistrarManagerExtension,
 )
 async def regenerate(call: Call[Uow]) -> Answer:
