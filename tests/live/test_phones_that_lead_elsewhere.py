@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import Extension, StartPhone, World
 from .digest import Register, invited
-from .party import Message, Party, end
+from .party import SDP, Message, Party, callee_leg, end, invite
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
@@ -112,3 +112,40 @@ async def test_a_phone_is_rung_where_its_register_came_from_whatever_it_says(wor
         call = asyncio.create_task(caller.call(f"sip:1754@{mine['realm']}"))
         await asyncio.to_thread(invited, udp)
         assert ((await call).status, foreign.rang) == (486, 0)
+
+
+async def test_no_phone_transfers_a_call_or_takes_one_over(world: World, phone: StartPhone) -> None:
+    """By REFER within a call, or by an INVITE in place of another call (RFC 3515, RFC 3891)."""
+    mine, other = await world.create("1755", direct=True), await world.create("1755-1")
+    theirs = await world.create("1755-2", customer=world.other)
+    caller, foreign = await phone(other), await phone(theirs)
+    assert [await caller.register(), await foreign.register()] == [200, 200]
+    server = world.ports.phones_at
+
+    with Party.udp(LIAR) as party, Party.udp(ELSEWHERE) as elsewhere:
+        await at(world, mine, party.uri)
+        call = asyncio.create_task(caller.call(f"sip:1755@{mine['realm']}", talk=30))
+        asked = await party.hear()
+        await party.answer(asked, 200, server, tag="taken", body=SDP.format(version=1, host=LIAR))
+        assert (await party.hear()).method == "ACK"
+        leg = callee_leg(asked, "taken")
+
+        for number, to in enumerate((f"sip:{theirs['endpoint_id']}", f"sip:{other['endpoint_id']}", elsewhere.uri)):
+            said = leg.request(party, "REFER", number + 1).replace("Max-Forwards", f"Refer-To: <{to}>\r\nMax-Forwards")
+            await party.send(said, server)
+        direct = invite(f"sip:direct.{mine['direct_hash']}@sip.localhost", "example.com")
+        taking = f"Replaces: {leg.call_id};to-tag={asked.tag('From')};from-tag=taken\r\nMax-Forwards"
+        said = direct.request(elsewhere, "INVITE", 1, body=SDP.format(version=1, host=ELSEWHERE))
+        await elsewhere.send(said.replace("Max-Forwards", taking), world.ports.public_at)
+        # A call like any other: the phone rings, and the one that it has goes on.
+        rings = await party.hear()
+        assert (rings.method, rings.all("Call-ID") == asked.all("Call-ID")) == ("INVITE", False)
+        await party.answer(rings, 486, server, tag="busy")
+        assert (await elsewhere.hear()).status == 486
+        assert (await party.hear()).method == "ACK"
+
+        await party.send(leg.request(party, "BYE", 9), server)
+        answered = await party.hear()
+        assert (answered.status, answered.all("CSeq")) == (200, ["9 BYE"])
+        assert ((await call).status, foreign.rang, caller.rang) == (200, 0, 0)
+        assert "INVITE" not in party.heard() + elsewhere.heard()
