@@ -118,6 +118,16 @@ async def test_a_table_that_cannot_be_read_keeps_no_other_check_from_its_answer(
     assert {state for state, _ in wrong.values()} == {"problem"}
 
 
+async def test_phones_that_are_rung_wherever_they_say_they_are(world: World) -> None:
+    await world.create()
+    found = [await databases.believed(world.ringback)]
+    world.sql("UPDATE ps_endpoints SET rewrite_contact = 'no'")
+    found.append(await databases.believed(world.ringback))
+
+    assert [check.state for check in found] == ["ok", "warning"]
+    assert found[1].seen == "1 phones are rung where they say they are, which may be anywhere"
+
+
 @pytest.mark.parametrize(("seconds", "state"), [(5, "ok"), (100, "warning"), (700, "problem")])
 async def test_events_that_do_not_leave(world: World, seconds: int, state: str) -> None:
     await world.create()

@@ -80,7 +80,7 @@ async def contents(given: Given) -> list[Check]:
     try:
         async with opened(given) as ringback:
             rights = ok("rights", "The users of the databases have the rights that are needed")
-            looks = (recorded, clock, relay, dead, calls, drift, left_over)
+            looks = (recorded, clock, relay, dead, calls, drift, believed, left_over)
             return [rights, *[await _looked(look, ringback) for look in looks]]
     except CannotStart as error:
         return [problem("rights", str(error), "grant it (docs/servers.md)")]
@@ -175,6 +175,15 @@ async def drift(ringback: Ringback) -> Check:
         do = "see which with 'registrar-control reconcile --dry_run'; a running Ringback repairs them by itself"
         return warning("drift", f"{len(found)} SIP rows are not what they should be", do)
     return ok("drift", "All SIP rows are what they should be")
+
+
+async def believed(ringback: Ringback) -> Check:
+    """Phones that Asterisk rings wherever they say they are, which may be another customer's phone."""
+    suffix = "." + ringback.settings.domain_name_extension
+    if count := await ringback.work.read(lambda uow: uow.sip.believed(suffix)):
+        seen = f"{count} phones are rung where they say they are, which may be anywhere"
+        return warning("believed", seen, "set rewrite_contact=yes for them (docs/asterisk.md, NAT)")
+    return ok("believed", "Phones are rung where they registered from")
 
 
 async def left_over(ringback: Ringback) -> Check:

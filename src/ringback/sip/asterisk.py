@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, Table, and_, bindparam, cast, delete, distinct, func, insert, select, update
+from sqlalchemy import BigInteger, String, Table, and_, bindparam, cast, delete, distinct, func, insert, select, update
 
 from ringback.kit.clock import clock_beside
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
@@ -172,6 +172,11 @@ class Asterisk:
         rows = await self._session.all(CONTACTS_OF, now=int(now.timestamp()), **spread("id", ids, CHUNK))
         return {row["id"]: row for row in rows}
 
+    async def believed(self, suffix: str) -> int:
+        """How many endpoints of ours are rung wherever their phone says that it is."""
+        row = await self._session.one(BELIEVED, suffix=like_suffix(suffix))
+        return int(row["count"]) if row else 0
+
     async def stray_contacts(self, suffix: str) -> list[str]:
         """Endpoint names of ours that contacts speak of and that no endpoint row has."""
         return [row["endpoint"] for row in await self._session.all(STRAY, suffix=like_suffix(suffix))]
@@ -272,6 +277,13 @@ ONLINE = Statement(
     select(func.count(distinct(ps_contacts.c.endpoint)).label("count")).where(
         cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now"),
         ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\"),
+    )
+)
+REWRITES: Final = func.coalesce(cast(table_of("ps_endpoints").c.rewrite_contact, String(5)), "no")
+BELIEVED = Statement(
+    select(func.count().label("count")).where(
+        *(REWRITES.is_distinct_from(word) for word in ("yes", "on", "true", "1")),
+        table_of("ps_endpoints").c.id.like(bindparam("suffix"), escape="\\"),
     )
 )
 RIGHTS: Final = {table_of(name): WRITES for name in MANAGED} | {ps_contacts: ("SELECT", "DELETE")}
