@@ -40,13 +40,19 @@ request_route {
 
 # What is no SIP, or runs in circles, ends here.
 route[SANE] {
-	if (!mf_process_maxfwd_header("10")) {
-		sl_send_reply("483", "Too Many Hops");
-		exit;
-	}
 	# No INVITE of a phone is that long, be it a browser's.
 	if ($ml > 8192) {
 		if (!is_method("ACK")) sl_send_reply("513", "Message Too Large");
+		exit;
+	}
+	# Asterisk takes a CR alone for the end of a line, and a NUL for the end of it all; we do not, so what stands behind
+	# them would be a header of ours to Asterisk that we have not seen. A match ends at a NUL, too.
+	if (!($mb =~ "^[^\r\n]+(\r\n[^\r\n]+)*\r\n\r\n")) {
+		if (!is_method("ACK")) sl_send_reply("400", "Bad Line End");
+		exit;
+	}
+	if (!mf_process_maxfwd_header("10")) {
+		sl_send_reply("483", "Too Many Hops");
 		exit;
 	}
 	if (!sanity_check("17895", "7")) exit;
@@ -202,27 +208,29 @@ route[PLACE] {
 
 # Asterisk knows whom the address rings, and answers 404 where there is nobody.
 route[CALL] {
-	route(OUR_WORD);
+	$var(trunk) = "*";
+	$var(aor) = "*";
 	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$") {
-		append_hf("X-Ringback-Trunk: $var(realm)\r\n");
+		$var(trunk) = $var(realm);
 	} else {
 		if ($fU == $null) route(FORBIDDEN);
 		$var(name) = $fU;
 		route(OWN_PHONE);
-		append_hf("X-Ringback-Phone: $var(aor)\r\n");
 	}
+	route(OUR_WORD);
 	# A connection that a call came by is kept for it: there is no other way back.
 	if ($proto != "udp") tcp_set_connection_lifetime("3600");
 	route(TO_ASTERISK);
 }
 
-# Asterisk believes these headers from us alone: they say which trunk or phone calls, and from where the call came.
+# Asterisk believes these headers from us alone: they say which trunk or phone calls ("*": none), and from where the
+# call came. It reads the first of a name, and ours stand before all others: none that we have overlooked is read.
 route[OUR_WORD] {
+	insert_hf("X-Ringback-Source: $si\r\nX-Ringback-Phone: $var(aor)\r\nX-Ringback-Trunk: $var(trunk)\r\n");
 	remove_hf("Route");
 	remove_hf("X-Ringback-Trunk");
 	remove_hf("X-Ringback-Phone");
 	remove_hf("X-Ringback-Source");
-	append_hf("X-Ringback-Source: $si\r\n");
 }
 
 # An answer belongs to a request that went through here, or it is Asterisk's (a 200 again, because an ACK was lost).

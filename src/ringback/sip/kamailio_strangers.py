@@ -19,6 +19,8 @@ route[STRANGER] {
 		exit;
 	}
 	$avp(stranger) = $si;
+	$var(aor) = "*";
+	$var(trunk) = "*";
 	route(OUR_WORD);
 	route(TO_ASTERISK);
 }
