@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from .conftest import Extension, StartPhone, World
+from .conftest import Edge, Extension, StartPhone, World
 from .digest import Register, invited
 from .party import SDP, Message, Party, callee_leg, end, invite
 
@@ -71,10 +71,14 @@ async def test_whoever_answers_with_another_address_is_not_followed(world: World
         assert (foreign.rang, caller.rang, elsewhere.heard()) == (0, 0, [])
 
 
-async def test_a_phone_that_is_at_its_own_address_rings_twice_and_no_more(world: World, phone: StartPhone) -> None:
+@pytest.mark.parametrize("where", ["asterisk", "edge"])
+async def test_a_phone_that_is_at_its_own_address_rings_twice_and_no_more(
+    edge: Edge, phone: StartPhone, where: str
+) -> None:
     """It has registered as being at its direct address, here, by three names."""
-    made = await world.create("1752", direct=True)
-    address = f"sip:direct.{made['direct_hash']}@{world.ports.public_at}"
+    world = edge.world
+    made = await world.create(f"1752-{where}", direct=True)
+    address = f"sip:direct.{made['direct_hash']}@{world.ports.public_at if where == 'asterisk' else edge.kamailio.at}"
     for name in ("a", "b", "c"):
         await at(world, made, f"{address};way={name}")
     before, ways = await processed(world), len(await world.contacts(made, fresh=True))
