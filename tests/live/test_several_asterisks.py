@@ -121,8 +121,11 @@ async def test_one_that_is_killed_costs_no_call_that_begins_later_and_comes_back
     assert (await two.call())[0] == 503
     await asyncio.gather(first.again(), second.again())
 
+    at_first = await two.taken()
+
     async def both_are_back() -> bool:
-        return await two.call() == (200, 200)
+        assert (await two.call())[0] in (200, 503)
+        return all(now > then for now, then in zip(await two.taken(), at_first, strict=True))
 
     await until(both_are_back, 20)
 
@@ -281,6 +284,22 @@ async def test_one_that_has_said_503_is_asked_again_and_when_all_say_so_the_call
         assert (await scene.final()).status == 503
 
     assert turns[0] is not turns[1]
+
+
+async def test_calls_that_get_no_answer_take_no_asterisk_away(scene: Scene) -> None:
+    asked, other, request = await scene.begin()
+    await other.answer(await other.hear("INVITE"), 486)
+    assert (await scene.final()).status == 486
+
+    while not asked.asked.empty():
+        asked.asked.get_nowait()  # the same again, because nothing was said
+    turns = []
+    for _ in range(4):
+        one, _, request = await scene.begin()
+        turns.append(one)
+        await one.answer(request, 486)
+        assert (await scene.final()).status == 486
+    assert [turns.count(one) for one in (asked, other)] == [2, 2]
 
 
 async def test_a_caller_who_gives_up_is_not_handed_on(scene: Scene) -> None:

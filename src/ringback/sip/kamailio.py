@@ -96,7 +96,7 @@ def kamailio_files(options: KamailioOptions) -> dict[str, str]:
 def kamailio_config(options: KamailioOptions) -> str:
     """The text of kamailio.cfg, for Kamailio 5.6 and later. It holds the secret: for its owner's eyes alone."""
     ours = ROUTES + GUARD + strangers.STRANGERS + edge_words.routes(options.tells)
-    ours += voice.routes(options.asterisks) + _outward(options)
+    ours += voice.VOICE + _outward(options)
     routes = spelt(ours, options.database) + spelt(phones(options.phones_in), options.phones_in)
     return "\n".join([_settings(options), _modules(options), routes, transports.routes(options.tls)])
 

@@ -73,15 +73,16 @@ onreply_route[ASTERISK_SAYS] {
 	if ($avp(stranger) != $null) route(STRANGER_HEARS);
 }
 
-# One that has said nothing at all gets no more calls until it answers. One that says 503 is there: its database may be
-# away, or the caller has guessed too often. Either way the next one is asked, unless something rings already.
+# The next one is asked where one says nothing or 503 (its database may be away, or the caller has guessed too often),
+# unless something rings already, and two more at most. Whether one is there, its answers to OPTIONS alone say: there
+# may be calls that an Asterisk answers nothing to, and such a call takes nobody else's away.
 failure_route[NEXT_ASTERISK] {
 	if (t_is_canceled() || $avp(rings) == 1) exit;
 	if (t_branch_timeout()) {
 		if (t_branch_replied()) exit;
-		SEVERAL ds_mark_dst("ip");
 	} else if (!t_check_status("503")) exit;
-	if (ds_next_dst()) {
+	$avp(more) = $(avp(more){s.int}) + 1;
+	if ($avp(more) < 3 && ds_next_dst()) {
 		t_on_branch("HANDED_OVER");
 		t_on_reply("ASTERISK_SAYS");
 		t_on_failure("NEXT_ASTERISK");
@@ -92,8 +93,3 @@ failure_route[NEXT_ASTERISK] {
 	t_reply("503", "Service Unavailable");
 }
 """
-
-
-def routes(asterisks: Sequence[str]) -> str:
-    """What is done with a call that is let in."""
-    return VOICE.replace("SEVERAL ", "" if len(asterisks) > 1 else "# there is no other: ")
