@@ -131,14 +131,13 @@ route[TO_PHONE] {
 	if (!ds_is_from_list("1", "3") || !($rU =~ "^[0-9A-Za-z+_.-]{1,40}$")) route(FORBIDDEN);
 	$var(row) = $rU + "@" + $(ru{uri.params}{param.value,realm}) + "^3B@" + $(ru{uri.params}{param.value,binding});
 	$var(row) = $(var(row){s.encode.hexa});
+	route(PROVE_BINDING);
+	if ($(ru{s.substr,-32,0}) != $var(proof)) route(NOT_HERE);
 	$var(path) = "";
 	if (!sql_pvquery("asterisk", "SELECT PLAIN_PATH FROM ps_contacts"
 			" WHERE id = TEXT<$var(row)> AND expiration_time > $Ts", "$var(path)"))
 		route(NO_DATABASE);
-	if (!($var(path) =~ "PATH_TEXT")) {
-		sl_send_reply("480", "Temporarily Unavailable");
-		exit;
-	}
+	if (!($var(path) =~ "PATH_TEXT")) route(NOT_HERE);
 	remove_hf("Route");
 	setflag(1);
 	$ru = $(var(path){nameaddr.uri}{uri.params}{param.value,contact}{s.decode.hexa});
@@ -148,6 +147,11 @@ route[TO_PHONE] {
 
 route[FORBIDDEN] {
 	sl_send_reply("403", "Forbidden");
+	exit;
+}
+
+route[NOT_HERE] {
+	sl_send_reply("480", "Temporarily Unavailable");
 	exit;
 }
 
@@ -224,11 +228,13 @@ route[CONTACT] {
 		route(BAD_CONTACT);
 	route(SECONDS);
 	$var(key) = $(var(uri){s.md5});
-	$var(way) = "sip:" + $var(name) + "@EDGE_AT;realm=" + $var(realm) + ";binding=" + $var(key);
-	# Asterisk takes no longer ones.
-	if ($(var(way){s.len}) > 255) route(BAD_CONTACT);
 	$var(row) = $var(aor) + "^3B@" + $var(key);
 	$var(row) = $(var(row){s.encode.hexa});
+	route(PROVE_BINDING);
+	$var(way) = "sip:" + $var(name) + "@EDGE_AT;realm=" + $var(realm)
+			+ ";binding=" + $var(key) + ";proof=" + $var(proof);
+	# Asterisk takes no longer ones.
+	if ($(var(way){s.len}) > 255) route(BAD_CONTACT);
 	$var(named) = $var(named) + ", '" + $var(key) + "'";
 	if ($var(seconds) > 0) $var(kept) = $var(kept) + 1;
 	if ($var(write) != 1) return;

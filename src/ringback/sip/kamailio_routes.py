@@ -29,7 +29,7 @@ request_route {
 		exit;
 	}
 
-	if (is_method("INVITE") && $ru =~ ";realm=[a-z0-9.-]+;binding=[0-9a-f]{32}$") route(TO_PHONE);
+	if (is_method("INVITE") && $ru =~ ";realm=[a-z0-9.-]+;binding=[0-9a-f]{32}(;proof=[0-9a-f]{32})?$") route(TO_PHONE);
 	if (is_method("INVITE") && route(FROM_ASTERISK)) route(BEGUN_BY_ASTERISK);
 
 	route(WHOSE);
@@ -116,6 +116,14 @@ route[NO_SUCH_CALL] {
 # been let in. The hash is made twice, so that none can be made longer by somebody who has one.
 route[PROVE] {
 	$var(proof) = "CALL_SECRET|" + $var(by) + "|" + $var(voice) + "|" + $var(peer) + "|" + $var(tag) + "|" + $ci;
+	$var(proof) = "CALL_SECRET|" + $(var(proof){s.sha256});
+	$var(proof) = $(var(proof){s.sha256}{s.substr,0,32});
+}
+
+# $var(proof): that this edge has written the row $var(row). A phone at Asterisk that gives another one's row as its own
+# contact does not know it.
+route[PROVE_BINDING] {
+	$var(proof) = "CALL_SECRET|binding|" + $var(row);
 	$var(proof) = "CALL_SECRET|" + $(var(proof){s.sha256});
 	$var(proof) = $(var(proof){s.sha256}{s.substr,0,32});
 }
