@@ -109,6 +109,7 @@ async def test_a_phone_registers_is_seen_and_rung_until_it_leaves(world: Servers
     number, direct = f"sip:2101@{extension['realm']}", f"sip:direct.{extension['direct_hash']}@sip.localhost"
 
     assert [await one.register(), await caller.register()] == [200, 200]
+    await told(world, extension, ("contact_registered", ""))  # who comes and goes between two looks is no news
     (contact,) = await world.contacts(extension)
     stored = world.sql("SELECT id, uri, reg_server FROM ps_contacts WHERE endpoint = ?", extension["endpoint_id"])
     assert stored == [(contact["id"], contact["uri"], "asterisk")]
