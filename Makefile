@@ -31,10 +31,10 @@ test: $(READY) ## run every test: the fast ones, then the others
 test-fast: $(READY) ## run the tests that need no server and no network
 	$(BIN)/pytest -n auto --dist worksteal --ignore tests/live --ignore tests/chaos $(BUT)
 
-# Half of their time they wait for phones and servers: three at once keep two processors busy.
+# Two at once: with more, two processors are so busy that phones hear gaps in what they measure.
 test-live: services ## run the tests of real processes, of a real Asterisk and Kamailio, and those that take seconds
 	@failed=0; \
-	$(BIN)/pytest -n 3 --dist loadfile -m "sip or process or long" || failed=1; \
+	$(BIN)/pytest -n 2 --dist loadfile -m "sip or process or long" || failed=1; \
 	$(PARITY) || failed=1; \
 	exit $$failed
 
