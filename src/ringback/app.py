@@ -237,7 +237,7 @@ def _billing(settings: Settings, metrics: Metrics, ask: Send | None, ticks: Call
     """Who knows the limits of customers, where it is not our own database; half of all requests may wait for it."""
     if settings.limits == "local":
         return None
-    assert settings.rabbitmq_address is not None
-    ask = ask or each_time(settings.rabbitmq_address.get_secret_value(), PUBLISHER)
+    assert settings.rabbitmq_url is not None
+    ask = ask or each_time(settings.rabbitmq_url.reveal(), PUBLISHER)
     peer = Peer(ask, BILLING, PUBLISHER, timeout=TIMEOUT, observer=metrics, clock=ticks)
     return Billing(peer, Gate(settings.rpc_prefetch // 2))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def broker_of(settings: Settings) -> Broker | None:
     """The broker of the settings, not yet connected, if there is one and this process needs it."""
     is_needed = settings.runs(PUBLISHER) or settings.limits == "billing"
-    if settings.rabbitmq_address is None or not is_needed:
+    if settings.rabbitmq_url is None or not is_needed:
         return None
     names = Topology.of(
         PUBLISHER,
@@ -27,14 +27,14 @@ def broker_of(settings: Settings) -> Broker | None:
         events=settings.rabbit_queue_event,
         subscription=settings.rabbit_queue_subscribe,
     )
-    return Broker(settings.rabbitmq_address.get_secret_value(), names)
+    return Broker(settings.rabbitmq_url.reveal(), names)
 
 
 def other_broker_of(settings: Settings, service: str) -> Broker | None:
     """The same for a service that has a queue and an exchange of its own: customer-manager, call-manager."""
-    if settings.rabbitmq_address is None or not settings.runs(service):
+    if settings.rabbitmq_url is None or not settings.runs(service):
         return None
-    return Broker(settings.rabbitmq_address.get_secret_value(), Topology.of(service))
+    return Broker(settings.rabbitmq_url.reveal(), Topology.of(service))
 
 
 def nats_of(settings: Settings) -> "Link | None":

@@ -29,7 +29,9 @@ class Knob(BaseModel):
 def knobs(kind: type[Settings] = Settings) -> list[Knob]:
     """The settings of that kind in their order. What must be given has no default."""
     found = []
-    for name, field in kind.model_fields.items():
+    own_first = dict.fromkeys(name for one in kind.__mro__ for name in vars(one).get("__annotations__", ()))
+    for name in filter(kind.model_fields.__contains__, own_first):
+        field = kind.model_fields[name]
         default = field.get_default()
         default = "" if default in (None, PydanticUndefined) or isinstance(default, SecretStr) else str(default)
         meaning = field.description or ""

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import URL
 
 from ringback.kit.dsn import one_sqlite_file, parse_dsn
+from ringback.rabbitmq_knobs import OfRabbitMq
+from ringback.router_knobs import OfRouter
 from ringback.sip.digest import Storage
 from ringback.sip.names import sip_domain
 from ringback.sip.tables import endpoint_columns
@@ -17,7 +19,6 @@ from ringback.spellings import (
     Address,
     AddressOrNone,
     Ami,
-    Amqp,
     AmqpName,
     BaseDomain,
     Count,
@@ -25,7 +26,6 @@ from ringback.spellings import (
     Dsn,
     EndpointColumns,
     HttpPath,
-    Nats,
     Networks,
     Port,
     PublicUrl,
@@ -37,7 +37,7 @@ from ringback.spellings import (
 )
 
 
-class Settings(BaseSettings):
+class Settings(OfRouter, OfRabbitMq):
     """The settings of one process (registrar 20)."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -60,9 +60,6 @@ class Settings(BaseSettings):
     services: Services = Field(
         "all",
         description=f"what this process runs: all, or some of {', '.join(SERVICES)}",
-    )
-    rabbitmq_address: Amqp | None = Field(
-        None, description="the broker that carries requests and events, amqp://…; none: a socket in ringback_home"
     )
     rabbit_queue_listen: AmqpName = Field("bin-manager.registrar-manager.request", description="the queue of requests")
     rabbit_queue_event: AmqpName = Field(
@@ -87,15 +84,6 @@ class Settings(BaseSettings):
     redis_database: Annotated[int, Field(ge=0, le=65535)] = Field(
         0, description="number of the Redis database; VoIPbin uses 1"
     )
-    nats_address: Nats = Field(
-        "", description="NATS, where the router tells its events: nats://host:port, with commas; none: in this process"
-    )
-    nats_user: str = Field("", description="who we are at NATS")
-    nats_password: SecretStr = Field(SecretStr(""), description="password of nats_user")
-    nats_credentials_file: Path | None = Field(None, description="the same as a file with a JWT and a seed")
-    nats_tls_ca: Path | None = Field(None, description="certificates that NATS is trusted by, PEM; none: the machine's")
-    nats_tls_cert: Path | None = Field(None, description="our certificate for NATS, PEM")
-    nats_tls_key: Path | None = Field(None, description="its private key, PEM")
     database_pool_size: Annotated[int, Field(ge=5, le=1000)] = Field(
         10, description="connections to a database server at most"
     )
@@ -183,15 +171,6 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Asterisks that tell us at once: ami://user:password@host:5038, with commas; none: we look",
     )
-    database_listen_url: Dsn | None = Field(
-        None, description="where the router listens to PostgreSQL, never through a pooler; none: database_dsn_bin"
-    )
-    node_id: Annotated[str, Field(max_length=255)] = Field(
-        "", description="name of this node of the router, of its own where several share a host; none: the host's"
-    )
-    registry_reload_interval: Annotated[float, Field(ge=1, le=86400)] = Field(
-        60.0, description="seconds between two whole loads of the router's registry"
-    )
     audit_keep_days: Annotated[int, Field(ge=0, le=36500)] = Field(
         0, description="days that entries of the audit log are kept; 0: for ever"
     )
@@ -215,18 +194,8 @@ class Settings(BaseSettings):
             raise ValueError("domain_name_trunk: must not be, or hold, domain_name_extension: realms would be the same")
         if (self.ssl_cert_base64 is None) != (self.ssl_privkey_base64 is None):
             raise ValueError("ssl_cert_base64 and ssl_privkey_base64: set both or neither")
-        if self.database_listen_url and parse_dsn(self.database_listen_url.get_secret_value()).get_backend_name() != (
-            "postgresql"
-        ):
-            raise ValueError("database_listen_url: only PostgreSQL can be listened to: postgresql://…")
         if self.rest_rate_limit and self.rest_rate_burst > 60 * self.rest_rate_limit:
             raise ValueError("rest_rate_burst: must not be more than a minute of rest_rate_limit")
-        if bool(self.nats_user) != bool(self.nats_password.get_secret_value()):
-            raise ValueError("nats_user and nats_password: set both or neither")
-        if self.nats_user and self.nats_credentials_file:
-            raise ValueError("nats_user and nats_credentials_file: set one of them")
-        if (self.nats_tls_cert is None) != (self.nats_tls_key is None):
-            raise ValueError("nats_tls_cert and nats_tls_key: set both or neither")
         if self.limits == "billing" and self.rabbitmq_address is None:
             raise ValueError("limits: billing-manager is asked over RabbitMQ: set rabbitmq_address")
         if self.rpc_read_password and self.secret_storage == "digest":  # noqa: S105

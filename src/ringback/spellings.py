@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -98,6 +99,22 @@ def _public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _base_url(text: str) -> str:
+    """Plain text to this machine alone (router S-6)."""
+    url = urlsplit(text)
+    if url.scheme == "http" and url.hostname in ("127.0.0.1", "::1", "localhost"):
+        return text.rstrip("/")
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[\w./~-]*)?", text, re.ASCII):
+        raise ValueError("must be https://host, with a port and a path if there are, or http:// to this machine")
+    return text.rstrip("/")
+
+
+def _env_names(text: str) -> str:
+    if wrong := [word for word in networks_in(text) if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", word)]:
+        raise ValueError(f"must be names of environment variables with commas, which {wrong[0]!r} is not")
+    return text
+
+
 def _path(text: str) -> str:
     if not re.fullmatch(r"/[\w/.-]*", text):
         raise ValueError("must be a path that begins with /")
@@ -130,6 +147,8 @@ def url_at(address: str, scheme: str) -> str:
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Transport = Literal["udp", "tcp", "tls"]
 HttpPath = Annotated[str, AfterValidator(_path)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+EnvNames = Annotated[str, AfterValidator(_env_names)]
 Amqp = Annotated[SecretStr, AfterValidator(_amqp)]
 Redis = Annotated[SecretStr, AfterValidator(_redis)]
 Ami = Annotated[SecretStr, AfterValidator(_ami)]

@@ -40,7 +40,9 @@ async def test_servers_that_let_us_in_and_servers_that_do_not(
     installation: Installation, rabbitmq: RabbitMq, redis_server: Redis, nats: Nats
 ) -> None:
     installation.settings |= {
-        "rabbitmq_address": rabbitmq.url(),
+        "rabbitmq_address": f"amqp://{rabbitmq.address}",
+        "rabbitmq_user": rabbitmq.USER,
+        "rabbitmq_password": rabbitmq.password,
         "redis_address": redis_server.url(),
         "nats_address": nats.url,
         "nats_user": nats.USER,
@@ -49,7 +51,7 @@ async def test_servers_that_let_us_in_and_servers_that_do_not(
     assert await installation.wrong() == {}
 
     installation.settings |= {
-        "rabbitmq_address": rabbitmq.url().replace(rabbitmq.password, "x"),
+        "rabbitmq_password": "x",
         "redis_address": redis_server.url().replace(redis_server.password, "x"),
         "nats_password": "x",
     }

@@ -12,13 +12,13 @@ LET_IN: Final = "correct it; the server's own log says more"
 
 async def rabbitmq(given: Given) -> list[Check]:
     assert given.settings
-    if given.settings.rabbitmq_address is None:
+    if given.settings.rabbitmq_url is None:
         return [ok("rabbitmq", "No broker is set: events stay in this process")]
     from ringback.transports.amqp.address import Address as Broker
     from ringback.transports.amqp.connection import Connection
     from ringback.transports.amqp.refusals import Away, Refused
 
-    address = Broker.parse(given.settings.rabbitmq_address.get_secret_value())
+    address = Broker.parse(given.settings.rabbitmq_url.reveal())
     try:
         await (await Connection.open(address, "ringback doctor")).close()
     except Refused as error:
