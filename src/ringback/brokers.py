@@ -37,8 +37,8 @@ def other_broker_of(settings: Settings, service: str) -> Broker | None:
     return Broker(settings.rabbitmq_url.reveal(), Topology.of(service))
 
 
-def nats_of(settings: Settings) -> "Link | None":
-    """NATS as the settings have it, not yet connected, if there is one and this process needs it."""
+def nats_of(settings: Settings, name: str = ROUTER) -> "Link | None":
+    """NATS as the settings have it, not yet connected, if there is one and this process needs it: `name` is our own."""
     if not settings.nats_address or not settings.runs(ROUTER):
         return None
     from ringback.transports.nats.link import Link  # the client's import takes as long as a short command
@@ -52,7 +52,7 @@ def nats_of(settings: Settings) -> "Link | None":
         cert=settings.nats_tls_cert,
         key=settings.nats_tls_key,
     )
-    return Link(address, ROUTER)
+    return Link(address, name)
 
 
 def ways_of(

@@ -20,6 +20,7 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
 from ringback import server
+from ringback.kit.bus import Letter
 from ringback.kit.errors import BrokerUnavailable, CannotStart
 from ringback.kit.events import Message
 from ringback.kit.secret import Secret
@@ -31,6 +32,8 @@ from tests.live.conftest import until
 from tests.router.conftest import Node
 from tests.router.grounds import File
 from tests.servers.nats import Nats
+from tests.transports.links import address, linked
+from tests.transports.test_bus import echo
 
 pytestmark = pytest.mark.process
 
@@ -46,20 +49,6 @@ def own() -> Iterator[Nats]:
     """One that may be killed."""
     with Nats.private() as one:
         yield one
-
-
-def address(at: Nats, **more: Any) -> Address:
-    return Address.parse(at.url, **{"user": at.USER, "password": Secret(at.password), **more})
-
-
-@asynccontextmanager
-async def linked(at: Address) -> AsyncIterator[Link]:
-    link = Link(at, "router-manager")
-    await link.start()
-    try:
-        yield link
-    finally:
-        await link.close()
 
 
 @asynccontextmanager
@@ -260,6 +249,11 @@ async def test_a_password_that_changes_later_is_told_once_and_tried_on(own: Nats
     assert right not in logged()
 
 
+PASSWORDS: Final = {
+    f"{user.upper()}_PASSWORD": f"{user}-secret" for user in ("router", "worker", "gateway", "listener")
+}
+
+
 def documented() -> str:
     """The users of the example, as the page has them."""
     (example,) = re.findall(r"```conf\n(authorization .*?^})", PAGE.read_text(), re.MULTILINE | re.DOTALL)
@@ -270,8 +264,7 @@ def documented() -> str:
 async def test_with_the_documented_permissions_a_router_tells_events_and_a_listener_hears_them(
     logged: Callable[[], str],
 ) -> None:
-    passwords = {"ROUTER_PASSWORD": "router-secret", "LISTENER_PASSWORD": "listener-secret"}
-    with Nats.configured(documented(), passwords) as one:
+    with Nats.configured(documented(), PASSWORDS) as one:
         listener, said = Client(), list[str]()
 
         async def complain(error: Exception) -> None:
@@ -337,6 +330,8 @@ async def test_a_file_of_credentials_lets_us_in_and_another_one_does_not(
             if by is account:
                 await link.start()
                 await link.publishing().publish(event(1))
+                await link.services().serve("some", "a.b", echo)
+                assert (await link.bus().request("a.b", Letter(b"x"), ENOUGH)).body == b"x"
             else:
                 with pytest.raises(CannotStart, match="the server does not know the user"):
                     await link.start()

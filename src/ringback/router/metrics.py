@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ringback.kit.bus import Bus, Services
 from ringback.kit.events import Publisher
 from ringback.router.audit.daily import Daily
 from ringback.router.extensions.loading import Loader
@@ -21,6 +22,10 @@ class Nats(Protocol):
     def is_connected(self) -> bool: ...
 
     def publishing(self) -> Publisher: ...
+
+    def bus(self) -> Bus: ...
+
+    def services(self) -> Services: ...
 
 
 class Node(Protocol):

@@ -1,15 +1,21 @@
-"""The bus of one process, and the way to services in it."""
+"""The buses of one process, for events and for requests, and the way to services in it."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
 import structlog
 
+from ringback.kit import bus
+from ringback.kit.bus import Letter, NoResponders, TooLarge
 from ringback.kit.errors import PeerUnavailable
 from ringback.kit.events import Message
 from ringback.kit.rpc import Send, Serve
+from ringback.transports.answering import LARGEST, Answering
+from ringback.transports.awaiting import Awaited, give, within
 
 PATIENCE: Final = 5.0
 """Seconds that the following of an event may take before others are followed beside it."""
@@ -65,6 +71,46 @@ class Inward:
         for following in going:
             following.cancel()
         await asyncio.gather(*going, return_exceptions=True)
+
+
+class MemoryServices:
+    """Requests to services of this process, with the manners of NATS: whoever asks and whoever answers need not know
+    which of the two it is. The members of a queue group take turns."""
+
+    largest: Final = LARGEST
+
+    def __init__(self) -> None:
+        self._groups: dict[str, dict[str, deque[Answering]]] = {}
+
+    async def request(self, subject: str, letter: Letter, seconds: float) -> Letter:
+        if len(letter.body) > self.largest:
+            raise TooLarge
+        if subject not in self._groups:
+            raise NoResponders
+        reply: Awaited = asyncio.get_running_loop().create_future()
+        for members in self._groups[subject].values():
+            members[0].take(letter, partial(give, reply))
+            members.rotate(-1)
+        return await within(seconds, reply)
+
+    async def serve(
+        self, name: str, subject: str, serve: bus.Serve, *, queue: str = "q"
+    ) -> Callable[[], Awaitable[None]]:
+        answering = Answering(name, serve)
+        groups = self._groups.setdefault(subject, {})
+        members = groups.setdefault(queue, deque())
+        members.append(answering)
+
+        async def stop() -> None:
+            if answering in members:
+                members.remove(answering)
+                if not members:
+                    del groups[queue]
+                if not groups:
+                    del self._groups[subject]
+            await answering.finish()
+
+        return stop
 
 
 def services(serving: Mapping[str, Serve]) -> Send:

@@ -1,1 +1,1 @@
-"""NATS: the bus that carries the events of the registry of router extensions."""
+"""NATS: the bus that carries the events of the registry, requests to router extensions, and their replies."""

@@ -4,14 +4,19 @@ import asyncio
 import re
 import ssl
 from collections import Counter
+from contextlib import suppress
 from typing import Any, Final, Self
 
+import structlog
 from nats.errors import Error as NatsError
-from nats.errors import FlushTimeoutError, MaxPayloadError
+from nats.errors import FlushTimeoutError, MaxPayloadError, UnexpectedEOF
 
+from ringback.kit.bus import Letter
 from ringback.kit.cancelling import cancellable
 from ringback.transports.nats.address import Address, Server
 from ringback.transports.nats.client import Away, Client, Refused
+from ringback.transports.nats.inbox import Inbox
+from ringback.transports.nats.letters import published
 
 HANDSHAKE: Final = 5.0
 """Seconds that a server may take to let us in."""
@@ -23,7 +28,10 @@ LAST_WORDS: Final = 0.2
 """The same where nobody was let in: TLS says then why not."""
 PING_EVERY: Final = 5
 """Seconds between two looks whether a server that we say nothing to is there; the third in vain ends it."""
-NO: Final = re.compile(r'permissions violation for publish to "([^"]*)"')
+NO: Final = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
+INBOXES: Final = "_inbox."
+
+log = structlog.get_logger()
 
 
 class Connection:
@@ -31,10 +39,12 @@ class Connection:
 
     def __init__(self) -> None:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._client = Client()
+        self.client = Client()
+        self.inbox = Inbox(self.client)
         self._refusals: Counter[str] = Counter()
         self._round: asyncio.Task[str] | None = None
         self._said = ""
+        self._told: set[tuple[str, str]] = set()
 
     @classmethod
     async def open(cls, address: Address, server: Server, context: ssl.SSLContext | None, name: str) -> Self:
@@ -47,7 +57,7 @@ class Connection:
         except BaseException as error:
             await self.close(LAST_WORDS)
             raise self._of_handshake(error, address) from None
-        if not self._client.is_connected:
+        if not self.client.is_connected:
             await self.close()
             raise Away("it hung up")
         return self
@@ -58,7 +68,7 @@ class Connection:
         `Away` when it is not known whether the server has it, `Refused` when it does not take it."""
         before = self._refusals[subject]
         try:
-            await self._client.publish(subject, body)
+            await self.client.publish(subject, body)
         except MaxPayloadError:
             raise Refused(f"{len(body)} bytes are too many for it") from None
         except (NatsError, OSError) as error:
@@ -68,25 +78,43 @@ class Connection:
         if self._refusals[subject] > before:
             raise Refused(f"we may not publish to {subject}")
 
+    @property
+    def largest(self) -> int:
+        """Bytes that the server takes at once, headers included."""
+        return self.client.max_payload
+
+    def reply(self, address: str, letter: Letter) -> None:
+        """Answer there, with the next that is sent; `TooLarge` where the server does not take so much."""
+        if address:
+            with suppress(Away):  # then nobody awaits it any more
+                self.client.say(*published(address.encode(), b"", letter, self.largest))
+
     async def close(self, patience: float = GOODBYE) -> None:
         """Say goodbye when all that was said has arrived, or go without it after so many seconds."""
         try:
             async with asyncio.timeout(patience):
-                if self._client.is_connected and not self.lost.done():
+                if self.client.is_connected and not self.lost.done():
                     await self._confirmed()
-                await self._client.close()
+                await self.client.close()
         except (NatsError, OSError, TimeoutError, AssertionError):
             pass
-        self._client.drop()
-        self._end("closed")
+        self.client.drop()
+        self.end("closed")
+
+    def end(self, why: str) -> None:
+        """It is lost, for that reason."""
+        if not self.lost.done():
+            self.lost.set_result(why)
+            self.inbox.end()
 
     async def _connect(self, address: Address, server: Server, context: ssl.SSLContext | None, name: str) -> None:
         """A publish of this client returns when it is on its way in front of the next ping, since no byte may wait
         (`pending_size`): the library's pings overtake what waits. It fails when there is no connection."""
-        self._client.wants_tls = context is not None
-        await self._client.connect(
+        self.client.wants_tls = context is not None
+        await self.client.connect(
             f"nats://{server}",
             name=name,
+            inbox_prefix=f"_INBOX.{name}",
             user=address.user or None,
             password=address.password.reveal() if address.user else None,
             user_credentials=address.credentials,
@@ -111,7 +139,7 @@ class Connection:
 
     async def _ask(self) -> str:
         self._round = None  # whoever publishes from here on needs another answer
-        answer: asyncio.Future[float] = asyncio.ensure_future(self._client.rtt(int(SILENCE)))
+        answer: asyncio.Future[float] = asyncio.ensure_future(self.client.rtt(int(SILENCE)))
         waiting: list[asyncio.Future[Any]] = [answer, self.lost]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
@@ -120,26 +148,34 @@ class Connection:
         if answer.cancelled():
             return self.lost.result()
         if error := answer.exception():
-            self._end("it does not answer" if isinstance(error, TimeoutError) else text_of(error))
+            self.end("it does not answer" if isinstance(error, TimeoutError) else text_of(error))
             return self.lost.result()
         return ""
 
     async def _on_error(self, error: Exception) -> None:
         self._said = text_of(error)
         if found := NO.search(self._said):
-            self._refusals[found[1]] += 1
+            self._refuse(found[1], found[2])
         elif isinstance(error, FlushTimeoutError):
-            self._end("it does not answer")
-        elif self._client.is_connected:
-            self._end(self._said)
+            self.end("it does not answer")
+        elif isinstance(error, OSError | UnexpectedEOF):  # all else is about one message, which somebody else has made
+            self.end(self._said)
 
     async def _on_closed(self) -> None:
-        last = self._client.last_error
-        self._end(text_of(last) if last else "it hung up")
+        last = self.client.last_error
+        self.end(text_of(last) if last else "it hung up")
 
-    def _end(self, why: str) -> None:
-        if not self.lost.done():
-            self.lost.set_result(why)
+    def _refuse(self, what: str, subject: str) -> None:
+        """We lack the right to publish to a subject, or to subscribe to it; its name comes in small letters."""
+        if what == "publish":
+            self._refusals[subject] += 1
+            self.inbox.end(subject)
+        else:
+            self.inbox.refuse(subject)
+        lacking = what, "_INBOX" if subject.startswith(INBOXES) else subject
+        if lacking not in self._told:
+            self._told.add(lacking)
+            log.error("we lack a permission at NATS", action="nats", permission=what, subject=lacking[1])
 
     def _of_handshake(self, error: BaseException, address: Address) -> BaseException:
         """Why there is no connection."""

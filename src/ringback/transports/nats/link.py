@@ -13,6 +13,8 @@ from ringback.transports.nats.address import Address
 from ringback.transports.nats.client import Away, Refused
 from ringback.transports.nats.connection import Connection
 from ringback.transports.nats.publishing import Publishing
+from ringback.transports.nats.requests import Requests
+from ringback.transports.nats.services import NatsServices
 
 SETTING: Final = "nats_address"
 PATIENCE: Final = 5.0
@@ -33,6 +35,7 @@ class Link:
         self._connection: Connection | None = None
         self._runner: asyncio.Task[None] | None = None
         self._said = ""
+        self._services = NatsServices(self.connection)
 
     @property
     def is_connected(self) -> bool:
@@ -48,6 +51,14 @@ class Link:
         """What takes the events of the registry there."""
         return Publishing(self.connection)
 
+    def bus(self) -> Requests:
+        """The way to those who serve subjects there."""
+        return Requests(self.connection)
+
+    def services(self) -> NatsServices:
+        """Where this process serves subjects."""
+        return self._services
+
     async def start(self) -> None:
         """Return when connected, or when there is no server for now: then it is tried for ever.
 
@@ -59,6 +70,7 @@ class Link:
             async with asyncio.timeout(PATIENCE):
                 await self._connect()
         except (Away, TimeoutError) as away:
+            await self._disconnect()
             self._say(str(away) or "it does not answer")
         except Refused as refused:
             raise CannotStart(f"{SETTING}: {refused}") from None
@@ -94,8 +106,10 @@ class Link:
         for server in self._address.servers:
             try:
                 self._connection = await Connection.open(self._address, server, self._context, self._name)
+                await self._services.begin(self._connection)
             except (Away, Refused) as error:
                 failure = error
+                await self._disconnect()
                 continue
             if self._said:
                 log.info("NATS is back", action="nats", server=str(server))
