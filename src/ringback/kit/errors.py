@@ -76,6 +76,11 @@ class InvalidJsonBody(InvalidArgument):
 
     reason = "INVALID_JSON_BODY"
 
+    @classmethod
+    def too_deep(cls) -> Self:
+        """It may be one: nobody looked to its end."""
+        return cls.of(cls.reason, "The body is nested too deeply.")
+
 
 class InvalidPageToken(InvalidArgument):
     """The page token is not one of ours."""

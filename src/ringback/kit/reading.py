@@ -181,7 +181,9 @@ def object_of(body: bytes | msgspec.Raw | None) -> dict[str, object]:
         return {}
     try:
         raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except RecursionError:
+        raise InvalidJsonBody.too_deep() from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidJsonBody from None
     if not isinstance(raw, dict):
         raise InvalidJsonBody

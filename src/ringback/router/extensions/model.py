@@ -45,6 +45,11 @@ class RouterExtension:
         )
 
     @property
+    def key(self) -> str:
+        """What the audit log and the checksum of the registry call it."""
+        return self.id
+
+    @property
     def version(self) -> str:
         """The last token of its subject."""
         return self.subject.rpartition(".")[2]
@@ -57,6 +62,11 @@ class RouterExtension:
         """Whether it is there for a customer: if it is for everybody, or for them. For the platform all are (R-11c)."""
         allowed = self.metadata.get("allowed_tenants")
         return customer_id is None or allowed is None or str(customer_id) in allowed
+
+    def serves(self, customer_id: UUID | None) -> bool:
+        """Whether a run for that customer may call it: one of no customer never matches a list (S-3)."""
+        allowed = self.metadata.get("allowed_tenants")
+        return allowed is None or (customer_id is not None and str(customer_id) in allowed)
 
     def document(self) -> dict[str, Any]:
         """All of it as a JSON object: what a revision keeps and a checksum is made of."""
@@ -140,7 +150,7 @@ class SubjectInUse(AlreadyExists):
 
 
 class RevisionConflict(FailedPrecondition):
-    """The router extension is not at the revision that If-Match names."""
+    """It is at another revision than If-Match names."""
 
     code, reason = 412, "REVISION_CONFLICT"
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from ringback.kit.errors import Fault, ValidationFailed
+from ringback.router.depth import DEEPEST, is_deep
 from ringback.router.extensions.model import TYPES, RouterExtension
 from ringback.router.secrets import is_credential, is_reference
 
@@ -25,7 +26,6 @@ RETRIES: Final = {"provider": (0, 5)}
 OTHER_RETRIES: Final = (0, 3)
 LARGEST: Final = 64 << 10
 """Bytes of config, and of metadata, as JSON."""
-DEEPEST: Final = 10
 MOST_TAGS, LONGEST_TAG = 20, 64
 TEXTS: Final = ("description", "owner", "lifecycle", "docs_url", "author", "semver", "health_endpoint")
 SIZES: Final = ("max_payload_size", "max_metadata_size", "max_response_size")
@@ -61,10 +61,11 @@ def faults(values: Mapping[str, Any]) -> Iterator[Fault]:
                 yield Fault(field, f"must be {least} to {most}" + (f" for {type}" if type else ""), rule)
     for field in ("config", "metadata"):
         if (document := values.get(field)) is not None:
-            yield from _document_faults(field, document)
+            yield from document_faults(field, document)
     yield from _metadata_faults(values.get("metadata") or {})
     for field in ("config", "metadata"):
-        yield from _literals(field, values.get(field) or {})
+        if not is_deep(document := values.get(field) or {}):
+            yield from _literals(field, document)
 
 
 def _subject_faults(subject: str, type: str | None) -> Iterator[Fault]:
@@ -77,19 +78,16 @@ def _subject_faults(subject: str, type: str | None) -> Iterator[Fault]:
         yield Fault("subject", f"is one of type {fitting[0]}, and type is {type}", "subject_type_mismatch")
 
 
-def _document_faults(field: str, document: Mapping[str, Any]) -> Iterator[Fault]:
+def document_faults(field: str, document: Mapping[str, Any]) -> Iterator[Fault]:
+    """What no JSON object of the registry may be: too large, too deep, or nothing that every engine can keep."""
+    if is_deep(document):
+        yield Fault(field, f"must be at most {DEEPEST} levels deep", "too_large")
+        return
     text = msgspec.json.encode(document)
     if len(text) > LARGEST:
         yield Fault(field, f"must be at most {LARGEST} bytes", "too_large")
-    if _depth(document) > DEEPEST:
-        yield Fault(field, f"must be at most {DEEPEST} levels deep", "too_large")
     if b"\\u0000" in text.replace(b"\\\\", b""):
         yield Fault(field, "must not hold the character NUL", "wrong_type")
-
-
-def _depth(value: object) -> int:
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0) if isinstance(value, Mapping | list) else 0
 
 
 def _metadata_faults(metadata: Mapping[str, Any]) -> Iterator[Fault]:

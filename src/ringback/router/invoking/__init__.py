@@ -1,0 +1,1 @@
+"""Calls of router extensions: tries, limits, breakers, and what is counted of them."""

@@ -1,0 +1,1 @@
+"""Policies: which router extensions a customer's requests run through, and in which order."""
