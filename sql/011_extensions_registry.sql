@@ -218,8 +218,41 @@ UPDATE alembic_version_router SET version_num = 'extensions_insert_initial_rows'
 END IF;
 END $step$;
 
+-- Policies: at which registry revision each changed last, and what a call needs of it.
+DO $step$ BEGIN
+IF (SELECT max(version_num) FROM alembic_version_router) = 'extensions_insert_initial_rows' THEN
+
+ALTER TABLE router_policies ADD COLUMN registry_revision BIGINT DEFAULT 0 NOT NULL;
+
+ALTER TABLE router_policies ADD COLUMN fails VARCHAR(8);
+
+ALTER TABLE router_policies ADD COLUMN deadline_ms INTEGER;
+
+CREATE INDEX idx_router_policies_registry_revision ON router_policies (registry_revision);
+
+UPDATE alembic_version_router SET version_num = 'policies_add_columns';
+
+END IF;
+END $step$;
+
+-- Which policy calls to a customer's direct addresses go through: Asterisk's dialplan and call-manager read it.
+DO $step$ BEGIN
+IF (SELECT max(version_num) FROM alembic_version_router) = 'policies_add_columns' THEN
+
+CREATE VIEW ringback_screens AS
+SELECT p.customer_id AS customer, p.policy_id AS policy,
+    CASE WHEN p.fails IS NULL THEN 'closed' ELSE p.fails END AS fails,
+    CASE WHEN p.deadline_ms IS NULL THEN 500 ELSE p.deadline_ms END AS deadline_ms
+FROM router_policies p
+WHERE p.purpose = 'direct_call' AND p.enabled = TRUE AND p.deleted_at IS NULL;
+
+UPDATE alembic_version_router SET version_num = 'ringback_screens_create_view';
+
+END IF;
+END $step$;
+
 DO $known$ BEGIN
-IF (SELECT max(version_num) FROM alembic_version_router) <> 'extensions_insert_initial_rows' THEN
+IF (SELECT max(version_num) FROM alembic_version_router) <> 'ringback_screens_create_view' THEN
     RAISE EXCEPTION 'the schema of the router is at %, which this file does not know',
         (SELECT max(version_num) FROM alembic_version_router);
 END IF;

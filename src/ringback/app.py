@@ -45,10 +45,10 @@ from ringback.registrar.refusals.keeping import RefusalsKeeping
 from ringback.registrar.work import Memory, Uow, registrar_work
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.registry import Registry
-from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from ringback.router.metrics import Nats, watch_nats, watch_registry
 from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
+from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.router_node import Upkeep, node_id
 from ringback.routes import CUSTOMER_RPC, RPC, tables_of
 from ringback.settings import Settings

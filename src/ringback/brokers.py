@@ -6,7 +6,7 @@ from ringback.calls.records.model import PUBLISHER as CALLS
 from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.kit.secret import Secret
 from ringback.registrar.events import PUBLISHER
-from ringback.router.extensions.writing import PUBLISHER as ROUTER
+from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
 from ringback.transports.amqp import Broker, Topology
 from ringback.transports.nats.address import Address

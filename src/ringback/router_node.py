@@ -17,9 +17,9 @@ from ringback.router.audit.daily import Daily
 from ringback.router.extensions.following import Follower
 from ringback.router.extensions.keeping import NAME, Keeper
 from ringback.router.extensions.loading import Loader
-from ringback.router.extensions.writing import CHANNEL
 from ringback.router.nodes.presence import Presence
 from ringback.router.work import Uow
+from ringback.router.writing import CHANNEL
 from ringback.settings import Settings
 
 OFTEN: Final = 0.05

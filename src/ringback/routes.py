@@ -32,8 +32,8 @@ from ringback.router.audit import rest as audit_rest
 from ringback.router.extensions import history as revisions_rest
 from ringback.router.extensions import rest as router_rest
 from ringback.router.extensions import running as running_rest
-from ringback.router.extensions.writing import PUBLISHER as ROUTER
 from ringback.router.nodes import rest as nodes_rest
+from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
 
 RPC: Final[Routes[Answer]] = Routes(

@@ -25,7 +25,7 @@ from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.lock import only_one
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.meta import require_recorded
-from ringback.router.extensions.writing import PUBLISHER as ROUTER
+from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
 from ringback.transports import local
 from ringback.transports.amqp import Broker

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TABLES: Final = (*OWN_TABLES, *ROUTER_TABLES)
 EMPTIED: Final = (
     "extension_health", "extension_revisions", "extension_audit_log", "router_policies", "router_nodes", "extensions",
-    "registrar_outbox", "registrar_meta",
+    "registrar_outbox", "registrar_meta", "registrar_customers",
 )  # fmt: skip
 FIRST: Final = "id, type, subject, timeout_ms, retry, config, created_by, updated_by"
 """What the migration writes of the initial rows."""

@@ -73,7 +73,7 @@ async def test_between_two_loads_one_statement_a_look_finds_what_changed(make_no
     await one.create("upper")
     await follower.once()
     assert other.registry.lookup("upper")
-    assert (len(asked), other.loader.stats().load_count) == (3, 2)
+    assert (len(asked), other.loader.stats().load_count) == (4, 2)
 
 
 @pytest.mark.contract("router R-2a")

@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "home" / "registry.json"
 
 
-@pytest.mark.contract("router R-1d, R-1e, F-5")
+@pytest.mark.contract("router R-1d, R-1e, F-5, D-8")
 async def test_a_start_without_a_database_serves_the_file_until_it_is_there(
     node: Node, make_node: Callable[[], Node], file: Path
 ) -> None:

@@ -33,7 +33,7 @@ async def test_the_initial_six_are_served_after_the_start(node: Node) -> None:
     assert node.registry.snapshot.checksum == node.sql("SELECT checksum FROM registry_revision")[0]["checksum"]
 
 
-@pytest.mark.contract("router X-8, X-15")
+@pytest.mark.contract("router X-8, X-15, D-3")
 async def test_what_is_disabled_is_found_by_nobody_until_it_is_enabled(node: Node) -> None:
     await node.create("shout", "post")
     await node.do(lambda uow: service.disable(uow, "shout"))
@@ -42,6 +42,11 @@ async def test_what_is_disabled_is_found_by_nobody_until_it_is_enabled(node: Nod
         node.registry.lookup("shout")
     assert [one.id for one in node.registry.lookup_by_type("post")] == ["mask_sensitive_data"]
     assert node.registry.get_cached("shout") is not None
+
+    async def posts(uow: Uow) -> list[str]:
+        return [one.id for one in service.list_by_type(uow, "post")]
+
+    assert await node.work.read(posts) == ["mask_sensitive_data", "shout"], "whoever administers it sees it"
 
     await node.do(lambda uow: service.enable(uow, "shout"))
     assert node.registry.lookup("shout").enabled
@@ -160,7 +165,7 @@ async def test_another_node_takes_over_what_changed_without_reading_all(make_nod
 
     assert other.registry.lookup("upper").timeout_ms == 70
     assert other.registry.snapshot.checksum == one.registry.snapshot.checksum
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert other.loader.stats().load_count == 1
 
 

@@ -102,6 +102,10 @@ router_policies
   updated_at        time       now
   updated_by        words(255) null
   deleted_at        time       null
+  registry_revision big        0
+  fails             words(8)   null
+  deadline_ms       int        null
+  index idx_router_policies_registry_revision (registry_revision)
 router_nodes
   node_id           id(255)    key
   applied_revision  big

@@ -17,6 +17,7 @@ from ringback.router.canonical import text_of
 from ringback.router.extensions import store
 from ringback.router.extensions.loading import SLICE, Read, differences
 from ringback.router.extensions.registry import Snapshot
+from ringback.router.reading import Shelf
 from ringback.router.store import Head
 from ringback.router.work import Uow
 from tests.router.conftest import Node
@@ -104,4 +105,7 @@ async def test_ten_thousand_are_read_in_pages_and_made_beside_the_loop(make_node
     assert frozen > MANY
     assert (collecting, gc.isenabled(), sys.getswitchinterval()) == ({False}, True, SLICE)
     beside = Counter(call.__name__ for call in threads.asked if callable(call))
-    assert beside == {Read.add.__name__: asked[store.BEHIND] - 1, Read.end.__name__: 1, differences.__name__: 1}
+    assert beside == {
+        Read.over.__name__: 1, Shelf.add.__name__: asked[store.BEHIND] - 1, Read.end.__name__: 1,
+        differences.__name__: 1,
+    }  # fmt: skip

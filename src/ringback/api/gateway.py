@@ -31,7 +31,7 @@ from ringback.kit.routing import Found, Routes, WrongMethod
 from ringback.kit.routing import Route as Entry
 from ringback.kit.uow import PATIENCE, Work
 from ringback.registrar.events import PUBLISHER as REGISTRAR
-from ringback.router.extensions.writing import PUBLISHER as ROUTER
+from ringback.router.writing import PUBLISHER as ROUTER
 
 Page = Callable[[Request], Awaitable[Response]]
 READING: Final = ("GET", "HEAD")

@@ -170,7 +170,11 @@ policies = Table(
     Column("updated_at", Moment, nullable=False, server_default=func.current_timestamp()),
     Column("updated_by", String(255)),
     Column("deleted_at", Moment),
+    Column("registry_revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("fails", String(8)),
+    Column("deadline_ms", Integer),
     *is_json("router_policies", "document"),
+    Index("idx_router_policies_registry_revision", "registry_revision"),
 )
 
 nodes = Table(

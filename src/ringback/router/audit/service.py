@@ -1,7 +1,7 @@
 """The rules of the audit log: each entry in the transaction of its change, and none changed or missing since."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +42,17 @@ async def note(
 async def latest(uow: Uow, of: str | None, before: int, size: int) -> list[Entry]:
     """Up to `size` entries older than `before`, newest first; with `of`, those of one extension."""
     return await store.latest(uow.session, of, before, size)
+
+
+async def newest(uow: Uow, entity: Entity) -> AsyncIterator[tuple[str, str]]:
+    """Key and document of everything of that kind that there ever was, as it was written last."""
+    after = ""
+    while entries := await store.newest_of_each(uow.session, entity, after):
+        for entry in entries:
+            if entry.new_values:
+                yield entry.extension_id, entry.new_values
+        after = entries[-1].extension_id
+        await asyncio.sleep(0)
 
 
 async def still(uow: Uow, mark: Mark | None, now: Mark) -> Mark:

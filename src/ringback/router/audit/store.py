@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from ringback.kit.db import Row, Session, Statement
 from ringback.router.audit.model import Entry
@@ -16,11 +16,21 @@ WHOLE: Final = select(audit_log)
 ADD = Statement(insert(audit_log), *COLUMNS)
 BEHIND = Statement(WHOLE.where(audit_log.c.id > bindparam("after")).order_by(audit_log.c.id).limit(PAGE))
 HASH_OF = Statement(select(audit_log.c.hash).where(audit_log.c.id == bindparam("of")))
-NEWEST: Final = (
+BEFORE: Final = (
     WHOLE.where(audit_log.c.id < bindparam("before")).order_by(audit_log.c.id.desc()).limit(bindparam("size"))
 )
-LATEST = Statement(NEWEST)
-LATEST_OF = Statement(NEWEST.where(audit_log.c.extension_id == bindparam("of")))
+LATEST = Statement(BEFORE)
+LATEST_OF = Statement(BEFORE.where(audit_log.c.extension_id == bindparam("of")))
+
+LAST: Final = (
+    select(audit_log.c.extension_id, func.max(audit_log.c.id).label("id"))
+    .where(audit_log.c.entity == bindparam("entity"), audit_log.c.extension_id > bindparam("after"))
+    .group_by(audit_log.c.extension_id)
+    .order_by(audit_log.c.extension_id)
+    .limit(PAGE)
+    .subquery()
+)
+NEWEST_OF_EACH = Statement(WHOLE.join(LAST, LAST.c.id == audit_log.c.id).order_by(audit_log.c.extension_id))
 
 
 def from_row(row: Row) -> Entry:
@@ -47,3 +57,8 @@ async def latest(session: Session, of: str | None, before: int, size: int) -> li
     narrow: dict[str, Any] = {"of": of} if of is not None else {}
     found = await session.all(LATEST_OF if narrow else LATEST, before=before, size=size, **narrow)
     return [from_row(row) for row in found]
+
+
+async def newest_of_each(session: Session, entity: str, after: str) -> list[Entry]:
+    """The newest entry of some of that kind, by key, behind the key `after`; none at the end."""
+    return [from_row(row) for row in await session.all(NEWEST_OF_EACH, entity=entity, after=after)]

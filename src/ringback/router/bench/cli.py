@@ -11,7 +11,7 @@ import typer
 
 from ringback import answers, terminal
 from ringback.kit import log
-from ringback.router.extensions.writing import PUBLISHER
+from ringback.router.writing import PUBLISHER
 
 if TYPE_CHECKING:
     from ringback.router.bench.run import Name

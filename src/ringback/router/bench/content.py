@@ -9,8 +9,9 @@ from ringback.kit.uow import Work
 from ringback.router.extensions import service, wire
 from ringback.router.extensions.loading import LOADING
 from ringback.router.extensions.model import TYPES, RouterExtension, Type
-from ringback.router.extensions.writing import Change, Standing, begin, write
+from ringback.router.extensions.writing import Change, Standing, write
 from ringback.router.work import Uow
+from ringback.router.writing import begin
 
 T = TypeVar("T")
 Tell = Callable[[str], None]

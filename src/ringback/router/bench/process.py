@@ -20,7 +20,7 @@ from ringback.kit import log
 from ringback.knobs import load
 from ringback.router.bench.content import change_one
 from ringback.router.bench.ground import node
-from ringback.router.extensions.writing import PUBLISHER
+from ringback.router.writing import PUBLISHER
 
 PAUSE = (0.02, 0.08)
 """Seconds between two changes: by chance, so that they keep no step with whoever looks at intervals."""

@@ -13,8 +13,9 @@ from ringback.router import store as heads
 from ringback.router.audit.model import BY_HAND
 from ringback.router.extensions import rules, store
 from ringback.router.extensions.model import RouterExtension
-from ringback.router.extensions.writing import Change, Standing, begin, write
+from ringback.router.extensions.writing import Change, Standing, write
 from ringback.router.work import Uow
+from ringback.router.writing import begin
 
 INITIAL: Final = Actor("system:initial", "system")
 """Who has written the rows that come with the schema."""

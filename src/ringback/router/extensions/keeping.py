@@ -21,11 +21,14 @@ from ringback.router.extensions.following import Pause, woken_or_late
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.registry import Snapshot
+from ringback.router.policies.model import Policy
 from ringback.router.work import Uow
 
 log = structlog.get_logger()
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+WITHOUT_POLICIES: Final = 1
+"""A format of before; such a file is read, too."""
 EVERY: Final = 10.0
 """Seconds between two writes, at least."""
 NAME: Final = "router-snapshot.json"
@@ -36,7 +39,7 @@ Keys = Callable[[Uow], AsyncIterator[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The content of the file, besides the extensions themselves."""
+    """The content of the file, besides extensions and policies themselves."""
 
     taken_at: datetime
     revision: int
@@ -138,7 +141,9 @@ class Keeper:
         if state == self._written and self._path.exists():
             return False
         extensions = [text_of(record.document()) for record in snapshot.by_id.values()]
-        body = text_of({**head, "taken_at": time_of(kept.taken_at)})[:-1] + f',"extensions":[{",".join(extensions)}]}}'
+        policies = [text_of(policy.record()) for policy in snapshot.policies.values()]
+        lists = f',"extensions":[{",".join(extensions)}],"policies":[{",".join(policies)}]}}'
+        body = text_of({**head, "taken_at": time_of(kept.taken_at)})[:-1] + lists
         line = text_of({"format": FORMAT, "sha256": checksum_of(body)})
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         files.replace(self._path, f"{line}\n{body}".encode(), mode=0o600)
@@ -150,12 +155,14 @@ def read(path: Path) -> tuple[Kept, Snapshot] | None:
     """What a file says; `None` where there is none, or none of this format that is as it was written."""
     try:
         line, _, body = path.read_text().partition("\n")
-        if msgspec.json.decode(line) != {"format": FORMAT, "sha256": checksum_of(body)}:
+        sha256 = checksum_of(body)
+        if msgspec.json.decode(line) not in ({"format": one, "sha256": sha256} for one in (FORMAT, WITHOUT_POLICIES)):
             return None
         content = msgspec.json.decode(body)
         content["taken_at"] = datetime.fromisoformat(content["taken_at"])
         kept = Kept(**{field.name: content[field.name] for field in fields(Kept)})
-        snapshot = Snapshot.of(kept.revision, map(RouterExtension.of, content["extensions"]))
+        extensions, policies = content["extensions"], content.get("policies", ())
+        snapshot = Snapshot.of(kept.revision, map(RouterExtension.of, extensions), map(Policy.of, policies))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return (kept, snapshot) if snapshot.checksum == kept.checksum else None

@@ -5,15 +5,15 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from typing import Final
 
 import structlog
 
-from ringback.kit.db import Row
-from ringback.kit.errors import Failure, Unavailable, ValidationFailed
+from ringback.kit.errors import Failure, Unavailable
 from ringback.kit.uow import Work
 from ringback.router import store as heads
 from ringback.router.extensions import rules, store
@@ -21,6 +21,11 @@ from ringback.router.extensions.adopting import BATCH, adopt, kept_record
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.registry import EMPTY, Registry, Snapshot
 from ringback.router.extensions.reports import RouterRejected, RouterReloaded, RouterStats, Source
+from ringback.router.extensions.since import Since, changed_since
+from ringback.router.policies import adopting as policies_adopting
+from ringback.router.policies import loading as policy_loading
+from ringback.router.policies.model import Policy
+from ringback.router.reading import Last, Shelf
 from ringback.router.store import Head
 from ringback.router.work import Uow
 
@@ -115,17 +120,17 @@ class Loader:
         """
         now = self.registry.snapshot
         try:
-            head, changed = await self._work.read(lambda uow: _since(uow, now.revision, most=FEW))
+            since = await self._work.read(lambda uow: changed_since(uow, now.revision, most=FEW))
         except Exception as error:
             self._away("the registry does not follow", error)
             return False
         self.confirm()
+        head = since.head
         if head == self.head or (head.revision, head.checksum) == (now.revision, now.checksum):
             self.head = head
             return True
-        following = now.with_changes(head.revision, changed)
-        is_good = all(map(rules.is_good, changed))
-        if head.revision > now.revision and following.checksum == head.checksum and is_good:
+        following = since.after(now)
+        if head.revision > now.revision and following and following.checksum == head.checksum:
             self.head = head
             self.registry.swap(following)
             return True
@@ -150,84 +155,95 @@ class Loader:
 
     async def _load(self) -> None:
         for _ in range(TRIES):
-            known = self.registry.snapshot.by_id
-            read = await self._work.read(partial(_everything, known=known), patience=LOADING)
+            read = await self._work.read(partial(_everything, known=self.registry.snapshot), patience=LOADING)
             if read.snapshot.checksum != read.head.checksum or read.rejected:
-                kept = await self._work.read(_kept, patience=LOADING)
-                good = await self._work.read(partial(_good, ids=read.rejected), patience=LOADING)
-                if strange := await asyncio.to_thread(read.judge, kept, good):
-                    for start in range(0, len(strange), BATCH):
-                        some = strange[start : start + BATCH]
-                        await self._work.write(partial(adopt, ids=some), patience=LOADING)
+                if await self._adopt(read):
                     continue
-            self.head, self.rejected = read.head, list(read.rejected.values())
+                await self._mend(read)
+            self.head, self.rejected = read.head, read.rejected
             self.registry.install(read.snapshot)
             for one in self.rejected:
                 log.error("a row is broken", action="registry", extension=one.id, error=one.description)
             return
         raise StillChanging
 
+    async def _adopt(self, read: "Read") -> bool:
+        """Take over rows that are not as we wrote them last; whether there were any."""
+        kinds = (
+            (read.extensions, _kept, adopt),
+            (read.policies, policy_loading.kept, policies_adopting.adopt),
+        )
+        adopted = False
+        for shelf, kept, take_over in kinds:
+            strange = await asyncio.to_thread(shelf.strange, await self._work.read(kept, patience=LOADING))
+            for start in range(0, len(strange), BATCH):
+                some = strange[start : start + BATCH]
+                await self._work.write(partial(take_over, ids=some), patience=LOADING)
+            adopted = adopted or bool(strange)
+        return adopted
+
+    async def _mend(self, read: "Read") -> None:
+        """Serve the last good version of what is broken."""
+        extensions = await self._work.read(partial(_good, ids=read.extensions.rejected), patience=LOADING)
+        policies = await self._work.read(partial(policy_loading.good, keys=read.policies.rejected), patience=LOADING)
+        await asyncio.to_thread(read.serve, extensions, policies)
+
 
 @dataclass(slots=True)
 class Read:
-    """What a whole read has found so far. Making it takes its time, so that is done off the loop's thread."""
+    """What a whole read has found so far, of both kinds."""
 
-    known: Mapping[str, RouterExtension]
-    """What is served now: records that say the same stay the same, so nothing new is kept of what has not changed."""
-    records: dict[str, RouterExtension] = field(default_factory=dict)
-    rejected: dict[str, RouterRejected] = field(default_factory=dict)
+    extensions: Shelf[RouterExtension]
+    policies: Shelf[Policy]
     head: Head = NOWHERE
     snapshot: Snapshot = EMPTY
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """A page of rows. Those that say what is served have been judged before, and are not again."""
-        for row in rows:
-            before = self.known.get(row["id"])
-            try:
-                same = before if before and before == store.from_row(row) else None
-                self._take(same or rules.record_of(row))
-            except ValidationFailed as failure:
-                told = "; ".join(f"{fault.field} {fault.description}" for fault in failure.faults)
-                self.rejected[row["id"]] = RouterRejected(str(row["id"]), told)
+    @classmethod
+    def over(cls, known: Snapshot) -> "Read":
+        """The next one after what is served."""
+        by_id = Shelf(known.by_id, itemgetter("id"), store.from_row, rules.record_of)
+        return cls(by_id, policy_loading.shelf(known.policies.values()))
 
-    def end(self, head: Head, since: Iterable[RouterExtension]) -> None:
+    @property
+    def rejected(self) -> list[RouterRejected]:
+        return [*self.extensions.rejected.values(), *self.policies.rejected.values()]
+
+    def end(self, since: Since) -> None:
         """What was changed while the rows were read, and the head of all together."""
-        for record in since:
-            self.rejected.pop(record.id, None)
-            self._take(record)
-        self.head, self.snapshot = head, Snapshot.of(head.revision, self.records.values())
+        for record in since.extensions:
+            self.extensions.take(record)
+        self.policies.add(since.policies)
+        self.head = since.head
+        self.snapshot = self._whole((), ())
 
-    def judge(self, kept: Mapping[str, Row], good: Iterable[RouterExtension]) -> list[str]:
-        """Ids of rows that are not as we wrote them last, and of those that somebody has taken away.
+    def serve(self, extensions: Iterable[RouterExtension], policies: Iterable[Policy]) -> None:
+        """In the place of what is broken the last good version."""
+        self.snapshot = self._whole(extensions, policies)
 
-        Of what is broken the last `good` version is taken.
-        """
-        seen = {id: record.checksum for id, record in self.records.items()}
-        strange = [id for id, checksum in seen.items() if id not in kept or kept[id]["checksum"] != checksum]
-        gone = [id for id in kept if id not in seen and id not in self.rejected]
-        strange += [id for id in gone if kept_record(kept[id]).is_live]
-        if self.rejected:
-            self.snapshot = Snapshot.of(self.head.revision, [*self.records.values(), *good])
-        return strange
-
-    def _take(self, record: RouterExtension) -> None:
-        before = self.known.get(record.id)
-        self.records[record.id] = before if before == record else record
+    def _whole(self, extensions: Iterable[RouterExtension], policies: Iterable[Policy]) -> Snapshot:
+        return Snapshot.of(
+            self.head.revision,
+            [*self.extensions.records.values(), *extensions],
+            [*self.policies.records.values(), *policies],
+        )
 
 
-async def _everything(uow: Uow, *, known: Mapping[str, RouterExtension]) -> Read:
+async def _everything(uow: Uow, *, known: Snapshot) -> Read:
     """All rows, what was changed while they were read, and the head of both together."""
-    read = Read(known)
+    read = await asyncio.to_thread(Read.over, known)
     before = await heads.read(uow.session)
     async for page in store.pages(uow.session):
-        await asyncio.to_thread(read.add, page)
-    await asyncio.to_thread(read.end, *await _since(uow, before.revision))
+        await asyncio.to_thread(read.extensions.add, page)
+    async for page in policy_loading.pages(uow):
+        await asyncio.to_thread(read.policies.add, page)
+    await asyncio.to_thread(read.end, await changed_since(uow, before.revision))
     return read
 
 
-async def _kept(uow: Uow) -> dict[str, Row]:
-    """The last revision of everything there ever was."""
-    return {row["extension_id"]: row async for row in store.newest(uow.session)}
+async def _kept(uow: Uow) -> Mapping[str, Last]:
+    """How every router extension there ever was stood last."""
+    newest = store.newest(uow.session)
+    return {row["extension_id"]: Last(row["checksum"], row["document"]) async for row in newest}
 
 
 async def _good(uow: Uow, *, ids: Iterable[str]) -> list[RouterExtension]:
@@ -240,14 +256,6 @@ async def _good(uow: Uow, *, ids: Iterable[str]) -> list[RouterExtension]:
             before = rows[-1]["revision"]
         found += [good] if good else []
     return found
-
-
-async def _since(uow: Uow, revision: int, most: int | None = None) -> tuple[Head, list[RouterExtension]]:
-    head = await heads.read(uow.session)
-    if head.revision <= revision or (most and head.revision > revision + most):
-        return head, []
-    rows = await uow.session.all(store.SINCE, after=revision, upto=head.revision)
-    return head, [kept_record(row) for row in rows]
 
 
 @contextmanager
@@ -269,4 +277,6 @@ def gently() -> Iterator[None]:
 def differences(before: Snapshot, now: Snapshot) -> int:
     """How many records are new, other or gone."""
     ids = before.by_id.keys() | now.by_id.keys()
-    return sum(before.by_id.get(id) != now.by_id.get(id) for id in ids)
+    places = before.policies.keys() | now.policies.keys()
+    other = sum(before.policies.get(place) != now.policies.get(place) for place in places)
+    return other + sum(before.by_id.get(id) != now.by_id.get(id) for id in ids)

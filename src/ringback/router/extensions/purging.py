@@ -8,8 +8,9 @@ from typing import Final
 from ringback.router.extensions import store
 from ringback.router.extensions.adopting import INITIAL
 from ringback.router.extensions.model import RouterExtension
-from ringback.router.extensions.writing import PURGED, Change, begin, standing, write
+from ringback.router.extensions.writing import PURGED, Change, standing, write
 from ringback.router.work import Uow
+from ringback.router.writing import begin
 
 LEAST: Final = 30
 """Days that what was deleted can be restored, at least."""

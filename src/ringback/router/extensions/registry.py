@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from ringback.router.audit.model import Mark
 from ringback.router.canonical import moved_checksum, whole_checksum
@@ -15,6 +16,7 @@ from ringback.router.extensions.model import (
     RouterExtension,
     Type,
 )
+from ringback.router.policies.model import Policy, PolicyNotFound
 
 if TYPE_CHECKING:
     from ringback.router.extensions.loading import Loader
@@ -32,37 +34,57 @@ class Snapshot:
     by_id: Mapping[str, RouterExtension]
     by_type: Mapping[Type, tuple[RouterExtension, ...]]
     """The enabled ones, by id."""
+    policies: Mapping[tuple[UUID, str], Policy]
+    """By customer and id; disabled ones, too."""
 
     @classmethod
-    def of(cls, revision: int, records: Iterable[RouterExtension]) -> "Snapshot":
+    def of(cls, revision: int, records: Iterable[RouterExtension], policies: Iterable[Policy] = ()) -> "Snapshot":
         """Of all records there are; that takes its time, so it belongs off the loop's thread."""
         live = {record.id: record for record in records if record.is_live}
-        checksum = whole_checksum(one.part for one in live.values())
+        kept = {policy.place: policy for policy in policies if policy.is_live}
+        parts = [*(one.part for one in live.values()), *(one.part for one in kept.values())]
         by_type = {type: _ordered(type, live.values()) for type in TYPES}
-        return cls(revision, checksum, MappingProxyType(live), MappingProxyType(by_type))
+        return cls(
+            revision, whole_checksum(parts), MappingProxyType(live), MappingProxyType(by_type), MappingProxyType(kept)
+        )
 
-    def with_changes(self, revision: int, changed: Iterable[RouterExtension]) -> "Snapshot":
+    def policy(self, customer_id: UUID, policy_id: str) -> Policy:
+        """One that is not deleted, or `PolicyNotFound`."""
+        found = self.policies.get((customer_id, policy_id))
+        if found is None:
+            raise PolicyNotFound
+        return found
+
+    def with_changes(
+        self, revision: int, changed: Iterable[RouterExtension], policies: Iterable[Policy] = ()
+    ) -> "Snapshot":
         """The next one: deleted records go, all others come or are replaced, in the order in which they are given."""
-        live = dict(self.by_id)
+        live, kept = dict(self.by_id), dict(self.policies)
         parts: list[int] = []
-        types: set[Type] = set()
-        ids: set[str] = set()
+        types, ids = set[Type](), set[str]()
         for record in changed:
             ids.add(record.id)
             before = live.pop(record.id, None)
-            if before:
-                types.add(before.type)
-                parts.append(before.part)
+            types |= {one.type for one in (before, record) if one}
+            parts += [one.part for one in (before, record) if one]
             if record.is_live:
-                types.add(record.type)
-                parts.append(record.part)
                 live[record.id] = record
-        checksum = moved_checksum(self.checksum, parts)
+        for policy in policies:
+            earlier = kept.pop(policy.place, None)
+            parts += [one.part for one in (earlier, policy) if one]
+            if policy.is_live:
+                kept[policy.place] = policy
         come = [live[id] for id in ids if id in live]
         by_type = dict(self.by_type)
         for type in types:
             by_type[type] = _ordered(type, [*(one for one in by_type[type] if one.id not in ids), *come])
-        return Snapshot(revision, checksum, MappingProxyType(live), MappingProxyType(by_type))
+        return Snapshot(
+            revision,
+            moved_checksum(self.checksum, parts),
+            MappingProxyType(live),
+            MappingProxyType(by_type),
+            MappingProxyType(kept),
+        )
 
 
 def _ordered(type: Type, records: Iterable[RouterExtension]) -> tuple[RouterExtension, ...]:
@@ -140,10 +162,10 @@ class Registry:
         if snapshot.revision >= self.snapshot.revision:
             self.install(snapshot)
 
-    def follow(self, revision: int, changed: Iterable[RouterExtension]) -> None:
+    def follow(self, revision: int, changed: Iterable[RouterExtension], policies: Iterable[Policy] = ()) -> None:
         """Take over what a transaction of ours has changed, if nothing is missing in between."""
         if revision == self.snapshot.revision + 1:
-            self.swap(self.snapshot.with_changes(revision, changed))
+            self.swap(self.snapshot.with_changes(revision, changed, policies))
 
     async def reload(self) -> "RouterReloaded":
         """Read everything anew. Never raises: what cannot be read is told, and the old content stays."""

@@ -8,6 +8,7 @@ from ringback.api.call import Answer, Call, Route
 from ringback.kit.routing import Routes
 from ringback.router.extensions.loading import LOADING, TRIES
 from ringback.router.extensions.reports import RouterReloaded, RouterStats
+from ringback.router.policies.service import order_of
 from ringback.router.secrets import redacted
 from ringback.router.work import Uow
 
@@ -22,6 +23,7 @@ class RouterEffective(msgspec.Struct, frozen=True):
     revision: int
     checksum: str
     extensions: list[dict[str, Any]]
+    policies: list[dict[str, Any]]
 
 
 @routes.on(
@@ -49,4 +51,5 @@ async def effective(call: Call[Uow]) -> Answer:
     """Read all that this node serves."""
     now = call.uow.registry.served()
     served = [redacted(now.by_id[id].document()) for id in sorted(now.by_id)]
-    return Answer(RouterEffective(call.uow.registry.node, now.revision, now.checksum, served))
+    policies = [redacted(one.record()) for one in sorted(now.policies.values(), key=order_of)]
+    return Answer(RouterEffective(call.uow.registry.node, now.revision, now.checksum, served, policies))

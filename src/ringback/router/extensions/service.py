@@ -1,5 +1,6 @@
 """The rules of router extensions: make, change, end and find them; every change by the one write protocol."""
 
+import asyncio
 from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,11 +17,16 @@ from ringback.router.extensions.model import (
     RevisionConflict,
     RevisionNotFound,
     RouterExtension,
+    Type,
 )
+from ringback.router.extensions.since import current
 from ringback.router.extensions.wire import ChangeRouterExtension, NewRouterExtension
-from ringback.router.extensions.writing import Change, Standing, begin, immutable, standing, write
+from ringback.router.extensions.writing import Change, Standing, immutable, standing, write
+from ringback.router.policies.uses import require_optional, require_unnamed
 from ringback.router.secrets import restored
+from ringback.router.store import Head
 from ringback.router.work import Uow
+from ringback.router.writing import begin
 
 TIMEOUT, RETRY = 5000, 1
 """Of a new extension that names none."""
@@ -30,6 +36,11 @@ EDITABLE = ("subject", "timeout_ms", "retry", "enabled", "share_subject", "confi
 def list_all(uow: Uow) -> list[RouterExtension]:
     """All that are not deleted, by type and id, from memory."""
     return sorted(uow.registry.served().by_id.values(), key=place_of)
+
+
+def list_by_type(uow: Uow, type: Type) -> list[RouterExtension]:
+    """The same of one type."""
+    return [one for one in list_all(uow) if one.type == type]
 
 
 def get(uow: Uow, id: str) -> RouterExtension:
@@ -62,15 +73,24 @@ async def create(uow: Uow, asked: NewRouterExtension) -> RouterExtension:
 
 
 async def update(
-    uow: Uow, id: str, changes: ChangeRouterExtension, *, merge: bool = False, expected: Container[int] | None = None
+    uow: Uow,
+    id: str,
+    changes: ChangeRouterExtension,
+    *,
+    merge: bool = False,
+    expected: Container[int] | None = None,
+    force: bool = False,
 ) -> RouterExtension:
     """Change any of its fields: `config` and `metadata` are replaced whole, or merged (RFC 7396).
 
-    `expected` are revisions that the caller has seen; `RevisionConflict` when it is another one by now.
+    `expected` are revisions that the caller has seen; `RevisionConflict` when it is another one by now. Without `force`
+    it is neither disabled nor taken from a customer while a policy of theirs requires it: `InUse`, as of `disable`.
     """
     head = await begin(uow)
     before = await _live(uow, id, expected)
     after = _changed(before.record, changes, merge=merge)
+    if not force:
+        await _require_optional(uow, head, before.record, after)
     return await _write_unless_same(uow, head, before, after, "updated", changes.comment)
 
 
@@ -79,15 +99,17 @@ async def enable(uow: Uow, id: str, *, expected: Container[int] | None = None) -
     return await _switch(uow, id, expected, "enabled", enabled=True)
 
 
-async def disable(uow: Uow, id: str, *, expected: Container[int] | None = None) -> RouterExtension:
+async def disable(uow: Uow, id: str, *, expected: Container[int] | None = None, force: bool = False) -> RouterExtension:
     """Let it not be found; nothing happens if it is not."""
-    return await _switch(uow, id, expected, "disabled", enabled=False)
+    return await _switch(uow, id, expected, "disabled", enabled=False, force=force)
 
 
-async def delete(uow: Uow, id: str, *, expected: Container[int] | None = None) -> RouterExtension:
-    """End it; its row, its revisions and its audit stay."""
+async def delete(uow: Uow, id: str, *, expected: Container[int] | None = None, force: bool = False) -> RouterExtension:
+    """End it; its row, its revisions and its audit stay. Without `force` `InUse` while a policy names it."""
     head = await begin(uow)
     before = await _live(uow, id, expected)
+    if not force:
+        await asyncio.to_thread(require_unnamed, (await current(uow, head)).policies.values(), id)
     after = _by(uow, replace(before.record, deleted_at=uow.now))
     (written,) = await write(uow, head, [Change("deleted", before, after)])
     return written
@@ -104,9 +126,18 @@ async def restore(uow: Uow, id: str) -> RouterExtension:
 
 
 async def rollback(
-    uow: Uow, id: str, to: int, *, comment: str | None = None, expected: Container[int] | None = None
+    uow: Uow,
+    id: str,
+    to: int,
+    *,
+    comment: str | None = None,
+    expected: Container[int] | None = None,
+    force: bool = False,
 ) -> RouterExtension:
-    """A new revision that says what an old one said, but for what the operator switches (R-4a)."""
+    """A new revision that says what an old one said, but for what the operator switches (R-4a).
+
+    Without `force` it is not taken from a customer while a policy of theirs requires it: `InUse`.
+    """
     head = await begin(uow)
     before = await _live(uow, id, expected)
     old = await revision(uow, id, to)
@@ -121,6 +152,8 @@ async def rollback(
     )
     if after.type != now.type:
         raise ValidationFailed(immutable("type", now.type))
+    if not force:
+        await _require_optional(uow, head, now, after)
     return await _write_unless_same(uow, head, before, after, "rolled_back", comment)
 
 
@@ -148,10 +181,27 @@ async def _live(uow: Uow, id: str, expected: Container[int] | None) -> Standing:
     return found
 
 
-async def _switch(uow: Uow, id: str, expected: Container[int] | None, action: str, *, enabled: bool) -> RouterExtension:
+async def _switch(
+    uow: Uow, id: str, expected: Container[int] | None, action: str, *, enabled: bool, force: bool = True
+) -> RouterExtension:
     head = await begin(uow)
     before = await _live(uow, id, expected)
-    return await _write_unless_same(uow, head, before, replace(before.record, enabled=enabled), action)
+    after = replace(before.record, enabled=enabled)
+    if not force:
+        await _require_optional(uow, head, before.record, after)
+    return await _write_unless_same(uow, head, before, after, action)
+
+
+async def _require_optional(uow: Uow, head: Head, before: RouterExtension, after: RouterExtension) -> None:
+    """`InUse` where a policy requires it whose runs could call it before the change, and cannot after it."""
+    if before.enabled and not (after.enabled and after.metadata == before.metadata):
+        policies = (await current(uow, head)).policies.values()
+        losing = (
+            one
+            for one in policies
+            if before.serves(one.customer_id) and not (after.enabled and after.serves(one.customer_id))
+        )
+        await asyncio.to_thread(require_optional, losing, before.id)
 
 
 async def _write_unless_same(

@@ -1,41 +1,23 @@
 """Shapes of router extensions: what is asked for, and what is shown (router 6.3)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from ringback.kit.errors import Fault
-from ringback.kit.reading import Asked
+from ringback.kit.merging import merged
 from ringback.router.canonical import time_of
 from ringback.router.extensions import rules
 from ringback.router.extensions.health import SECONDS, Health
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.nodes.model import Applied
+from ringback.router.ruled import Ruled
 from ringback.router.secrets import redacted
-
-REQUIRED: Final = {"id": "invalid_id", "type": "invalid_type", "subject": "subject_grammar"}
-"""Which rule a new extension without the field breaks."""
 
 Object = dict[str, Any]
 Comment = Annotated[str, msgspec.Meta(max_length=1024, description="a text of at most 1024 characters")]
 ReadOnly = Annotated[Any, msgspec.Meta(description="read-only: ignored when it is sent")]
-
-
-class Ruled(Asked, frozen=True, kw_only=True):
-    """A request whose faults have the names of their rules (router 3)."""
-
-    @staticmethod
-    def ruled(fault: Fault) -> Fault:
-        if fault.rule:
-            return fault
-        if fault.description == "is required":
-            return fault._replace(rule=REQUIRED.get(fault.field, "wrong_type"))
-        return fault._replace(rule="unknown_field" if fault.description.startswith("is not a field") else "wrong_type")
-
-    @staticmethod
-    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
-        return rules.faults(values)
 
 
 class Sent(Ruled, frozen=True, kw_only=True):
@@ -48,6 +30,12 @@ class Sent(Ruled, frozen=True, kw_only=True):
     config: Object | None = None
     metadata: Object | None = None
     comment: Comment | None = None
+
+    required: ClassVar[Mapping[str, str]] = {"id": "invalid_id", "type": "invalid_type", "subject": "subject_grammar"}
+
+    @staticmethod
+    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
+        return rules.faults(values)
 
 
 class NewRouterExtension(Sent, frozen=True, kw_only=True):
@@ -77,6 +65,11 @@ class ChangeRouterExtension(Sent, frozen=True, kw_only=True):
     warnings: ReadOnly = None
     applied: ReadOnly = None
 
+    @staticmethod
+    def faults_together(values: Mapping[str, Any]) -> Iterable[Fault]:
+        """Null within config and metadata removes, where they are merged: what that makes of them is judged later."""
+        return rules.faults({name: merged({}, value) for name, value in values.items()})
+
 
 class RouterRollback(Ruled, frozen=True, kw_only=True):
     """To which revision."""
@@ -90,6 +83,13 @@ class HealthSummary(msgspec.Struct, frozen=True):
 
     status: str
     health_score: float | None
+
+
+class RouterBreakerForce(Ruled, frozen=True, kw_only=True):
+    """Whether a breaker is open or closed whatever happens, or goes by itself."""
+
+    force: Annotated[Literal["open", "closed", "none"], msgspec.Meta(description="open, closed or none")]
+    comment: Comment | None = None
 
 
 class BreakerState(msgspec.Struct, frozen=True):
@@ -211,15 +211,6 @@ def told_health(one: Health) -> RouterExtensionHealth:
             for row in one.nodes
         ],
     )
-
-
-class ExtensionEvent(msgspec.Struct, frozen=True):
-    """News of the registry: what changed, at which registry revision, on which node."""
-
-    registry_revision: int
-    node: str
-    at: str
-    data: Object
 
 
 def told(record: RouterExtension) -> Object:

@@ -1,29 +1,22 @@
-"""The write protocol: the only way in which anything of the registry changes (router 2.4)."""
+"""How a change of a router extension is written: its row, its revision, and what every change of the registry is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
-from uuid import UUID, uuid5
+from typing import Final
+from uuid import uuid5
 
 import msgspec
 
-from ringback.kit.columns import NIL
 from ringback.kit.errors import Fault, ValidationFailed
-from ringback.kit.events import Event
-from ringback.router import store as heads
-from ringback.router.audit import service as audit
-from ringback.router.canonical import moved_checksum, plain, text_of, time_of
+from ringback.router.canonical import plain, text_of
 from ringback.router.extensions import rules, store, wire
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.store import Head
 from ringback.router.work import Uow
+from ringback.router.writing import NAMESPACE, News, Written, seal
 
-PUBLISHER: Final = "router-manager"
 PURGED: Final = "purged"
 """What is done to a deleted one for good."""
-CHANNEL: Final = "ringback_router_registry"
-NAMESPACE: Final = UUID("6d8f5c1e-6f0b-4c39-9a3e-2b1f0f6f2a11")
-"""For the ids of events' objects, whose own names are no UUIDs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +40,6 @@ class Change:
     comment: str | None = None
 
 
-async def begin(uow: Uow) -> Head:
-    """From here to the commit nobody else changes the registry."""
-    return await heads.read(uow.session, lock=True)
-
-
 async def standing(uow: Uow, id: str) -> Standing | None:
     """How an extension stands, deleted or not; after `begin`. A row that was broken by hand counts as last written."""
     row = await store.one(uow.session, id, lock=True)
@@ -68,34 +56,25 @@ async def standing(uow: Uow, id: str) -> Standing | None:
 
 
 async def write(uow: Uow, head: Head, changes: Sequence[Change]) -> list[RouterExtension]:
-    """Rows, revisions, audit, news and the new head; the registry of this process follows the commit."""
+    """Rows and revisions, and whatever else a change of the registry is."""
     head = replace(head, revision=head.revision + 1)
-    written: list[RouterExtension] = []
-    for change in changes:
-        before = change.before
-        documents = {name: plain(getattr(change.after, name)) for name in ("config", "metadata")}
-        record = replace(change.after, **documents, revision=(before.last if before else 0) + 1)
-        if faults := list(rules.faults(record.document())):
-            raise ValidationFailed(*faults)
-        if change.action == PURGED:
-            await store.forget(uow.session, record.id)
-        else:
-            await store.put(uow.session, record, new=await store.one(uow.session, record.id) is None)
-        await _keep(uow, head, change, record)
-        old = before.record.document() if before else None
-        head = await audit.note(uow, head, uow.by, "extension", record.id, change.action, old, record.document())
-        parts = [before.part if before else 0, record.part]
-        head = replace(head, checksum=moved_checksum(head.checksum, parts))
-        written.append(record)
-    await heads.move(uow.session, head, uow.now)
-    await uow.session.notify(CHANNEL, str(head.revision))
-    uow.written = head.revision
-    for change, record in zip(changes, written, strict=True):
-        if change.action != PURGED:  # its end was told when it was deleted
-            uow.emit(_news(uow, head, change.action, record))
-    uow.emit(_event(uow, head, "registry_revision", NIL, {"revision": head.revision, "audit_hash": head.audit_hash}))
-    uow.after(lambda: uow.registry.follow(head.revision, written))
+    written = [await _written(uow, head, change) for change in changes]
+    await seal(uow, head, [_to_tell(change, record) for change, record in zip(changes, written, strict=True)])
     return written
+
+
+async def _written(uow: Uow, head: Head, change: Change) -> RouterExtension:
+    before = change.before
+    documents = {name: plain(getattr(change.after, name)) for name in ("config", "metadata")}
+    record = replace(change.after, **documents, revision=(before.last if before else 0) + 1)
+    if faults := list(rules.faults(record.document())):
+        raise ValidationFailed(*faults)
+    if change.action == PURGED:
+        await store.forget(uow.session, record.id)
+    else:
+        await store.put(uow.session, record, new=await store.one(uow.session, record.id) is None)
+    await _keep(uow, head, change, record)
+    return record
 
 
 async def _keep(uow: Uow, head: Head, change: Change, record: RouterExtension) -> None:
@@ -113,16 +92,21 @@ async def _keep(uow: Uow, head: Head, change: Change, record: RouterExtension) -
     )
 
 
-def _news(uow: Uow, head: Head, action: str, record: RouterExtension) -> Event:
+def _to_tell(change: Change, record: RouterExtension) -> Written:
+    before = change.before
+    old = before.record.document() if before else None
+    parts = (before.part if before else 0, record.part)
+    return Written(
+        record, "extension", record.id, change.action, old, record.document(), parts, _news(change.action, record)
+    )
+
+
+def _news(action: str, record: RouterExtension) -> News | None:
+    if action == PURGED:  # its end was told when it was deleted
+        return None
     kind = {"created": "extension_created", "deleted": "extension_deleted"}.get(action, "extension_updated")
     data = {"id": record.id} if action == "deleted" else wire.told(record)
-    return _event(uow, head, kind, uuid5(NAMESPACE, record.id), data)
-
-
-def _event(uow: Uow, head: Head, kind: str, about: UUID, data: dict[str, Any]) -> Event:
-    """One of this transaction; what is about no single object comes behind all others of it."""
-    body = wire.ExtensionEvent(head.revision, uow.registry.node, time_of(uow.now), data)
-    return Event(PUBLISHER, kind, about, about, body)
+    return News(kind, uuid5(NAMESPACE, record.id), data)
 
 
 def immutable(field: str, value: object) -> Fault:
