@@ -19,6 +19,7 @@ from ringback.customers.audit.keeping import Keeping
 from ringback.customers.keys.uses import Uses
 from ringback.customers.model import PUBLISHER as CUSTOMERS
 from ringback.databases import Opened
+from ringback.kit.bus import Bus, Services
 from ringback.kit.db import Database
 from ringback.kit.events import Publisher
 from ringback.kit.gate import Gate
@@ -45,6 +46,9 @@ from ringback.registrar.refusals.keeping import RefusalsKeeping
 from ringback.registrar.work import Memory, Uow, registrar_work
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.registry import Registry
+from ringback.router.invoking.circuits import Circuits
+from ringback.router.invoking.metrics import watch_calls
+from ringback.router.invoking.tally import Customers
 from ringback.router.metrics import Nats, watch_nats, watch_registry
 from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
@@ -55,17 +59,20 @@ from ringback.settings import Settings
 from ringback.sip.ami import addresses_in
 from ringback.spellings import networks_in
 from ringback.transports.amqp import each_time
-from ringback.transports.memory import Inward, MemoryBus
+from ringback.transports.memory import Inward, MemoryBus, MemoryServices
 
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """The registry of router extensions of this process, and what keeps it."""
+    """The registry of router extensions of this process, what keeps it, and the way to those that it names."""
 
     registry: Registry
     work: Work[RouterUow]
     loader: Loader
     node: Upkeep
+    bus: Bus
+    services: Services
+    news: Publisher
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ def assemble(
     memory = memory_of(settings, opened.database, ticks, hashes, labels)
     news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
-    router, uses = _router(settings, memory.metrics, opened.database, clock, news.set), Uses(work)
+    router, uses = _router(settings, memory.metrics, opened.database, clock, ticks, news.set, nats), Uses(work)
     inbox = Inbox(HEARD, work, memory.metrics.observe_heard)
     site = Site(work, settings, Routes(*tables_of(settings)), memory, is_reached, nats, router.loader)
     return Ringback(
@@ -161,7 +168,7 @@ def assemble(
         work=work,
         gateway=_gateway(settings, site, memory, work, router, uses),
         metrics=Gateway(Routes(), {}, site.metrics_pages(), router.node.kept_key),
-        relay=Relay(work, list(_ways(settings, inbox, memory.metrics, buses, exchange, nats)), news),
+        relay=Relay(work, list(_ways(settings, inbox, memory.metrics, buses, exchange, router.news, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
         uses=uses,
@@ -200,6 +207,7 @@ def _ways(
     metrics: Metrics,
     buses: Mapping[str, Publisher],
     exchange: str,
+    news: Publisher,
     nats: Nats | None,
 ) -> Iterator[Way]:
     """How the events leave of those services that this process runs."""
@@ -210,11 +218,8 @@ def _ways(
             yield Way(
                 service, bus, partial(metrics.observe_event, exchange), inward.close if bus is inward else nothing
             )
-    if settings.runs(ROUTER) and nats:
-        watch_nats(metrics.registry, nats)
-        yield Way(ROUTER, nats.publishing(), partial(metrics.observe_event, "nats"))
-    elif settings.runs(ROUTER):
-        yield Way(ROUTER, MemoryBus(), partial(metrics.observe_event, "memory"))
+    if settings.runs(ROUTER):
+        yield Way(ROUTER, news, partial(metrics.observe_event, "nats" if nats else "memory"))
 
 
 def _router(
@@ -222,15 +227,25 @@ def _router(
     metrics: Metrics,
     database: Database,
     clock: Callable[[], datetime],
+    ticks: Callable[[], float],
     published: Callable[[], None],
+    nats: Nats | None,
 ) -> Router:
-    registry = Registry(node_id(settings))
+    registry = Registry(
+        node_id(settings), Circuits(clock=ticks, customers=Customers() if settings.metrics_customer_label else None)
+    )
+    news = nats.publishing() if nats else MemoryBus()
+    memory = MemoryServices()
+    bus, services = (nats.bus(), nats.services()) if nats else (memory, memory)
     work = router_work(database, registry, clock=clock, published=published)
     loader = Loader(work, registry)
     node = Upkeep(settings, database, work, loader)
     if settings.runs(ROUTER):
         watch_registry(metrics.registry, loader, node)
-    return Router(registry, work, loader, node)
+        watch_calls(metrics.registry, registry.circuits, by_customer=settings.metrics_customer_label)
+    if settings.runs(ROUTER) and nats:
+        watch_nats(metrics.registry, nats)
+    return Router(registry, work, loader, node, bus, services, news)
 
 
 def _billing(settings: Settings, metrics: Metrics, ask: Send | None, ticks: Callable[[], float]) -> Billing | None:

@@ -46,6 +46,7 @@ from ringback.router.audit import cli as router_audit
 from ringback.router.bench import cli as router_bench
 from ringback.router.control import Commands
 from ringback.router.extensions import cli as router_extensions
+from ringback.router.extensions.doing_cli import breaker, health
 from ringback.router.extensions.purging_cli import purge_registry
 from ringback.router.nodes import cli as registry
 from ringback.settings import Settings
@@ -71,6 +72,8 @@ router = new_app(
     "The registry of router extensions: of a running Ringback, or with --local on the database.", cls=Commands
 )
 registry.app.command("purge")(purge_registry)
+for command in (health, breaker):
+    router_extensions.app.command()(command)
 router.add_typer(router_extensions.app, name="extensions")
 router.add_typer(registry.app, name="registry")
 router.add_typer(router_audit.app, name="audit")

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import AccessKey, token_hash
+from ringback.kit.chores import again_and_again
 from ringback.kit.db import Database
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.errors import DatabaseUnavailable
+from ringback.kit.events import Publisher
 from ringback.kit.hearing import Ear, Hearing
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.kit.uow import Work
@@ -17,6 +19,8 @@ from ringback.router.audit.daily import Daily
 from ringback.router.extensions.following import Follower
 from ringback.router.extensions.keeping import NAME, Keeper
 from ringback.router.extensions.loading import Loader
+from ringback.router.invoking.flushing import Flush
+from ringback.router.invoking.telling import Telling
 from ringback.router.nodes.presence import Presence
 from ringback.router.work import Uow
 from ringback.router.writing import CHANNEL
@@ -26,6 +30,9 @@ OFTEN: Final = 0.05
 """Seconds between two looks where nobody tells us that something has changed."""
 PROOF: Final = 1.0
 """The same where PostgreSQL does: whatever was not heard is found then."""
+
+PAUSE: Final = 5.0
+"""Seconds after which a part that has failed begins anew."""
 
 
 def node_id(settings: Settings) -> str:
@@ -37,11 +44,14 @@ class Upkeep:
     """All that goes on by itself around a registry; `run` it in the background.
 
     `follower` loads it, `presence` tells others of it and waits for them, `daily` proves its audit log, `keeper` writes
-    and reads its file, which an embedded database does not need: its own file is as near.
+    and reads its file, which an embedded database does not need: its own file is as near. `flush` writes what was
+    counted of calls, `telling` tells it on `bus`.
     """
 
-    def __init__(self, settings: Settings, database: Database, work: Work[Uow], loader: Loader) -> None:
+    def __init__(self, settings: Settings, database: Database, work: Work[Uow], loader: Loader, bus: Publisher) -> None:
         self._work = work
+        self.telling = Telling(loader.registry, bus, work.now)
+        self.flush = Flush(work, loader.registry, interval=settings.health_flush_interval, tell=self.telling.health)
         self.presence = Presence(work, loader)
         self.daily = Daily(work)
         self.keeper: Keeper | None = None
@@ -68,14 +78,27 @@ class Upkeep:
         return found if found and found.works(self._work.now()) else None
 
     async def run(self) -> None:
-        """Until cancelled: follow the database, keep the file, tell the other nodes; then take leave of them."""
-        parts = (self.follower, self.presence, self.keeper, self.hearing, self.daily)
+        """Until cancelled: follow the database, keep the file, tell the other nodes; then take leave of them.
+
+        A part that fails begins anew, and keeps none of the others from their work.
+        """
+        parts = (
+            self.follower,
+            self.presence,
+            self.keeper,
+            self.hearing,
+            self.daily,
+            self.telling,
+            self.flush,
+        )
         if self.keeper:
             await self.keeper.recall()
         async with asyncio.TaskGroup() as tasks:
             for part in parts:
                 if part:
-                    tasks.create_task(part.run())
+                    tasks.create_task(
+                        again_and_again(part.run, PAUSE, action="upkeep", failure="what keeps the registry has failed")
+                    )
 
 
 def ear_of(settings: Settings) -> Callable[[], Awaitable[Ear]]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import new_token
 from ringback.databases import opened
+from ringback.demo.ports import free_ports
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork, Work
@@ -51,9 +53,9 @@ async def made(database: Database, *roles: str) -> list[Secret]:
 
 
 @asynccontextmanager
-async def router(database: Database, home: Path, key: Secret) -> AsyncIterator[httpx.AsyncClient]:
+async def router(database: Database, home: Path, key: Secret, **more: object) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a running one."""
-    settings = {"database_dsn_bin": database.dsn, "ringback_home": home, "node_id": "router-1", **HERE}
+    settings = {"database_dsn_bin": database.dsn, "ringback_home": home, "node_id": "router-1", **HERE, **more}
     async with Daemon.running(program="router-manager", **settings) as daemon:
         headers = {"authorization": f"Bearer {key.reveal()}"}
         async with httpx.AsyncClient(base_url=daemon.url, headers=headers, timeout=PATIENCE) as client:
@@ -119,6 +121,30 @@ async def test_without_a_file_it_says_so_and_serves_as_soon_as_the_database_is_t
             await asyncio.to_thread(own.start)
             await until(lambda: is_following(client), PATIENCE)
             assert len((await client.get(ROOT)).json()["result"]) == 6
+
+
+@pytest.mark.contract("router P-6, R-1e")
+async def test_it_runs_policies_for_asterisk_while_its_database_is_away(tmp_path: Path) -> None:
+    customer, at = str(uuid4()), f"127.0.0.1:{free_ports(1)[0]}"
+    policy = {"policy_id": "calls", "purpose": "direct_call", "document": {"pre": [{"id": "normalize_text"}]}}
+    asked = {"customer_id": customer, "policy_id": "calls", "extension_id": str(uuid4()), "deadline_ms": "2000"}
+
+    async def told() -> str:
+        async with httpx.AsyncClient(base_url=f"http://{at}") as asterisk:
+            answer = await asterisk.post("/screen", params=asked, data={"caller": "4930", "caller_name": "BOB"})
+            return answer.text
+
+    with PostgreSql.private() as own, own.database() as database:
+        (ops,) = await made(database, "operator")
+        async with router(database, tmp_path, ops, screen_listen_address=at) as client:
+            done = await client.post("/v1.0/router/policies", params={"customer_id": customer}, json=policy)
+            assert done.status_code == 201, done.text
+            assert await told() == "pass||:bob"
+            await asyncio.to_thread(own.kill)
+            assert await told() == "pass||:bob"
+        async with router(database, tmp_path, ops, screen_listen_address=at):
+            assert await told() == "pass||:bob"
+        await asyncio.to_thread(own.start)
 
 
 async def command(*words: str, **settings: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from ringback.api.admission import Admission
 from ringback.api.gateway import Gateway
 from ringback.customers.keys import service as keys
 from ringback.customers.keys.model import OPERATOR, new_token
@@ -31,12 +32,13 @@ from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.model import RouterExtension
 from ringback.router.extensions.registry import Registry
 from ringback.router.extensions.rest import ROOT
-from ringback.router.extensions.writing import CHANNEL
 from ringback.router.nodes.presence import Presence
 from ringback.router.work import Uow, router_work
+from ringback.router.writing import CHANNEL
 from ringback.router_node import Upkeep, ear_of
 from ringback.routes import ROUTER_REST
 from ringback.schema import OWN_TABLES, ROUTER_TABLES
+from ringback.transports.memory import MemoryBus
 from tests.live.conftest import until
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
@@ -80,7 +82,10 @@ class Process:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Process"]:
-        async with self.opened(), background(Upkeep(self.settings, self.database, self.work, self.loader)) as node:
+        async with (
+            self.opened(),
+            background(Upkeep(self.settings, self.database, self.work, self.loader, MemoryBus())) as node,
+        ):
             self.node = node
             yield self
 
@@ -162,11 +167,10 @@ async def operator(node: Process) -> AsyncIterator[httpx.AsyncClient]:
     token = new_token()
     await node.work.write(lambda uow: keys.keep(uow, token, None, "ops", OPERATOR))
     memory = memory_of(node.settings, node.database, time.monotonic, new_hash, new_label)
-    works: dict[str, Work[Any]] = {
-        "registrar-manager": registrar_work(node.database, node.settings, memory), "router-manager": node.work
-    }  # fmt: skip
+    work = registrar_work(node.database, node.settings, memory)
+    works: dict[str, Work[Any]] = {"registrar-manager": work, "router-manager": node.work}
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=Gateway(ROUTER_REST, works, {}, node.node.kept_key)),
+        transport=httpx.ASGITransport(app=Gateway(ROUTER_REST, works, {}, Admission(work, node.node.kept_key))),
         base_url="http://router",
         headers={"authorization": f"Bearer {token.reveal()}"},
     ) as client:
@@ -300,7 +304,7 @@ async def test_nodes_outlive_their_database_and_one_starts_without_it(
         late = Process(database, tmp_path / "home1", node_id="late")
         async with late.opened():
             await asyncio.to_thread(own.kill)
-            async with background(Upkeep(late.settings, late.database, late.work, late.loader)):
+            async with background(Upkeep(late.settings, late.database, late.work, late.loader, MemoryBus())):
                 await late.serves("lower")
                 stats = late.loader.stats()
                 assert (stats.source, stats.degraded) == ("snapshot", True)

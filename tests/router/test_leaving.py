@@ -10,7 +10,7 @@ import pytest
 from ringback.kit.db import Statement
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.router.extensions.health import health
-from ringback.router.nodes import store
+from ringback.router.invoking import store as counting
 from ringback.router.nodes.leaving import leave
 from ringback.router.nodes.presence import Presence
 from tests.router.conftest import Node
@@ -77,7 +77,7 @@ async def test_of_two_nodes_that_see_it_gone_nothing_is_counted_twice(
 ) -> None:
     third = make_node()
     await third.loader.reload()
-    for number in range(2 * store.SOME + 1):
+    for number in range(2 * counting.SOME + 1):
         await left.create(f"upper{number}")
         count(left, f"upper{number}", "node1", 1, 0, 1.0)
     left.now = third.now = left.now + timedelta(hours=25)
@@ -87,7 +87,7 @@ async def test_of_two_nodes_that_see_it_gone_nothing_is_counted_twice(
     found = counts(left)
     assert "node1" not in names(left)
     assert {(of, row["success_count"]) for (_, of), row in found.items()} == {("", 1)}
-    assert len(found) == 2 * store.SOME + 1
+    assert len(found) == 2 * counting.SOME + 1
 
 
 async def test_a_node_that_comes_back_at_the_last_moment_stays(left: Node) -> None:

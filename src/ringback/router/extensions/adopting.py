@@ -65,6 +65,10 @@ def _named(before: RouterExtension, after: RouterExtension) -> str:
         return "restored" if after.is_live else "deleted"
     if before.enabled != after.enabled and before.is_as(replace(after, enabled=before.enabled)):
         return "enabled" if after.enabled else "disabled"
+    if before.breaker_override != after.breaker_override and before.is_as(
+        replace(after, breaker_override=before.breaker_override)
+    ):
+        return "breaker_forced"
     return "updated"
 
 

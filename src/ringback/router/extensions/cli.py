@@ -14,8 +14,8 @@ from ringback.api.client import Asked
 from ringback.documents import read_object
 from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
 from ringback.kit.reading import object_of
-from ringback.router.control import ROOT, Way, every, one, results, with_way
-from ringback.router.extensions.model import tag_of
+from ringback.router.control import ROOT, Way, every, one, with_way
+from ringback.router.flags import File, Revision, Wait, expected_tag, waiting
 
 app = terminal.new_app("Router extensions: processors that requests go through.")
 
@@ -28,23 +28,11 @@ Retry = Annotated[str | None, typer.Option("--retry", help="how often it is aske
 Config = Annotated[str | None, typer.Option("--config_json", help="its config, a JSON object")]
 Metadata = Annotated[str | None, typer.Option("--metadata_json", help="its metadata, a JSON object")]
 Shared = Annotated[bool | None, typer.Option("--share_subject/--own_subject", help="whether others may share it")]
-File = Annotated[
-    str | None,
-    typer.Option("--file", help="its fields as JSON or YAML, - is standard input; flags go over it", metavar="FILE"),
-]
 Comment = Annotated[str | None, typer.Option("--comment", help="kept with the revision")]
-Revision = Annotated[str | None, typer.Option("--if_revision", help="only if it is at this revision")]
-Wait = Annotated[
-    int | None,
-    typer.Option(
-        "--wait", help="answer when all nodes serve it, or after so many milliseconds", metavar="MS", min=1, max=10_000
-    ),
-]
 
 WHOLE: Final = f"{ROOT}/extensions"
 LISTED: Final = ("id", "type", "subject", "timeout_ms", "retry", "enabled", "revision", "health")
 NARROW: Final = ("id", "type", "enabled", "revision")
-HEALTH: Final = ("extension_id", "status", "health_score", "success_count", "failure_count", "circuit_breaker_state")
 KEPT: Final = ("revision", "registry_revision", "action", "created_at", "created_by", "comment")
 NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 
@@ -84,7 +72,7 @@ def create(
         file, id=id, type=type, subject=subject, timeout_ms=timeout_ms, retry=retry, config=config_json,
         metadata=metadata_json, share_subject=share_subject, comment=comment, enabled=False if disabled else None,
     )  # fmt: skip
-    answers.show_object(one(way, Asked("POST", WHOLE, _waiting(wait), msgspec.json.encode(body))), format, "Created")
+    answers.show_object(one(way, Asked("POST", WHOLE, waiting(wait), msgspec.json.encode(body))), format, "Created")
 
 
 @app.command()
@@ -147,7 +135,13 @@ def find(
 
 @app.command()
 @with_way
-def delete(way: Way, id: Id, if_revision: Revision = None, wait: Wait = None, format: AsForm = Form.TABLE) -> None:
+def delete(
+    way: Way,
+    id: Id,
+    if_revision: Revision = None,
+    wait: Wait = None,
+    format: AsForm = Form.TABLE,
+) -> None:
     """Delete a router extension; it can be restored."""
     change(way, id, "", "Deleted", format, method="DELETE", if_revision=if_revision, wait=wait)
 
@@ -168,7 +162,13 @@ def enable(way: Way, id: Id, if_revision: Revision = None, wait: Wait = None, fo
 
 @app.command()
 @with_way
-def disable(way: Way, id: Id, if_revision: Revision = None, wait: Wait = None, format: AsForm = Form.TABLE) -> None:
+def disable(
+    way: Way,
+    id: Id,
+    if_revision: Revision = None,
+    wait: Wait = None,
+    format: AsForm = Form.TABLE,
+) -> None:
     """Disable a router extension: no request goes to it."""
     change(way, id, "/disable", "Disabled", format, if_revision=if_revision, wait=wait)
 
@@ -187,23 +187,6 @@ def rollback(
     """Make a new revision that says what an old one said."""
     body = fields(None, to_revision=to_revision, comment=comment)
     change(way, id, "/rollback", "Rolled back", format, body=body, if_revision=if_revision, wait=wait)
-
-
-@app.command()
-@with_way
-def health(
-    way: Way,
-    id: Annotated[str | None, typer.Argument(help="of this one alone", metavar="ID", show_default=False)] = None,
-    format: AsForm = Form.TABLE,
-) -> None:
-    """Show how a router extension does, or how all do."""
-    if id is None:
-        answers.show_list(results(one(way, Asked("GET", f"{ROOT}/health"))), format, HEALTH, "Health")
-        return
-    found = one(way, Asked("GET", path_of(id, "/health")))
-    if format is Form.TABLE:
-        found |= {f"window.{name}": value for name, value in dict(found.pop("window", {})).items()}
-    answers.show_object(found, format, "Health")
 
 
 @app.command()
@@ -254,17 +237,10 @@ def change(
     wait: int | None = None,
 ) -> None:
     """Change a record and show it."""
-    if if_revision is not None and not re.fullmatch("[0-9]{1,18}", if_revision):
-        raise ValidationFailed(Fault("if_revision", "must be a number"))
-    expected = None if if_revision is None else tag_of(int(if_revision))
     sent = None if body is None else msgspec.json.encode(body)
-    asked = Asked(method, path_of(id, verb), _waiting(wait), sent, expected)
+    query = waiting(wait)
+    asked = Asked(method, path_of(id, verb), query, sent, expected_tag(if_revision))
     answers.show_object(one(way, asked), format, title)
-
-
-def _waiting(wait: int | None) -> dict[str, str]:
-    """The query of a change that is to be served by all nodes, or for so many milliseconds not."""
-    return {} if wait is None else {"wait": "applied", "timeout_ms": str(wait)}
 
 
 def path_of(id: str, more: str = "") -> str:

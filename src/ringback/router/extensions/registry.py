@@ -16,6 +16,7 @@ from ringback.router.extensions.model import (
     RouterExtension,
     Type,
 )
+from ringback.router.invoking.circuits import Circuits
 from ringback.router.policies.model import Policy, PolicyNotFound
 
 if TYPE_CHECKING:
@@ -104,14 +105,16 @@ class Registry:
     presence: "Presence"
     """What knows the other nodes."""
 
-    def __init__(self, node: str = "") -> None:
+    def __init__(self, node: str = "", circuits: Circuits | None = None) -> None:
         self.node = node
         self.snapshot = EMPTY
+        self.circuits = circuits or Circuits()
+        """What this node knows of those that it calls; it follows what is served."""
         self.hits = 0
         self.misses = 0
         self.audited: Mark | None = None
         """The newest entry of the audit log that a file of this node remembers, where it keeps one."""
-        self.watchers: list[Callable[[], None]] = []
+        self.watchers: list[Callable[[], None]] = [self._follow]
         """Called after each new snapshot, in the thread of whoever installs it; they must be quick and not raise."""
 
     def served(self) -> Snapshot:
@@ -156,6 +159,9 @@ class Registry:
         self.snapshot = snapshot
         for watcher in self.watchers:
             watcher()
+
+    def _follow(self) -> None:
+        self.circuits.follow(self.snapshot.by_id.values())
 
     def swap(self, snapshot: Snapshot) -> None:
         """From now on this is what readers find; an older one than theirs is not taken."""

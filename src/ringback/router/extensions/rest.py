@@ -6,15 +6,17 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from ringback.api.call import Answer, Call, Route, Verb
+from ringback.api.call import Answer, Call, Route
 from ringback.api.wait import Wait
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.pages import LARGEST, PageSize
 from ringback.kit.reading import Asked
 from ringback.kit.routing import Routes
+from ringback.router.answering import expected, revision_of, waiting
 from ringback.router.extensions import listing, service, wire
-from ringback.router.extensions.health import Health, health, health_of, healths, healths_of
+from ringback.router.extensions.health import Health, health, health_of, healths, healths_of, recent
 from ringback.router.extensions.model import ExtensionNotFound, RouterExtension, Type, tag_of
+from ringback.router.places import page as page_of
 from ringback.router.work import Uow
 
 T = TypeVar("T")
@@ -24,7 +26,6 @@ ROOT: Final = "/v1.0/router/extensions"
 ONE: Final = f"{ROOT}/<router_extension_id>"
 READ: Final = "read extensions"
 WRITE: Final = "write extensions"
-REVISION: Final = "x-registry-revision"
 
 
 class ListExtensions(Asked, frozen=True, kw_only=True):
@@ -58,23 +59,10 @@ class RouterHealthPage(msgspec.Struct, frozen=True):
     result: list[wire.RouterExtensionHealth]
 
 
-def waiting(verb: Verb, asked: Wait) -> Verb:
-    """The same verb; where that is asked for, its answer comes when its revision is applied, and says where (R-2c)."""
+class RouterBreakerPage(msgspec.Struct, frozen=True):
+    """The breakers of all router extensions."""
 
-    async def done(uow: Uow) -> Answer:
-        answer = await verb(uow)
-
-        async def wait() -> None:
-            revision = int(answer.headers[REVISION])
-            try:
-                answer.added["applied"] = await uow.registry.wait_applied(revision, asked.timeout_ms / 1000)
-            except DatabaseUnavailable:  # the change is committed, whatever becomes of the look at the others
-                answer.added["applied"] = None
-
-        uow.then(wait)
-        return answer
-
-    return done if asked.wait else verb
+    result: list[wire.RouterBreaker]
 
 
 CHANGES: Final[dict[str, Any]] = {
@@ -100,13 +88,13 @@ async def create(call: Call[Uow]) -> Answer:
 async def find(call: Call[Uow]) -> Answer:
     """List router extensions, by type and id."""
     asked: ListExtensions = call.query
-    known = await _counted(call, healths, dict[str, Health]()) if asked.status else {}
-    chosen = listing.chosen(await _candidates(call), asked, known)
-    page, token = listing.page(chosen, asked.page_token, asked.page_size)
+    known = await _counted(call, healths) if asked.status else {}
+    chosen = listing.chosen(await _candidates(call), asked, partial(_of, call, known))
+    page, token = page_of(chosen, listing.place_of, asked.page_token, asked.page_size)
     if not asked.status:
-        known = await _counted(call, partial(healths_of, ids=[one.id for one in page]), {})
-    shown = [_shown(call, one, _of(known, one.id)) for one in page]
-    return Answer(RouterExtensionPage(shown, token), headers=_revision(call))
+        known = await _counted(call, partial(healths_of, ids=[one.id for one in page]))
+    shown = [_shown(call, one, _of(call, known, one.id)) for one in page]
+    return Answer(RouterExtensionPage(shown, token), headers=revision_of(call))
 
 
 @routes.on("GET", ONE, name="get_router_extension", answers=wire.RouterExtensionRecord, right=READ)
@@ -121,21 +109,21 @@ async def put(call: Call[Uow]) -> Answer:
 
     What a read gave can be sent back: fields that are read-only are ignored.
     """
-    changed = await service.update(call.uow, call.id, call.body, expected=_expected(call))
+    changed = await service.update(call.uow, call.id, call.body, expected=expected(call))
     return await _one(call, changed)
 
 
 @routes.on("PATCH", ONE, name="patch_router_extension", body=wire.ChangeRouterExtension, **CHANGES)
 async def patch(call: Call[Uow]) -> Answer:
     """Change a router extension: `config` and `metadata` are merged by RFC 7396, null in them removes."""
-    changed = await service.update(call.uow, call.id, call.body, merge=True, expected=_expected(call))
+    changed = await service.update(call.uow, call.id, call.body, merge=True, expected=expected(call))
     return await _one(call, changed)
 
 
 @routes.on("DELETE", ONE, name="delete_router_extension", **CHANGES)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete a router extension. Its revisions and its audit stay, and it can be restored."""
-    return await _one(call, await service.delete(call.uow, call.id, expected=_expected(call)))
+    return await _one(call, await service.delete(call.uow, call.id, expected=expected(call)))
 
 
 @routes.on("POST", f"{ONE}/restore", name="restore_router_extension", **CHANGES)
@@ -147,28 +135,55 @@ async def restore(call: Call[Uow]) -> Answer:
 @routes.on("POST", f"{ONE}/enable", name="enable_router_extension", **CHANGES)
 async def enable(call: Call[Uow]) -> Answer:
     """Enable a router extension; nothing happens if it is."""
-    return await _one(call, await service.enable(call.uow, call.id, expected=_expected(call)))
+    return await _one(call, await service.enable(call.uow, call.id, expected=expected(call)))
 
 
 @routes.on("POST", f"{ONE}/disable", name="disable_router_extension", **CHANGES)
 async def disable(call: Call[Uow]) -> Answer:
     """Disable a router extension: no request goes to it. Nothing happens if it is disabled."""
-    return await _one(call, await service.disable(call.uow, call.id, expected=_expected(call)))
+    return await _one(call, await service.disable(call.uow, call.id, expected=expected(call)))
 
 
 @routes.on("POST", f"{ONE}/rollback", name="rollback_router_extension", body=wire.RouterRollback, **CHANGES)
 async def rollback(call: Call[Uow]) -> Answer:
     """Make a new revision that says what an old one said; whether it is enabled stays."""
     asked: wire.RouterRollback = call.body
-    done = await service.rollback(call.uow, call.id, asked.to_revision, comment=asked.comment, expected=_expected(call))
+    done = await service.rollback(
+        call.uow,
+        call.id,
+        asked.to_revision,
+        comment=asked.comment,
+        expected=expected(call),
+    )
     return await _one(call, done)
+
+
+@routes.on("POST", f"{ONE}/breaker", name="force_router_breaker", body=wire.RouterBreakerForce, **CHANGES)
+async def force_breaker(call: Call[Uow]) -> Answer:
+    """Force the breaker of a router extension open or closed, on all nodes, until it is forced to `none`.
+
+    While it is open nobody calls the router extension; while it is closed everybody does, however often it fails.
+    """
+    asked: wire.RouterBreakerForce = call.body
+    forced = await service.force_breaker(call.uow, call.id, asked.force, comment=asked.comment, expected=expected(call))
+    released = "closed" if call.uow.written else ""  # by this very change, which the nodes are still to follow
+    return await _one(call, forced, breaker=released)
+
+
+@routes.on("GET", "/v1.0/router/breakers", name="list_router_breakers", answers=RouterBreakerPage, right=READ)
+async def breakers(call: Call[Uow]) -> Answer:
+    """The breakers of all router extensions, by type and id; while the database is away those of the answering node."""
+    visible = [one for one in service.list_all(call.uow) if one.is_for(call.caller.customer_id)]
+    known = await _counted(call, healths)
+    told = [wire.told_breaker(one, _of(call, known, one.id), recent(call.uow, one.id)) for one in visible]
+    return Answer(RouterBreakerPage(told), headers=revision_of(call))
 
 
 @routes.on("GET", f"{ONE}/health", name="get_router_extension_health", answers=wire.RouterExtensionHealth, right=READ)
 async def one_health(call: Call[Uow]) -> Answer:
     """How a router extension does, by what all nodes have counted."""
     _visible(call, service.get(call.uow, call.id))
-    return Answer(wire.told_health(await health(call.uow, call.id)), headers=_revision(call))
+    return Answer(wire.told_health(await health(call.uow, call.id)), headers=revision_of(call))
 
 
 @routes.on("GET", "/v1.0/router/health", name="get_router_health", answers=RouterHealthPage, right=READ)
@@ -176,16 +191,8 @@ async def all_health(call: Call[Uow]) -> Answer:
     """How all router extensions do."""
     known = await healths(call.uow)
     visible = [one.id for one in service.list_all(call.uow) if one.is_for(call.caller.customer_id)]
-    seen = [wire.told_health(_of(known, id)) for id in visible]
-    return Answer(RouterHealthPage(seen), headers=_revision(call))
-
-
-def _expected(call: Call[Uow]) -> set[int] | None:
-    """The revisions that `If-Match` names; what is no revision of ours matches nothing."""
-    if call.if_match is None or call.if_match.strip() == "*":
-        return None
-    tags = (tag.strip().strip('"') for tag in call.if_match.split(","))
-    return {int(tag) for tag in tags if tag.isascii() and tag.isdecimal() and len(tag) < 19}
+    seen = [wire.told_health(_of(call, known, id)) for id in visible]
+    return Answer(RouterHealthPage(seen), headers=revision_of(call))
 
 
 def _visible(call: Call[Uow], record: RouterExtension) -> RouterExtension:
@@ -195,36 +202,38 @@ def _visible(call: Call[Uow], record: RouterExtension) -> RouterExtension:
 
 
 async def _candidates(call: Call[Uow]) -> list[RouterExtension]:
-    deleted = call.query.deleted
-    records = await service.list_deleted(call.uow) if deleted else service.list_all(call.uow)
+    uow, asked = call.uow, call.query
+    if asked.deleted:
+        records = await service.list_deleted(uow)
+    else:
+        records = service.list_by_type(uow, asked.type) if asked.type else service.list_all(uow)
     return [one for one in records if one.is_for(call.caller.customer_id)]
 
 
-async def _counted(call: Call[Uow], read: Callable[[Uow], Awaitable[T]], unknown: T) -> T:
+async def _counted(call: Call[Uow], read: Callable[[Uow], Awaitable[T]]) -> T | None:
     """What the nodes have counted; the registry can be read without it while the database is away."""
     if call.uow.registry.keeper.is_degraded:
-        return unknown
+        return None
     try:
         return await read(call.uow)
     except DatabaseUnavailable:
-        return unknown
+        return None
 
 
-def _of(known: Mapping[str, Health], id: str) -> Health:
-    return known.get(id) or health_of(id, ())
+def _of(call: Call[Uow], known: Mapping[str, Health] | None, id: str) -> Health:
+    """What is `known` of one; while the database is away, what this node knows by itself."""
+    return (known or {}).get(id) or health_of(call.uow, id, None if known is None else ())
 
 
-def _shown(call: Call[Uow], record: RouterExtension, of: Health) -> wire.RouterExtensionRecord:
+def _shown(call: Call[Uow], record: RouterExtension, of: Health, breaker: str = "") -> wire.RouterExtensionRecord:
     summary = wire.HealthSummary(of.status, of.health_score)
-    return wire.shown(record, summary, of.circuit_breaker_state, whole=call.caller.is_operator)
+    state = record.breaker_override or breaker or of.circuit_breaker_state
+    return wire.shown(record, summary, state, whole=call.caller.is_operator)
 
 
-async def _one(call: Call[Uow], record: RouterExtension, status: int = 200) -> Answer:
-    shown = _shown(call, record, await _counted(call, partial(health, id=record.id), health_of(record.id, ())))
+async def _one(call: Call[Uow], record: RouterExtension, status: int = 200, *, breaker: str = "") -> Answer:
+    """One record; `breaker` is its state where that is known better than by what the nodes have told so far."""
+    known = await _counted(call, partial(health, id=record.id))
+    shown = _shown(call, record, known or health_of(call.uow, record.id, None), breaker)
     place = f"{ROOT}/{record.id}" if status == 201 else None
-    return Answer(shown, status, place, tag_of(record.revision), _revision(call))
-
-
-def _revision(call: Call[Uow]) -> dict[str, str]:
-    """The registry revision that the answer stands under."""
-    return {REVISION: str(call.uow.revision)}
+    return Answer(shown, status, place, tag_of(record.revision), revision_of(call))

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Container, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.merging import merged
 from ringback.router.extensions import rules, store
+from ringback.router.extensions.health import health as health  # among the functions of the design document
 from ringback.router.extensions.listing import place_of
 from ringback.router.extensions.model import (
     ExtensionExists,
@@ -155,6 +156,21 @@ async def rollback(
     if not force:
         await _require_optional(uow, head, now, after)
     return await _write_unless_same(uow, head, before, after, "rolled_back", comment)
+
+
+async def force_breaker(
+    uow: Uow,
+    id: str,
+    force: Literal["open", "closed", "none"],
+    *,
+    comment: str | None = None,
+    expected: Container[int] | None = None,
+) -> RouterExtension:
+    """Hold its breaker open or closed on all nodes, or let it go by itself (R-8e); nothing happens if it is so."""
+    head = await begin(uow)
+    before = await _live(uow, id, expected)
+    after = replace(before.record, breaker_override=None if force == "none" else force)
+    return await _write_unless_same(uow, head, before, after, "breaker_forced", comment)
 
 
 async def revision(uow: Uow, id: str, number: int) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from ringback.router.canonical import time_of
 from ringback.router.extensions import rules
 from ringback.router.extensions.health import SECONDS, Health
 from ringback.router.extensions.model import RouterExtension
+from ringback.router.invoking.breaker import Recent
 from ringback.router.nodes.model import Applied
 from ringback.router.ruled import Ruled
 from ringback.router.secrets import redacted
@@ -135,8 +136,55 @@ def shown(
     )
 
 
+class NodeBreaker(msgspec.Struct, frozen=True):
+    """The breaker of one node."""
+
+    node_id: str
+    state: str
+    reason: str | None
+    opened_at: str | None
+
+
+class RouterBreaker(msgspec.Struct, frozen=True):
+    """A breaker: its state is the worst of all nodes; counts are attempts of the last minute on the answering node."""
+
+    extension_id: str
+    state: str
+    reason: str | None
+    opened_at: str | None
+    failure_count: int
+    error_rate: float | None
+    breaker_override: str | None
+    nodes: list[NodeBreaker]
+
+
+def told_breaker(record: RouterExtension, one: Health, recent: Recent | None) -> RouterBreaker:
+    nodes = [
+        NodeBreaker(
+            row["node_id"],
+            row["circuit_breaker_state"],
+            row["circuit_breaker_reason"],
+            row["circuit_breaker_opened_at"] and time_of(row["circuit_breaker_opened_at"]),
+        )
+        for row in one.nodes
+        if row["circuit_breaker_state"]
+    ]
+    state = one.circuit_breaker_state
+    worst = next((node for node in nodes if node.state == state), None)
+    return RouterBreaker(
+        extension_id=record.id,
+        state=state,
+        reason=worst.reason if worst else None,
+        opened_at=worst.opened_at if worst else None,
+        failure_count=recent.failures if recent else 0,
+        error_rate=recent.failures / recent.attempts if recent and recent.attempts else None,
+        breaker_override=record.breaker_override,
+        nodes=nodes,
+    )
+
+
 class HealthWindow(msgspec.Struct, frozen=True):
-    """The last seconds, of all nodes together; percentiles are of the node that has told last."""
+    """The last seconds, of all nodes together; percentiles are of the node that answers, if it has called it."""
 
     seconds: int
     success_count: int
@@ -177,7 +225,7 @@ class RouterExtensionHealth(msgspec.Struct, frozen=True):
 
 
 def told_health(one: Health) -> RouterExtensionHealth:
-    newest = one.newest
+    nearest = one.nearest
     calls = one.window_success + one.window_failure
     success, failure = one.latest("last_success"), one.latest("last_failure")
     return RouterExtensionHealth(
@@ -187,8 +235,8 @@ def told_health(one: Health) -> RouterExtensionHealth:
         health_score=one.health_score,
         success_count=one.success_count,
         failure_count=one.failure_count,
-        avg_latency_ms=newest.get("avg_latency_ms"),
-        last_latency_ms=newest.get("last_latency_ms"),
+        avg_latency_ms=one.mean_latency,
+        last_latency_ms=nearest.get("last_latency_ms"),
         last_success=time_of(success) if success else None,
         last_failure=time_of(failure) if failure else None,
         circuit_breaker_state=one.circuit_breaker_state,
@@ -197,8 +245,8 @@ def told_health(one: Health) -> RouterExtensionHealth:
             success_count=one.window_success,
             failure_count=one.window_failure,
             success_rate=one.window_success / calls if calls else None,
-            **{f"{name}_latency_ms": newest.get(f"{name}_latency_ms") for name in ("p50", "p95", "p99")},
-            latency_samples=newest.get("latency_samples", 0),
+            **{f"{name}_latency_ms": nearest.get(f"{name}_latency_ms") for name in ("p50", "p95", "p99")},
+            latency_samples=nearest.get("latency_samples", 0),
         ),
         nodes=[
             NodeHealth(

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ringback.kit.db import Row
+from ringback.router.invoking import store as counting
 from ringback.router.nodes import store
 from ringback.router.work import Uow
 
@@ -21,11 +22,11 @@ async def leave(uow: Uow, id: str) -> bool:
     node = await store.one(uow.session, id)
     if node is None or not node.is_gone(uow.now):
         return False
-    rows = await store.counts(uow.session, id)
+    rows = await counting.counts(uow.session, id)
     for row in rows:
-        before = await store.count(uow.session, row["extension_id"], ALL)
-        await store.put_count(uow.session, together(before, row), new=before is None)
-        await store.drop_count(uow.session, row)
+        before = await counting.count(uow.session, row["extension_id"], ALL)
+        await counting.put_count(uow.session, together(before, row), new=before is None)
+        await counting.drop_count(uow.session, row)
     if not rows:
         await store.remove(uow.session, id)
     return bool(rows)
@@ -33,18 +34,13 @@ async def leave(uow: Uow, id: str) -> bool:
 
 def together(before: Row | None, row: Row) -> dict[str, Any]:
     """Lifetime counts of both, the mean of their latencies, the latest times; its window and its breaker have ended."""
-    ended = {
-        "window_success": 0, "window_failure": 0, "latency_samples": 0, "histogram": {}, "p50_latency_ms": None,
-        "p95_latency_ms": None, "p99_latency_ms": None, "circuit_breaker_state": None,
-        "circuit_breaker_opened_at": None, "circuit_breaker_reason": None,
-    }  # fmt: skip
     both = [one for one in (before, row) if one]
     calls = [sum(one[name] for name in SUMS) for one in both]
     means = [(one["avg_latency_ms"], weight) for one, weight in zip(both, calls, strict=True)]
     told = [(mean, weight) for mean, weight in means if mean is not None and weight]
     return {
         **max(both, key=lambda one: one["updated_at"]),
-        **ended,
+        **counting.ENDED,
         "node_id": ALL,
         **{name: sum(one[name] for one in both) for name in SUMS},
         **{name: _latest(one[name] for one in both) for name in LATEST},

@@ -1,4 +1,4 @@
-"""SQL of the nodes, and of what each has counted."""
+"""SQL of the nodes."""
 
 from datetime import datetime
 from typing import Final
@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from ringback.kit.db import Row, Session, Statement
 from ringback.router.nodes.model import RouterNode, Served
-from ringback.router.tables import health, nodes
+from ringback.router.tables import nodes
 
 COLUMNS: Final = tuple(column.name for column in nodes.columns)
 IS_ONE: Final = nodes.c.node_id == bindparam("of")
@@ -17,20 +17,6 @@ CHANGE = Statement(update(nodes).where(IS_ONE), *(name for name in COLUMNS if na
 REMOVE = Statement(delete(nodes).where(IS_ONE))
 ALL = Statement(select(nodes).order_by(nodes.c.node_id))
 LOCKED = Statement(select(nodes).where(IS_ONE).with_for_update())
-
-SOME: Final = 100
-"""Counts that are moved in one transaction."""
-COUNTED: Final = tuple(column.name for column in health.columns)
-IS_COUNT: Final = (health.c.extension_id == bindparam("extension")) & (health.c.node_id == bindparam("of"))
-COUNTS = Statement(
-    select(health).where(health.c.node_id == bindparam("of")).order_by(health.c.extension_id).limit(SOME)
-)
-COUNT = Statement(select(health).where(IS_COUNT).with_for_update())
-ADD_COUNT = Statement(insert(health), *COUNTED)
-CHANGE_COUNT = Statement(
-    update(health).where(IS_COUNT), *(name for name in COUNTED if name not in ("extension_id", "node_id"))
-)
-DROP_COUNT = Statement(delete(health).where(IS_COUNT))
 
 
 def from_row(row: Row) -> RouterNode:
@@ -62,29 +48,6 @@ async def one(session: Session, id: str) -> RouterNode | None:
     """One, as it is until the end of the transaction."""
     row = await session.one(LOCKED, of=id)
     return from_row(row) if row else None
-
-
-async def counts(session: Session, id: str) -> list[Row]:
-    """Some of what a node has counted; none when all is moved."""
-    return await session.all(COUNTS, of=id)
-
-
-async def count(session: Session, extension: str, id: str) -> Row | None:
-    """What a node has counted of an extension, as it is until the end of the transaction."""
-    return await session.one(COUNT, extension=extension, of=id)
-
-
-async def put_count(session: Session, row: Row, *, new: bool) -> None:
-    """Write what a node has counted of an extension."""
-    values = dict(row)
-    if new:
-        await session.run(ADD_COUNT, **values)
-    else:
-        await session.run(CHANGE_COUNT, extension=values.pop("extension_id"), of=values.pop("node_id"), **values)
-
-
-async def drop_count(session: Session, row: Row) -> None:
-    await session.run(DROP_COUNT, extension=row["extension_id"], of=row["node_id"])
 
 
 async def remove(session: Session, id: str) -> None:
