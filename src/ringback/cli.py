@@ -49,6 +49,7 @@ from ringback.router.extensions import cli as router_extensions
 from ringback.router.extensions.doing_cli import breaker, health
 from ringback.router.extensions.purging_cli import purge_registry
 from ringback.router.nodes import cli as registry
+from ringback.router.policies import cli as router_policies
 from ringback.settings import Settings
 from ringback.terminal import new_app, with_settings
 from ringback.transports import local
@@ -75,6 +76,7 @@ registry.app.command("purge")(purge_registry)
 for command in (health, breaker):
     router_extensions.app.command()(command)
 router.add_typer(router_extensions.app, name="extensions")
+router.add_typer(router_policies.app, name="policies")
 router.add_typer(registry.app, name="registry")
 router.add_typer(router_audit.app, name="audit")
 router.command()(schema.migrate)

@@ -22,6 +22,7 @@ from ringback.router.extensions.loading import Loader
 from ringback.router.invoking.flushing import Flush
 from ringback.router.invoking.telling import Telling
 from ringback.router.nodes.presence import Presence
+from ringback.router.policies.ending import Ending
 from ringback.router.work import Uow
 from ringback.router.writing import CHANNEL
 from ringback.settings import Settings
@@ -45,7 +46,7 @@ class Upkeep:
 
     `follower` loads it, `presence` tells others of it and waits for them, `daily` proves its audit log, `keeper` writes
     and reads its file, which an embedded database does not need: its own file is as near. `flush` writes what was
-    counted of calls, `telling` tells it on `bus`.
+    counted of calls, `telling` tells it on `bus`, `ending` ends policies of customers who are gone.
     """
 
     def __init__(self, settings: Settings, database: Database, work: Work[Uow], loader: Loader, bus: Publisher) -> None:
@@ -54,6 +55,7 @@ class Upkeep:
         self.flush = Flush(work, loader.registry, interval=settings.health_flush_interval, tell=self.telling.health)
         self.presence = Presence(work, loader)
         self.daily = Daily(work)
+        self.ending = Ending(work, loader.registry)
         self.keeper: Keeper | None = None
         if not settings.is_embedded:
             self.keeper = Keeper(work, loader, settings.ringback_home / NAME, access_keys)
@@ -90,6 +92,7 @@ class Upkeep:
             self.daily,
             self.telling,
             self.flush,
+            self.ending,
         )
         if self.keeper:
             await self.keeper.recall()

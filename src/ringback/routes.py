@@ -33,6 +33,7 @@ from ringback.router.extensions import history as revisions_rest
 from ringback.router.extensions import rest as router_rest
 from ringback.router.extensions import running as running_rest
 from ringback.router.nodes import rest as nodes_rest
+from ringback.router.policies import rest as policies_rest
 from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
 
@@ -57,6 +58,7 @@ REGISTRAR_REST: Final[Routes[Route]] = Routes(
 )
 ROUTER_REST: Final[Routes[Route]] = Routes(
     router_rest.routes,
+    policies_rest.routes,
     revisions_rest.routes,
     audit_rest.routes,
     running_rest.routes,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,13 +14,14 @@ import msgspec
 import pytest
 
 from ringback.api.live import MOST, MOST_WAITING, Live
-from ringback.api.news import WEBHOOKS
+from ringback.api.news import TYPES, WEBHOOKS
 from ringback.kit.outbox import KEEP, LATEST
 from tests.world import World
 
 pytestmark = pytest.mark.long
 
 ROOT = "/v1.0/events"
+PAGE = Path(__file__).parents[2] / "docs/operate-the-registry.md"
 CUSTOMER = {"name": "Acme", "email": "ops@acme.example"}
 
 
@@ -192,7 +194,13 @@ async def test_a_type_that_no_event_has_is_refused_with_those_that_there_are(wor
 
     (detail,) = answer.json()["error"]["details"]
     assert (answer.status_code, detail["field"]) == (400, "types")
-    assert {*detail["description"].rpartition(" of ")[2].split(", ")} == {*WEBHOOKS, "registry_revision"}
+    assert {*detail["description"].rpartition(" of ")[2].split(", ")} == {*TYPES}
+
+
+def test_each_type_that_is_only_of_the_registry_of_router_extensions_is_on_its_page() -> None:
+    page = PAGE.read_text()
+
+    assert [one for one in TYPES if one not in WEBHOOKS and f"| `{one}` |" not in page] == []
 
 
 async def test_a_listener_who_comes_back_gets_what_it_missed_once_and_in_order(world: World) -> None:

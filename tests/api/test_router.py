@@ -66,6 +66,18 @@ async def test_a_record_is_made_read_changed_and_ended(ops: httpx.AsyncClient) -
     assert (await ops.post(f"{ROOT}/upper/restore")).json()["revision"] == 8
 
 
+async def test_null_in_a_merge_removes_also_a_reference_and_a_field_that_is_known(ops: httpx.AsyncClient) -> None:
+    metadata = {"allowed_tenants": [str(uuid4())], "owner": "voice", "max_concurrency": 4}
+    await ops.post(ROOT, json={**UPPER, "config": {"token": "env:RINGBACK_SECRET_A", "x": 1}, "metadata": metadata})
+    change = {"config": {"token": None}, "metadata": dict.fromkeys(metadata)}
+
+    whole = await ops.put(f"{ROOT}/upper", json=change)
+    merged = await ops.patch(f"{ROOT}/upper", json=change)
+
+    assert refusal(whole) == (400, "VALIDATION_FAILED")
+    assert (merged.status_code, merged.json()["config"], merged.json()["metadata"]) == (200, {"x": 1}, {})
+
+
 @pytest.mark.contract("router R-6a")
 async def test_a_stale_if_match_is_a_412_with_the_tag_of_today(ops: httpx.AsyncClient) -> None:
     await ops.post(ROOT, json=UPPER)
@@ -94,7 +106,7 @@ async def test_all_faults_of_a_request_are_named_with_their_rules(ops: httpx.Asy
     assert refusal(await ops.post(ROOT, json={**UPPER, "id": "other"})) == (409, "SUBJECT_IN_USE")
 
 
-@pytest.mark.contract("router X-19, X-20, X-21, R-6d")
+@pytest.mark.contract("router X-19, X-20, X-21, R-6d, D-16")
 async def test_a_list_is_ordered_by_type_and_id_filtered_and_paged(ops: httpx.AsyncClient) -> None:
     await ops.post(ROOT, json={**UPPER, "metadata": {"tags": ["text"], "description": "Makes it LOUD"}})
     await ops.post(f"{ROOT}/pii_guard/disable")
@@ -155,8 +167,9 @@ async def test_health_is_what_the_nodes_have_counted(ops: httpx.AsyncClient, wor
     assert (unknown["status"], unknown["health_score"], unknown["basis"]) == ("unknown", None, "none")
     for node, won, lost, lately in (("a", 90, 5, 0), ("b", 6, 0, 0), ("", 3, 0, 0)):
         world.sql(
-            "INSERT INTO extension_health (extension_id, node_id, success_count, failure_count, window_success) "
-            f"VALUES ('pii_guard', '{node}', {won}, {lost}, {lately})"
+            "INSERT INTO extension_health "
+            "(extension_id, node_id, success_count, failure_count, window_success, updated_at) "
+            f"VALUES ('pii_guard', '{node}', {won}, {lost}, {lately}, '{world.now:%Y-%m-%dT%H:%M:%S.%fZ}')"
         )
 
     one = (await ops.get(f"{ROOT}/pii_guard/health")).json()
@@ -167,7 +180,12 @@ async def test_health_is_what_the_nodes_have_counted(ops: httpx.AsyncClient, wor
     assert (await ops.get(f"{ROOT}/pii_guard")).json()["health"] == {"status": "healthy", "health_score": 95.19}
     world.sql("UPDATE extension_health SET window_failure = 4, circuit_breaker_state = 'open' WHERE node_id = 'a'")
     one = (await ops.get(f"{ROOT}/pii_guard/health")).json()
-    assert (one["status"], one["basis"], one["circuit_breaker_state"]) == ("unhealthy", "window", "open")
+    assert (one["status"], one["basis"], one["circuit_breaker_state"]) == ("healthy", "window", "open")
+    world.wait(10)
+    one = (await ops.get(f"{ROOT}/pii_guard/health")).json()
+    assert (one["status"], one["basis"]) == ("unhealthy", "window"), "it has held for ten seconds"
+    assert (await ops.get(f"{ROOT}/pii_guard")).json()["health"]["status"] == "unhealthy"
+    assert [found["id"] for found in (await ops.get(f"{ROOT}?status=unhealthy")).json()["result"]] == ["pii_guard"]
     assert refusal(await ops.get(f"{ROOT}/nobody/health")) == (404, "EXTENSION_NOT_FOUND")
     assert len((await ops.get("/v1.0/router/health")).json()["result"]) == 6
 
@@ -214,26 +232,50 @@ async def test_a_reload_adopts_sql_and_stats_tell_of_it(ops: httpx.AsyncClient, 
     assert (await (await client(world, "viewer")).get(f"{ROOT}/upper")).json()["config"] == {"token": "[REDACTED]"}
 
 
+POLICIES = "/v1.0/router/policies"
+RUN = "/v1.0/router/pipelines"
+MESSAGE = {"policy_id": "empty", "message": {"payload": "text"}}
 ACTIONS: list[tuple[rights.Right, str, str, dict[str, Any] | None]] = [
     ("read extensions", "GET", ROOT, None),
     ("read extensions", "GET", f"{ROOT}/upper", None),
     ("read extensions", "GET", f"{ROOT}/upper/health", None),
+    ("read extensions", "GET", "/v1.0/router/health", None),
+    ("read extensions", "GET", "/v1.0/router/breakers", None),
     ("read extensions", "GET", "/v1.0/router/stats", None),
+    ("read extensions", "GET", f"{ROOT}/upper/revisions", None),
+    ("read extensions", "GET", f"{ROOT}/upper/revisions/1", None),
+    ("read extensions", "GET", f"{ROOT}/upper/diff?from=1&to=1", None),
+    ("read extensions", "GET", POLICIES, None),
+    ("read extensions", "GET", f"{POLICIES}/empty", None),
+    ("write policies", "POST", POLICIES, {"policy_id": "new", "document": {}}),
+    ("write policies", "PUT", f"{POLICIES}/empty", {"document": {}}),
+    ("write policies", "PATCH", f"{POLICIES}/empty", {"enabled": True}),
+    ("run a pipeline", "POST", f"{RUN}:run", MESSAGE),
+    ("run a pipeline", "POST", f"{RUN}:dry_run", MESSAGE),
+    ("write policies", "DELETE", f"{POLICIES}/empty", None),
     ("write extensions", "POST", ROOT, {**UPPER, "id": "other", "subject": "beamline.ext.pre.other.v1"}),
     ("write extensions", "PUT", f"{ROOT}/upper", {"timeout_ms": 40}),
+    ("write extensions", "PATCH", f"{ROOT}/upper", {"timeout_ms": 50}),
     ("write extensions", "POST", f"{ROOT}/upper/disable", None),
+    ("write extensions", "POST", f"{ROOT}/upper/enable", None),
+    ("write extensions", "POST", f"{ROOT}/upper/rollback", {"to_revision": 1}),
+    ("write extensions", "POST", f"{ROOT}/upper/breaker", {"force": "closed"}),
     ("write extensions", "DELETE", f"{ROOT}/upper", None),
+    ("write extensions", "POST", f"{ROOT}/upper/restore", None),
     ("run the registry", "POST", "/v1.0/router/registry:reload", None),
+    ("run the registry", "GET", "/v1.0/router/nodes", None),
     ("run the registry", "GET", "/v1.0/router/effective", None),
     ("read the audit", "GET", "/v1.0/router/audit", None),
+    ("read the audit", "GET", f"{ROOT}/upper/audit", None),
     ("read the audit", "POST", "/v1.0/router/audit:verify", None),
 ]
-ALLOWED = {
-    "viewer": {"read extensions"},
-    "manager": {"read extensions"},
-    "admin": {"read extensions"},
-    "auditor": {"read extensions", "read the audit"},
-    "operator": {"read extensions", "write extensions", "run the registry", "read the audit"},
+READS, OF_POLICIES = "read extensions", {"write policies", "run a pipeline"}
+ALLOWED: dict[str, set[str]] = {
+    "viewer": {READS},
+    "manager": {READS, *OF_POLICIES},
+    "admin": {READS, *OF_POLICIES},
+    "auditor": {READS, "read the audit"},
+    "operator": {READS, *OF_POLICIES, "write extensions", "run the registry", "read the audit"},
     "stranger": set(),
 }
 
@@ -243,10 +285,13 @@ ALLOWED = {
 async def test_each_role_may_what_the_table_says_and_nothing_else(
     ops: httpx.AsyncClient, world: World, role: str
 ) -> None:
+    whose = f"customer_id={world.customer}"
     await ops.post(ROOT, json=UPPER)
+    await ops.post(f"{POLICIES}?{whose}", json={"policy_id": "empty", "document": {}})
     someone = await client(world, role, of_customer=role != "operator")
     for right, method, path, body in ACTIONS:
-        answer = await someone.request(method, path, json=body)
+        named = f"?{whose}" if role == "operator" and path.startswith((POLICIES, RUN)) else ""
+        answer = await someone.request(method, path + named, json=body)
         if right in ALLOWED[role]:
             assert answer.is_success, (path, answer.text)
         else:
@@ -287,6 +332,25 @@ async def test_a_key_of_the_platform_that_is_not_the_operators_is_no_way_to_cust
             assert refusal(await someone.request(method, path + query, json=body)) == (403, "PERMISSION_DENIED")
     assert world.everything() == before
     assert (await someone.get(f"{ROOT}/upper")).json()["config"] == {"token": "[REDACTED]"}
+
+
+@pytest.mark.contract("router R-4a, R-11c, S-8")
+async def test_customers_read_what_became_of_what_is_for_them_without_references(
+    ops: httpx.AsyncClient, world: World
+) -> None:
+    await ops.post(ROOT, json={**UPPER, "config": {"token": "file:upper"}})
+    assert (await ops.patch(f"{ROOT}/upper", json={"config": {"token": "file:other"}})).status_code == 200
+    theirs, paths = await client(world, "viewer"), ("revisions", "revisions/1", "diff?from=1&to=2")
+
+    seen = [await theirs.get(f"{ROOT}/upper/{path}") for path in paths]
+    await ops.patch(f"{ROOT}/upper", json={"metadata": {"allowed_tenants": [str(uuid4())]}})
+    hidden = [refusal(await theirs.get(f"{ROOT}/upper/{path}")) for path in paths]
+
+    assert [answer.status_code for answer in seen] == [200] * 3
+    assert "file:" not in "".join(answer.text for answer in seen)
+    assert seen[1].json()["document"]["config"] == {"token": "[REDACTED]"}
+    assert (await ops.get(f"{ROOT}/upper/revisions/1")).json()["document"]["config"] == {"token": "file:upper"}
+    assert hidden == [(404, "EXTENSION_NOT_FOUND")] * 3
 
 
 @pytest.mark.contract("router R-11a")
@@ -349,3 +413,26 @@ async def test_a_customers_auditor_reads_of_the_audit_what_was_done_to_records_t
     assert ("upper" in seen, "lower" in seen, "pii_guard" in seen) == (True, False, True)
     assert await entries(theirs, "extensions/lower/audit") == set()
     assert await entries(platforms, "extensions/lower/audit") == {"lower"}
+
+
+@pytest.mark.contract("router 6.1")
+async def test_every_answer_names_the_revision_of_the_registry_failures_too(ops: httpx.AsyncClient) -> None:
+    root = "/v1.0/router"
+    made = await ops.post(ROOT, json=UPPER)
+    reads = ("stats", "nodes", "effective", "audit", "health", "breakers", "policies", "extensions/upper/revisions")
+
+    answers = [await ops.get(f"{root}/{path}") for path in (*reads, "extensions/upper/revisions/1")]
+    failures = [
+        await ops.get(f"{ROOT}/nobody"),
+        await ops.post(ROOT, json=UPPER),
+        await ops.post(ROOT, json={}),
+        await ops.get(ROOT, headers={"authorization": ""}),
+        await ops.post(f"{root}/pipelines:run", json={"policy_id": "p", "message": {}}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200] * 9
+    assert [answer.status_code for answer in failures] == [404, 409, 400, 401, 400]
+    assert {one.headers.get("x-registry-revision") for one in (*answers, *failures)} == {
+        made.headers["x-registry-revision"]
+    }
+    assert "x-registry-revision" not in (await ops.get("/v1.0/extensions")).headers

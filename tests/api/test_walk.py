@@ -100,7 +100,7 @@ async def _made(pattern: str, place: str, admin: httpx.AsyncClient, operator: ht
         if answer.status_code == 403:
             answer = await maker.ask(operator, place)
         assert answer.status_code == 201, (maker.name, answer.text)
-        return str(answer.json()["id"])
+        return str(answer.json().get("id") or answer.json()["policy_id"])
     return ""
 
 

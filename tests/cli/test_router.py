@@ -50,9 +50,16 @@ def test_a_record_is_made_shown_changed_and_ended(registry: Shell) -> None:
     assert "beamline.ext.pre.upper.v1" in shown.out
     back = registry.router("extensions", "rollback", "upper", "1", "--comment", "slow", "--format", "json")
     assert (back.json["timeout_ms"], back.json["enabled"], back.json["revision"]) == (5000, True, 6)
+    forced = registry.router("extensions", "breaker", "upper", "--force", "open", "--if_revision", "6", "--format=json")
+    assert (forced.json["breaker_override"], forced.json["breaker"]) == ("open", {"state": "open"})
+    (shown,) = registry.router("extensions", "breaker", "upper", "--format", "json").json
+    assert (shown["extension_id"], shown["breaker_override"]) == ("upper", "open")
+    assert registry.router("extensions", "breaker", "nobody").code == 3
+    assert registry.router("extensions", "breaker", "upper", "--force", "ajar").code == 2
+    assert registry.router("extensions", "breaker", "upper", "--force", "none").code == 0
     assert registry.router("extensions", "delete", "upper").code == 0
     assert registry.router("extensions", "get", "upper").code == 3
-    assert registry.router("extensions", "restore", "upper", "--format", "json").json["revision"] == 8
+    assert registry.router("extensions", "restore", "upper", "--format", "json").json["revision"] == 10
 
 
 def test_what_was_done_stands_in_the_audit_log_by_its_door(registry: Shell) -> None:
@@ -337,3 +344,44 @@ async def test_a_running_server_is_found_by_its_home_and_does_what_it_is_told(tm
         6, True,
     )  # fmt: skip
     assert server.keys.operator_key not in made[1] + local[1] + found[1] + away[1]
+
+
+CUSTOMER = "3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713"
+POLICY = "validators: [{id: pii_guard, on_fail: warn}]\nproviders: [{name: mock_provider}]\n"
+
+
+@pytest.mark.contract("router R-6c")
+def test_a_policy_is_made_shown_changed_and_ended(registry: Shell, tmp_path: Path) -> None:
+    (tmp_path / "document.yaml").write_text(POLICY)
+    named = ("--customer_id", CUSTOMER, "--format=json")
+    words = ("policies", "create", "support_en", "--document", str(tmp_path / "document.yaml"))
+    made = registry.router(*words, *named)
+    assert (made.code, made.json["deadline_ms"], made.json["customer_id"]) == (0, 1500, CUSTOMER)
+    assert registry.router(*words, *named).code == 4
+    assert registry.router(*words).code == 2
+    assert registry.router("policies", "get", "support_en", *named).json == made.json
+    (listed,) = registry.router("policies", "list", "--format=json").json
+    assert (listed, registry.router("policies", "list", *named).json) == (made.json, [made.json])
+    assert (
+        CUSTOMER in registry.router("policies", "list").out or "support_en" in registry.router("policies", "list").out
+    )
+
+    (tmp_path / "change.json").write_text('{"document": {"deadline_ms": 900}, "enabled": true}')
+    update = ("policies", "update", "support_en", "--file", str(tmp_path / "change.json"), "--disabled", *named)
+    merged = registry.router(*update, "--merge", "--if_revision", "1")
+    assert (merged.json["enabled"], merged.json["deadline_ms"], merged.json["warnings"]) == (
+        False, 900, ["deadline_below_sum"],
+    )  # fmt: skip
+    assert registry.router(*update, "--if_revision", "1").code == 4
+    misspelt = tmp_path / "misspelt.yaml"
+    misspelt.write_text("validators: [{id: pii_guard, on_fail: blok}]")
+    refused = registry.router("policies", "update", "support_en", "--document", str(misspelt), *named)
+    assert (refused.code, "validators[0].on_fail" in refused.err) == (2, True)
+
+    busy = registry.router("extensions", "delete", "pii_guard")
+    assert (busy.code, f"{CUSTOMER}/support_en" in busy.err) == (4, True)
+    assert registry.router("extensions", "disable", "mock_provider").code == 4
+    assert registry.router("extensions", "disable", "mock_provider", "--force").code == 0
+    assert registry.router("policies", "delete", "support_en", *named).code == 0
+    assert registry.router("policies", "get", "support_en", *named).code == 3
+    assert registry.router("policies", "get", "", *named).code == 2

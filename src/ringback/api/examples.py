@@ -7,6 +7,7 @@ from ringback.api.bulk_examples import BULK_ANSWERS
 from ringback.api.call_examples import CALL, CALL_ANSWERS
 from ringback.api.customer_examples import CUSTOMER, CUSTOMER_ANSWERS, CUSTOMER_EVENTS, CUSTOMER_EXAMPLES
 from ringback.api.events import EXAMPLE
+from ringback.api.policy_examples import POLICY, POLICY_ANSWERS, POLICY_EXAMPLES
 from ringback.api.router_examples import MADE, ROUTER_ANSWERS, ROUTER_EXAMPLES
 from ringback.api.setup_examples import LINK, SETUP_ANSWERS, SETUP_EXAMPLES
 
@@ -87,6 +88,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     **SETUP_EXAMPLES,
     **CUSTOMER_EXAMPLES,
     **ROUTER_EXAMPLES,
+    **POLICY_EXAMPLES,
     **ACCESS_EXAMPLES,
 }
 """Operation → title → body."""
@@ -99,6 +101,7 @@ PATH: Final = {
     "trunk_id": "c8a1e0d2-91b4-4b6e-a3d5-7f2b6c1d9e04",
     "router_extension_id": "upper",
     "number_id": "1",
+    "policy_id": POLICY,
     "token": LINK,
     **ACCESS_PATH,
 }
@@ -213,6 +216,7 @@ ANSWERS: Final[dict[str, Any]] = {
     **CUSTOMER_ANSWERS,
     **BULK_ANSWERS,
     **ROUTER_ANSWERS,
+    **POLICY_ANSWERS,
     **ACCESS_ANSWERS,
 }
 """Shape → an answer."""

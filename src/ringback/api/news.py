@@ -20,5 +20,5 @@ WEBHOOKS: Final[dict[str, type[msgspec.Struct]]] = {
     **{f"customer_{action}": CustomerNews for action in ("created", "updated", "frozen", "recovered", "deleted")},
 }
 """Event type → payload."""
-TYPES: Final = (*WEBHOOKS, "registry_revision")
-"""Every type of an event: the registry of router extensions calls all but one of its own as the registrar does."""
+TYPES: Final = (*WEBHOOKS, "policy_updated", "policy_deleted", "registry_revision")
+"""Every type of an event: news of router extensions are called as those of the registrar's."""

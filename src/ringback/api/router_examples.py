@@ -3,6 +3,12 @@
 from typing import Any, Final
 
 MADE: Final = "2026-02-11T09:30:00.123456Z"
+MESSAGE: Final = {
+    "message_id": "m-1",
+    "message_type": "chat",
+    "payload": "  Where is my PARCEL?",
+    "metadata": {"channel": "web"},
+}
 ROUTER_EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "create_router_extension": {
         "the least": {"id": "strip_html", "type": "pre", "subject": "beamline.ext.pre.strip_html.v1"},
@@ -26,6 +32,28 @@ ROUTER_EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "patch_router_extension": {
         "one key of the config": {"config": {"language": "de"}, "comment": "as asked"},
         "another owner": {"metadata": {"owner": "voice"}},
+    },
+    "run_pipeline": {
+        "a text": {"policy_id": "support_en", "message": {"payload": "Hello"}},
+        "with everything": {
+            "policy_id": "support_en",
+            "message": MESSAGE,
+            "context": {"conversation_id": "c-17", "language": "en"},
+            "deadline_ms": 30000,
+            "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        },
+    },
+    "dry_run_pipeline": {
+        "a policy": {"policy_id": "support_en", "message": {"payload": "Hello"}},
+        "a document, and the real provider": {
+            "policy": {"pre": [{"id": "normalize_text"}], "providers": [{"id": "mock_provider"}]},
+            "message": MESSAGE,
+            "provider": "real",
+        },
+    },
+    "force_router_breaker": {
+        "nobody calls it": {"force": "open", "comment": "until the vendor is back"},
+        "it goes by itself again": {"force": "none"},
     },
     "rollback_router_extension": {"to the first": {"to_revision": 1, "comment": "too slow"}},
 }
@@ -114,10 +142,73 @@ ROUTER_HEALTH: Final[dict[str, Any]] = {
         }
     ],
 }
+LOWER: Final[dict[str, Any]] = {**MESSAGE, "payload": "where is my parcel?"}
+DECISION: Final = {"provider_id": "mock_provider", "reason": "only", "priority": 1}
+EXECUTED: Final[list[dict[str, Any]]] = [
+    {"type": type, "id": id, "status": "ok", "reason": None, "latency_ms": 1.25, "attempts": 1, "revision": 1}
+    for type, id in (("pre", "normalize_text"), ("provider", "mock_provider"))
+]
+PIPELINE_RESULT: Final[dict[str, Any]] = {
+    "message": LOWER,
+    "reply": {
+        "provider_id": "mock_provider",
+        "output": "where is my parcel?",
+        "usage": {"prompt_tokens": 4, "completion_tokens": 4, "total_tokens": 8},
+        "metadata": {},
+    },
+    "decision": DECISION,
+    "executed_extensions": EXECUTED,
+    "request_id": "req_IFBEGRCFIZDUQSKKJNGE2TSPKA",
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+}
+PIPELINE_TRIAL: Final[dict[str, Any]] = {
+    "decision": DECISION,
+    "executed_extensions": EXECUTED[:1],
+    "final_payload": LOWER,
+    "blocked_by": None,
+    "provider_selected": "mock_provider",
+    "post_processors_executed": [],
+    "steps": [
+        {
+            "stage": "pre",
+            "id": "normalize_text",
+            "type": "pre",
+            "status": "ok",
+            "latency_ms": 1.25,
+            "attempts": 1,
+            "matched": True,
+            "config": {"lowercase": True, "trim_whitespace": True},
+            "input": MESSAGE,
+            "output": LOWER,
+            "diff": [{"op": "replace", "path": "/payload", "value": "where is my parcel?"}],
+            "would_block": False,
+            "error": None,
+        }
+    ],
+    "error": None,
+    "request_id": "req_IFBEGRCFIZDUQSKKJNGE2TSPKA",
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+}
 ROUTER_ANSWERS: Final[dict[str, Any]] = {
+    "PipelineResult": PIPELINE_RESULT,
+    "PipelineTrial": PIPELINE_TRIAL,
     "RouterExtensionRecord": ROUTER_EXTENSION,
     "RouterExtensionPage": {"result": [ROUTER_EXTENSION], "next_page_token": ""},
     "RouterExtensionHealth": ROUTER_HEALTH,
+    "RouterBreakerPage": {
+        "result": [
+            {
+                "extension_id": "upper",
+                "state": "open",
+                "reason": "consecutive",
+                "opened_at": MADE,
+                "failure_count": 5,
+                "error_rate": 1.0,
+                "breaker_override": None,
+                "nodes": [{"node_id": "node-1", "state": "open", "reason": "consecutive", "opened_at": MADE}],
+            }
+        ]
+    },
     "RouterHealthPage": {"result": [ROUTER_HEALTH]},
     "RouterRevision": ROUTER_REVISION,
     "RouterRevisionPage": {"result": [ROUTER_REVISION], "next_page_token": ""},
@@ -158,6 +249,7 @@ ROUTER_ANSWERS: Final[dict[str, Any]] = {
         "revision": 17,
         "checksum": "5d41402abc4b2a76b9719d911017c5925d41402abc4b2a76b9719d911017c592",
         "extensions": [DOCUMENT],
+        "policies": [],
     },
 }
 """Shape → an answer."""

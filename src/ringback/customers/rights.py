@@ -15,8 +15,9 @@ OF_CUSTOMERS: Final = frozenset({ADMIN, MANAGER, VIEWER, AUDITOR})
 """The same of a customer."""
 
 Right = Literal[
-    "read phones", "write phones", "read extensions", "write extensions", "run the registry", "read the audit",
-    "manage access", "run a pipeline", "know oneself", "keep the account", "run the platform", "read changes",
+    "read phones", "write phones", "read extensions", "write extensions", "write policies", "run the registry",
+    "read the audit", "manage access", "run a pipeline", "know oneself", "keep the account", "run the platform",
+    "read changes",
 ]  # fmt: skip
 READ: Final[Right] = "read phones"
 """And whatever else of the registrar's is a customer's."""
@@ -24,6 +25,8 @@ WRITE: Final[Right] = "write phones"
 MANAGE: Final[Right] = "manage access"
 """Make and end access keys and people."""
 PIPELINE: Final[Right] = "run a pipeline"
+POLICIES: Final[Right] = "write policies"
+"""And try documents that are not stored."""
 CHANGES: Final[Right] = "read changes"
 """The audit log of everything but the registry of router extensions."""
 ONESELF: Final[Right] = "know oneself"
@@ -34,6 +37,7 @@ RIGHTS: Final[dict[Right, frozenset[str]]] = {
     "keep the account": frozenset({ADMIN, OPERATOR}),
     "read extensions": frozenset({VIEWER, MANAGER, OPERATOR, AUDITOR}),
     "write extensions": frozenset({OPERATOR}),
+    "write policies": frozenset({MANAGER, OPERATOR}),
     "run the registry": frozenset({OPERATOR}),
     "read the audit": frozenset({OPERATOR, AUDITOR}),
     "manage access": frozenset({ADMIN, OPERATOR}),

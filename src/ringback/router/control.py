@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from ringback import first_start, terminal
 from ringback.api import request as asking
 from ringback.api.call import Answer, Call, Caller, Route
+from ringback.api.caller import customer_of
 from ringback.api.client import Address, Asked, Client, NobodyAnswers, NotUnderstood
 from ringback.app import Ringback
 from ringback.customers.keys.model import OPERATOR
@@ -144,16 +145,19 @@ async def _answer(ringback: Ringback, asked: Asked) -> dict[str, Any]:
     """What REST would answer the operator."""
     found = _route(asked)
     about, faults = found.route.about, Faults()
-    query = faults.of(lambda: asking.read_query(about.get("query"), asked.query))
-    body = faults.of(lambda: asking.read_body(about.get("body"), asked.body or b""))
-    if faults.found:
-        raise ValidationFailed(*faults.found)
     who = Caller(None, roles=frozenset({OPERATOR}))
+    named = dict(asked.query)
+    whose = about.get("whose", "one")
+    customer_id = NIL if whose == "all" else faults.of(lambda: customer_of(who, named.pop("customer_id", None), whose))
+    query = faults.of(lambda: asking.read_query(about.get("query"), named))
+    body = faults.of(lambda: asking.read_body(about.get("body"), asked.body or b""))
+    if customer_id is None or faults.found:
+        raise ValidationFailed(*faults.found)
     work = ringback.router.work
     do = work.read if asked.method == "GET" or about.get("reads") else work.write
 
     async def verb(uow: Any) -> Answer:
-        return await found.route.answer(Call(uow, NIL, found.path, query, body, asked.if_match, who))
+        return await found.route.answer(Call(uow, customer_id, found.path, query, body, asked.if_match, who))
 
     run = about["around"](verb, query) if "around" in about else verb
     answer = await do(run, patience=about.get("patience", PATIENCE))

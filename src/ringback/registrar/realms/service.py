@@ -1,6 +1,6 @@
 """Which realm a customer's phones live under, whether the customer may have new ones, and how many."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -170,6 +170,11 @@ async def set_limits(
     await store.set_customer(uow.session, after, uow.now)
     uow.audited(CUSTOMER, before, after)
     return after
+
+
+async def deleted_among(uow: UnitOfWork, ids: Sequence[UUID]) -> list[UUID]:
+    """Those of them who are deleted; `ids` are 1 to 500."""
+    return await store.deleted_among(uow.session, ids)
 
 
 async def left_over(uow: Uow) -> list[UUID]:

@@ -1,12 +1,13 @@
 """SQL of realms and customer states."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 
-from ringback.kit.db import Duplicate, Row, Session, Statement
+from ringback.kit.db import Duplicate, Row, Session, Statement, among, spread
 from ringback.registrar.realms.model import Customer, LabelTaken, Realm, Status
 from ringback.registrar.tables import customer_domains, customers, extensions, trunks
 
@@ -36,6 +37,11 @@ ONE_EXTENSION = Statement(
     select(extensions.c.id)
     .where(extensions.c.customer_id == bindparam("of_customer"), extensions.c.tm_delete.is_(None))
     .limit(1)
+)
+DELETED_AMONG = Statement(
+    select(customers.c.customer_id).where(
+        customers.c.status == Status.DELETED.value, among(customers.c.customer_id, "id")
+    )
 )
 LEFT_OVER = Statement(
     select(customers.c.customer_id).where(
@@ -129,6 +135,11 @@ async def note_status(session: Session, customer_id: UUID, now: datetime) -> Non
 async def note_erased(session: Session, customer_id: UUID, now: datetime) -> None:
     """Note since when nothing is left of a deleted customer."""
     await session.run(NOTE_ERASED, of_customer=customer_id, tm_erase=now)
+
+
+async def deleted_among(session: Session, ids: Sequence[UUID]) -> list[UUID]:
+    """Those of them who are deleted; `ids` are 1 to `CHUNK`."""
+    return [row["customer_id"] for row in await session.all(DELETED_AMONG, **spread("id", ids))]
 
 
 async def left_over(session: Session) -> list[UUID]:

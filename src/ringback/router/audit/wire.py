@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 
@@ -23,6 +24,15 @@ class ListEntries(Asked, frozen=True, kw_only=True):
     def before(self) -> int:
         """The number that everything on the page is below."""
         return int(self.page_token) if self.page_token else 1 << 62
+
+
+class ListAllEntries(ListEntries, frozen=True, kw_only=True):
+    """Which page of which of them."""
+
+    customer_id: (
+        Annotated[UUID, msgspec.Meta(description="a customer's UUID, from the operator: what that customer sees")]
+        | None
+    ) = None
 
 
 class RouterAuditEntry(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from ringback.documents import read_object
 from ringback.kit.errors import Fault, InvalidJsonBody, ValidationFailed
 from ringback.kit.reading import object_of
 from ringback.router.control import ROOT, Way, every, one, with_way
-from ringback.router.flags import File, Revision, Wait, expected_tag, waiting
+from ringback.router.flags import File, Force, Revision, Wait, expected_tag, waiting
 
 app = terminal.new_app("Router extensions: processors that requests go through.")
 
@@ -89,6 +89,7 @@ def update(
     merge: Annotated[bool, typer.Option("--merge", help="merge config and metadata into what is there")] = False,
     file: File = None,
     comment: Comment = None,
+    force: Force = False,
     if_revision: Revision = None,
     wait: Wait = None,
     format: AsForm = Form.TABLE,
@@ -102,7 +103,7 @@ def update(
         share_subject=share_subject, comment=comment,
     )  # fmt: skip
     method = "PATCH" if merge else "PUT"
-    change(way, id, "", "Changed", format, method=method, body=body, if_revision=if_revision, wait=wait)
+    change(way, id, "", "Changed", format, method=method, body=body, if_revision=if_revision, wait=wait, force=force)
 
 
 @app.command()
@@ -138,12 +139,13 @@ def find(
 def delete(
     way: Way,
     id: Id,
+    force: Force = False,
     if_revision: Revision = None,
     wait: Wait = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Delete a router extension; it can be restored."""
-    change(way, id, "", "Deleted", format, method="DELETE", if_revision=if_revision, wait=wait)
+    change(way, id, "", "Deleted", format, method="DELETE", if_revision=if_revision, wait=wait, force=force)
 
 
 @app.command()
@@ -165,12 +167,13 @@ def enable(way: Way, id: Id, if_revision: Revision = None, wait: Wait = None, fo
 def disable(
     way: Way,
     id: Id,
+    force: Force = False,
     if_revision: Revision = None,
     wait: Wait = None,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Disable a router extension: no request goes to it."""
-    change(way, id, "/disable", "Disabled", format, if_revision=if_revision, wait=wait)
+    change(way, id, "/disable", "Disabled", format, if_revision=if_revision, wait=wait, force=force)
 
 
 @app.command()
@@ -182,11 +185,12 @@ def rollback(
     comment: Comment = None,
     if_revision: Revision = None,
     wait: Wait = None,
+    force: Force = False,
     format: AsForm = Form.TABLE,
 ) -> None:
     """Make a new revision that says what an old one said."""
     body = fields(None, to_revision=to_revision, comment=comment)
-    change(way, id, "/rollback", "Rolled back", format, body=body, if_revision=if_revision, wait=wait)
+    change(way, id, "/rollback", "Rolled back", format, body=body, if_revision=if_revision, wait=wait, force=force)
 
 
 @app.command()
@@ -235,10 +239,11 @@ def change(
     body: Mapping[str, Any] | None = None,
     if_revision: str | None = None,
     wait: int | None = None,
+    force: bool = False,
 ) -> None:
     """Change a record and show it."""
     sent = None if body is None else msgspec.json.encode(body)
-    query = waiting(wait)
+    query = {**waiting(wait), **({"force": "true"} if force else {})}
     asked = Asked(method, path_of(id, verb), query, sent, expected_tag(if_revision))
     answers.show_object(one(way, asked), format, title)
 

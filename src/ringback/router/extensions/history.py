@@ -12,14 +12,13 @@ from ringback.kit.routing import Routes
 from ringback.router.audit.wire import ListEntries
 from ringback.router.canonical import time_of
 from ringback.router.extensions import service
-from ringback.router.extensions.model import RevisionNotFound
+from ringback.router.extensions.model import ExtensionNotFound, RevisionNotFound
 from ringback.router.secrets import redacted
 from ringback.router.work import Uow
 
 routes: Routes[Route] = Routes(service="router-manager", whose="all")
 ONE: Final = "/v1.0/router/extensions/<router_extension_id>"
-OPERATOR_ONLY: Final = "write extensions"
-"""What shows documents of all times shows them to whom nothing is hidden."""
+READ: Final = "read extensions"
 
 Number = Annotated[int, msgspec.Meta(ge=1, description="number of a revision", examples=[1])]
 
@@ -63,15 +62,16 @@ class RouterDiff(msgspec.Struct, frozen=True):
     name="list_router_extension_revisions",
     query=ListEntries,
     answers=RouterRevisionPage,
-    right=OPERATOR_ONLY,
+    right=READ,
 )
 async def revisions(call: Call[Uow]) -> Answer:
     """List the revisions of a router extension, newest first; also of a deleted one."""
     asked: ListEntries = call.query
+    _require_visible(call, call.id)
     found = await service.revisions(call.uow, call.id, asked.before, asked.page_size + 1)
     more = len(found) > asked.page_size
     token = str(found[asked.page_size - 1]["revision"]) if more else ""
-    return Answer(RouterRevisionPage([_shown(row) for row in found[: asked.page_size]], token))
+    return Answer(RouterRevisionPage([_shown(call, row) for row in found[: asked.page_size]], token))
 
 
 @routes.on(
@@ -79,19 +79,22 @@ async def revisions(call: Call[Uow]) -> Answer:
     f"{ONE}/revisions/<number_id>",
     name="get_router_extension_revision",
     answers=RouterRevision,
-    right=OPERATOR_ONLY,
+    right=READ,
 )
 async def revision(call: Call[Uow]) -> Answer:
     """Read one revision of a router extension."""
     number = str(call.path["number_id"])
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise RevisionNotFound
-    return Answer(_shown(await service.revision(call.uow, call.path["router_extension_id"], int(number))))
+    id = call.path["router_extension_id"]
+    _require_visible(call, id)
+    return Answer(_shown(call, await service.revision(call.uow, id, int(number))))
 
 
-@routes.on("GET", f"{ONE}/diff", name="diff_router_extension", query=Diff, answers=RouterDiff, right=OPERATOR_ONLY)
+@routes.on("GET", f"{ONE}/diff", name="diff_router_extension", query=Diff, answers=RouterDiff, right=READ)
 async def diff(call: Call[Uow]) -> Answer:
     """Compare two revisions of a router extension."""
+    _require_visible(call, call.id)
     old, new = [
         redacted(_document(await service.revision(call.uow, call.id, number)))
         for number in (call.query.from_, call.query.to)
@@ -104,7 +107,16 @@ def _document(row: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _shown(row: Mapping[str, Any]) -> RouterRevision:
+def _require_visible(call: Call[Uow], id: str) -> None:
+    """Customers see what became of those that are there for them now (R-11c)."""
+    customer_id = call.caller.customer_id
+    if customer_id is not None and not service.get(call.uow, id).is_for(customer_id):
+        raise ExtensionNotFound
+
+
+def _shown(call: Call[Uow], row: Mapping[str, Any]) -> RouterRevision:
+    """References to secrets are shown to the operator alone (S-8)."""
     kept = ("revision", "registry_revision", "action", "checksum", "comment", "created_by")
-    same = {name: row[name] for name in kept}
-    return RouterRevision(**same, document=_document(row), created_at=time_of(row["created_at"]))
+    same, document = {name: row[name] for name in kept}, _document(row)
+    shown = document if call.caller.is_operator else redacted(document)
+    return RouterRevision(**same, document=shown, created_at=time_of(row["created_at"]))

@@ -72,6 +72,8 @@ CHANGES: Final[dict[str, Any]] = {
     "around": waiting,
 }
 """What all changes of a router extension have in common."""
+FORCED: Final[dict[str, Any]] = {**CHANGES, "query": wire.Forced}
+"""The same of those that policies may be in the way of."""
 
 
 @routes.on("POST", ROOT, name="create_router_extension", body=wire.NewRouterExtension, status=201, **CHANGES)
@@ -103,27 +105,29 @@ async def get(call: Call[Uow]) -> Answer:
     return await _one(call, _visible(call, service.get(call.uow, call.id)))
 
 
-@routes.on("PUT", ONE, name="put_router_extension", body=wire.ChangeRouterExtension, **CHANGES)
+@routes.on("PUT", ONE, name="put_router_extension", body=wire.ChangeRouterExtension, **FORCED)
 async def put(call: Call[Uow]) -> Answer:
     """Replace fields of a router extension: the named ones whole, all others stay.
 
     What a read gave can be sent back: fields that are read-only are ignored.
     """
-    changed = await service.update(call.uow, call.id, call.body, expected=expected(call))
+    changed = await service.update(call.uow, call.id, call.body, expected=expected(call), force=call.query.force)
     return await _one(call, changed)
 
 
-@routes.on("PATCH", ONE, name="patch_router_extension", body=wire.ChangeRouterExtension, **CHANGES)
+@routes.on("PATCH", ONE, name="patch_router_extension", body=wire.ChangeRouterExtension, **FORCED)
 async def patch(call: Call[Uow]) -> Answer:
     """Change a router extension: `config` and `metadata` are merged by RFC 7396, null in them removes."""
-    changed = await service.update(call.uow, call.id, call.body, merge=True, expected=expected(call))
+    changed = await service.update(
+        call.uow, call.id, call.body, merge=True, expected=expected(call), force=call.query.force
+    )
     return await _one(call, changed)
 
 
-@routes.on("DELETE", ONE, name="delete_router_extension", **CHANGES)
+@routes.on("DELETE", ONE, name="delete_router_extension", **FORCED)
 async def delete(call: Call[Uow]) -> Answer:
     """Delete a router extension. Its revisions and its audit stay, and it can be restored."""
-    return await _one(call, await service.delete(call.uow, call.id, expected=expected(call)))
+    return await _one(call, await service.delete(call.uow, call.id, expected=expected(call), force=call.query.force))
 
 
 @routes.on("POST", f"{ONE}/restore", name="restore_router_extension", **CHANGES)
@@ -138,13 +142,13 @@ async def enable(call: Call[Uow]) -> Answer:
     return await _one(call, await service.enable(call.uow, call.id, expected=expected(call)))
 
 
-@routes.on("POST", f"{ONE}/disable", name="disable_router_extension", **CHANGES)
+@routes.on("POST", f"{ONE}/disable", name="disable_router_extension", **FORCED)
 async def disable(call: Call[Uow]) -> Answer:
     """Disable a router extension: no request goes to it. Nothing happens if it is disabled."""
-    return await _one(call, await service.disable(call.uow, call.id, expected=expected(call)))
+    return await _one(call, await service.disable(call.uow, call.id, expected=expected(call), force=call.query.force))
 
 
-@routes.on("POST", f"{ONE}/rollback", name="rollback_router_extension", body=wire.RouterRollback, **CHANGES)
+@routes.on("POST", f"{ONE}/rollback", name="rollback_router_extension", body=wire.RouterRollback, **FORCED)
 async def rollback(call: Call[Uow]) -> Answer:
     """Make a new revision that says what an old one said; whether it is enabled stays."""
     asked: wire.RouterRollback = call.body
@@ -154,6 +158,7 @@ async def rollback(call: Call[Uow]) -> Answer:
         asked.to_revision,
         comment=asked.comment,
         expected=expected(call),
+        force=call.query.force,
     )
     return await _one(call, done)
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
+from ringback.api.wait import Wait
 from ringback.kit.errors import Fault
 from ringback.kit.merging import merged
 from ringback.router.canonical import time_of
@@ -77,6 +78,12 @@ class RouterRollback(Ruled, frozen=True, kw_only=True):
 
     to_revision: Annotated[int, msgspec.Meta(ge=1)]
     comment: Comment | None = None
+
+
+class Forced(Wait, frozen=True, kw_only=True):
+    """Whether it is done although policies name it, or require it; and whether to wait."""
+
+    force: Annotated[bool, msgspec.Meta(description="true: even if policies name it, or require it")] = False
 
 
 class HealthSummary(msgspec.Struct, frozen=True):
