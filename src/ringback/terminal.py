@@ -29,6 +29,7 @@ from ringback.knobs import knobs, load, settings_last
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.registrar.meta import require_recorded, require_same
 from ringback.registrar.work import Uow
+from ringback.router.pii import masked
 from ringback.settings import Settings
 
 T = TypeVar("T")
@@ -68,7 +69,9 @@ def with_settings(command: Callable[..., T], kind: type[Settings] = Settings) ->
 
     def read(flags: Mapping[str, Any], config: Path | None) -> Settings:
         settings = load(flags, config, kind)
-        log.set_up(settings.service, settings.log_level, settings.log_format, IN_LOGS)
+        log.set_up(
+            settings.service, settings.log_level, settings.log_format, IN_LOGS, scans={"ringback.router": masked}
+        )
         return settings
 
     return with_flags(command, read, kind)

@@ -2,15 +2,17 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import structlog
 
-from ringback.kit.log import Redact, new_request_id, request_id_of, set_up
+from ringback.kit.log import REDACTED, Redact, Rewrite, clean, new_request_id, request_id_of, set_up
 from ringback.kit.secret import Secret
 from ringback.registrar.directs.model import IN_LOGS
+from ringback.router.pii import masked
 
 HASH = "7c09e1b4d2f8"
 
@@ -21,7 +23,20 @@ def shown(**event: Any) -> Any:
 
 @pytest.mark.contract("registrar R-56")
 @pytest.mark.parametrize(
-    "key", ["password", "secret", "Token", "credential", "ha1", "direct_hash", "hash", "token_hash", "new_password"]
+    "key",
+    [
+        "password",
+        "secret",
+        "Token",
+        "credential",
+        "ha1",
+        "direct_hash",
+        "hash",
+        "token_hash",
+        "new_password",
+        "X-API-Key",
+        "bearer",
+    ],
 )
 def test_the_values_of_telling_keys_are_hidden_however_deep(key: str) -> None:
     for value in ("x", 7, ["x"], {"a": "x"}):
@@ -46,6 +61,26 @@ def test_secrets_within_texts_are_cut(text: str, clean: str) -> None:
     assert shown(event=text, list=[text]) == {"event": clean, "list": [clean]}
 
 
+@pytest.mark.contract("router S-4")
+def test_lines_of_one_package_are_looked_through_for_what_tells_of_people() -> None:
+    redact = Redact(scans={"ringback.router": masked})
+    told = {"event": "1001@acme.example.com", "data": [{"text": "card 4111 1111 1111 1111"}], "number": 7}
+    hidden = {"event": "[EMAIL_MASKED]", "data": [{"text": "card [CARD_MASKED]"}], "number": 7}
+
+    for name in ("ringback.router", "ringback.router.invoking.invoker"):
+        assert redact(logging.getLogger(name), "info", dict(told)) == hidden
+    for name in ("ringback.routes", "ringback.registrar.extensions"):
+        assert redact(logging.getLogger(name), "info", dict(told)) == told
+    assert redact(None, "info", dict(told)) == told
+
+
+@pytest.mark.contract("router S-4")
+@pytest.mark.parametrize("key", ["credit_card", "SSN", "Email", "phone"])
+def test_values_that_tell_of_people_by_name_are_hidden_however_deep(key: str) -> None:
+    assert shown(a=[{"b": {key: "x"}}]) == {"a": [{"b": {key: "[REDACTED]"}}]}
+    assert shown(emails=1, phone_count=1) == {"emails": 1, "phone_count": 1}
+
+
 def test_a_secret_under_any_key_is_hidden() -> None:
     assert shown(value=Secret("x"), values=[Secret("x")]) == {"value": "[REDACTED]", "values": ["[REDACTED]"]}
 
@@ -55,8 +90,8 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., list[dic
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
 
-    def logged(level: str, *say: Callable[[], None]) -> list[dict[str, Any]]:
-        set_up("registrar-manager", level, "json", IN_LOGS)
+    def logged(level: str, *say: Callable[[], None], rewrite: Rewrite = IN_LOGS) -> list[dict[str, Any]]:
+        set_up("registrar-manager", level, "json", rewrite)
         for one in say:
             one()
         return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
@@ -92,9 +127,22 @@ def test_a_line_is_one_json_object_and_a_traceback_in_it_has_no_secret(
         assert "Marker-Pass" not in json.dumps(line)
 
 
+def test_what_every_line_has_is_told_as_it_is_and_costs_no_look(lines: Callable[..., list[dict[str, Any]]]) -> None:
+    every = re.compile("(?s).+"), "hidden"
+
+    (line,) = lines("info", lambda: structlog.get_logger().info("said", who="x"), rewrite=every)
+
+    assert (line["message"], line["who"]) == ("hidden", "hidden")
+    assert (line["severity"], line["service"], line["time"][-1]) == ("INFO", "registrar-manager", "Z")
+
+
 def test_request_ids_are_taken_over_when_usable_and_made_when_not() -> None:
     assert request_id_of("abc-DEF_1") == "abc-DEF_1"
     for bad in (None, "", "x" * 65, "a b", "a\n"):
         assert request_id_of(bad) != bad
     made = new_request_id()
-    assert (made[:4], len(made)) == ("req_", 30)
+    assert re.fullmatch("req_[A-Z2-7]{26}", made)
+
+
+def test_what_tells_of_people_is_hidden_in_logs_alone_and_not_where_it_is_kept_on_purpose() -> None:
+    assert clean("person", {"email": "a@b.example", "password": "x"}) == {"email": "a@b.example", "password": REDACTED}

@@ -1,11 +1,11 @@
 """Structured logs in the field names of Google's Cloud Logging, with request ids, without secrets."""
 
-import base64
 import logging
+import os
 import re
-import secrets
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Container, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
@@ -16,9 +16,15 @@ from ringback.kit.secret import Secret
 REDACTED: Final = "[REDACTED]"
 Rewrite = tuple[re.Pattern[str], str]
 """What to look for in a text, and what a log shows instead."""
+Scans = Mapping[str, Callable[[str], str]]
+"""By the package that a line comes from: what a log shows of its texts (router S-4)."""
 
-HIDDEN_KEYS: Final = re.compile(r"password|secret|token|cred|ha1|digest|authorization|_key$|hash$")
+HIDDEN_KEYS: Final = re.compile(r"password|secret|token|cred|ha1|digest|authorization|bearer|[_-]key$|hash$")
+PERSONAL: Final = frozenset(("credit_card", "ssn", "email", "phone"))
+"""Names of values that tell of people (router S-4)."""
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+BASE32: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" * 8
+"""The digit of each byte: every digit stands for as many of them."""
 REWRITES: Final[tuple[Rewrite, ...]] = (
     (re.compile(r"://\S{1,512}@"), "://"),
     (re.compile(r"(?<!\S)\S{1,512}@tcp\("), "tcp("),
@@ -29,7 +35,7 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
 
 def new_request_id() -> str:
     """`req_` and 26 base32 characters."""
-    return "req_" + base64.b32encode(secrets.token_bytes(17)).decode()[:26]
+    return "req_" + os.urandom(26).translate(BASE32).decode()
 
 
 def request_id_of(given: str | None) -> str:
@@ -40,25 +46,36 @@ def request_id_of(given: str | None) -> str:
 class Redact:
     """Hides what must not be read in a log: values of telling keys, and patterns within texts."""
 
-    def __init__(self, *more: Rewrite) -> None:
+    def __init__(self, *more: Rewrite, scans: Scans = MappingProxyType({})) -> None:
         self._rewrites = (*REWRITES, *more)
+        self._scans = scans
 
     def __call__(self, logger: WrappedLogger, method: str, event: MutableMapping[str, Any]) -> EventDict:
-        return {key: clean(key, value, self._rewrites) for key, value in event.items()}
+        scan = self._scan_of(getattr(logger, "name", ""))
+        return {key: clean(key, value, self._rewrites, scan, PERSONAL) for key, value in event.items()}
+
+    def _scan_of(self, name: str) -> Callable[[str], str] | None:
+        return next((scan for room, scan in self._scans.items() if f"{name}.".startswith(f"{room}.")), None)
 
 
-def clean(key: str, value: Any, rewrites: tuple[Rewrite, ...] = REWRITES) -> Any:
-    """A value as a log may show it."""
-    if isinstance(value, Secret) or HIDDEN_KEYS.search(key.lower()):
+def clean(
+    key: str,
+    value: Any,
+    rewrites: tuple[Rewrite, ...] = REWRITES,
+    scan: Callable[[str], str] | None = None,
+    hidden: Container[str] = (),
+) -> Any:
+    """A value without secrets, and without what stands under a `hidden` name."""
+    if isinstance(value, Secret) or HIDDEN_KEYS.search(key.lower()) or key.lower() in hidden:
         return REDACTED
     if isinstance(value, str):
         for pattern, shown in rewrites:
             value = pattern.sub(shown, value)
-        return value
+        return scan(value) if scan else value
     if isinstance(value, Mapping):
-        return {inner: clean(str(inner), item, rewrites) for inner, item in value.items()}
+        return {inner: clean(str(inner), item, rewrites, scan, hidden) for inner, item in value.items()}
     if isinstance(value, list | tuple):
-        return [clean(key, item, rewrites) for item in value]
+        return [clean(key, item, rewrites, scan, hidden) for item in value]
     return value
 
 
@@ -81,15 +98,15 @@ class Named:
         return event
 
 
-def set_up(service: str, level: str, form: str, *rewrites: Rewrite) -> None:
+def set_up(service: str, level: str, form: str, *rewrites: Rewrite, scans: Scans = MappingProxyType({})) -> None:
     """Send our logs and those of libraries to stderr, as JSON lines (`json`) or for eyes (`console`)."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.processors.format_exc_info,
+        Redact(*rewrites, scans=scans),  # what follows is ours, and a time looks like a number of somebody
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.format_exc_info,
         Named(service),
-        Redact(*rewrites),
     ]
     last: list[Processor] = [cloud_names, structlog.processors.JSONRenderer()]
     if form == "console":
@@ -109,6 +126,6 @@ def set_up(service: str, level: str, form: str, *rewrites: Rewrite) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for loud in ("uvicorn.access", "alembic", "asyncio", "uvicorn.error"):
+    for loud in ("uvicorn.access", "alembic", "asyncio", "uvicorn.error", "httpx", "httpcore"):
         logging.getLogger(loud).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # the transport tells of a broker that is away, once

@@ -12,6 +12,14 @@ CREDENTIALS: Final = frozenset(
 )  # fmt: skip
 """Whole names, in any letter case: `max_tokens` is none of them."""
 REDACTED: Final = "[REDACTED]"
+NAMES: Final = "|".join(map(re.escape, sorted(CREDENTIALS)))
+SAID: Final = re.compile(
+    rf"""(?<![\w-])(?P<name>(?:(?P<line>(?:x-)?authorization)|{NAMES})(?![\w-])"""
+    r"""[\\"']{0,4}\s{0,4}[=:>]{1,3}\s{0,4}|bearer\s{1,4})"""
+    r"""(?(line)[^\n]*+|(?:bearer\s{1,4})?+(?:"(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?|\S++))""",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A credential in a sentence: its name and what it is said to be, or what is after Bearer; Authorization: its line."""
 REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,254}|file:[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
 
@@ -29,6 +37,18 @@ def redacted(document: Any) -> Any:
     if isinstance(document, Mapping):
         return {name: REDACTED if is_credential(name) else redacted(value) for name, value in document.items()}
     return [redacted(value) for value in document] if isinstance(document, list | tuple) else document
+
+
+def discreet(document: Any) -> Any:
+    """The same without credentials, at any depth."""
+    if isinstance(document, Mapping):
+        return {name: discreet(value) for name, value in document.items() if not is_credential(name)}
+    return [discreet(value) for value in document] if isinstance(document, list) else document
+
+
+def silenced(sentence: str) -> str:
+    """The same with `[REDACTED]` for what the name of a credential is said to be, as `token=…`."""
+    return SAID.sub(rf"\g<name>{REDACTED}", sentence)
 
 
 def restored(asked: Any, before: Any) -> Any:
