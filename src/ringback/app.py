@@ -47,9 +47,12 @@ from ringback.registrar.work import Memory, Uow, registrar_work
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.registry import Registry
 from ringback.router.invoking.circuits import Circuits
+from ringback.router.invoking.invoker import Invoker
 from ringback.router.invoking.metrics import watch_calls
 from ringback.router.invoking.tally import Customers
 from ringback.router.metrics import Nats, watch_nats, watch_registry
+from ringback.router.pipelines.metrics import watch_pipelines
+from ringback.router.pipelines.running import Pipelines
 from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
 from ringback.router.writing import PUBLISHER as ROUTER
@@ -108,6 +111,11 @@ class Ringback:
     def customers(self) -> Service[Uow]:
         """Answers what customer-manager is asked."""
         return self._service(CUSTOMERS, CUSTOMER_RPC)
+
+    @property
+    def pipelines(self) -> Pipelines:
+        """Runs requests through the pipelines of customers."""
+        return self.router.registry.pipelines
 
     @property
     def keeping(self) -> Keeping:
@@ -237,12 +245,15 @@ def _router(
     news = nats.publishing() if nats else MemoryBus()
     memory = MemoryServices()
     bus, services = (nats.bus(), nats.services()) if nats else (memory, memory)
+    calls = Invoker(bus, registry.circuits)
+    registry.pipelines = Pipelines(registry, calls, now=lambda: clock().timestamp(), environment=settings.environment)
     work = router_work(database, registry, clock=clock, published=published)
     loader = Loader(work, registry)
     node = Upkeep(settings, database, work, loader)
     if settings.runs(ROUTER):
         watch_registry(metrics.registry, loader, node)
         watch_calls(metrics.registry, registry.circuits, by_customer=settings.metrics_customer_label)
+        watch_pipelines(metrics.registry, registry.pipelines)
     if settings.runs(ROUTER) and nats:
         watch_nats(metrics.registry, nats)
     return Router(registry, work, loader, node, bus, services, news)

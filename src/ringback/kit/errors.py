@@ -1,7 +1,8 @@
 """The one family of errors that a caller may be shown."""
 
-from collections.abc import Iterable
-from typing import ClassVar, NamedTuple, Self
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Self
 
 
 class Fault(NamedTuple):
@@ -19,8 +20,8 @@ class Failure(Exception):
     of the contract (registrar 3.2), `reason` is the promise to programs, and the keywords are the faulty fields.
     """
 
-    status: ClassVar[str] = "INTERNAL"
-    code: ClassVar[int] = 500
+    status: str = "INTERNAL"
+    code: int = 500
     reason: str = "INTERNAL"
     told: str = ""
     domain: str | None = None
@@ -29,6 +30,8 @@ class Failure(Exception):
     """The entity tag of what is there now, where that is why it could not be done."""
     seconds: int = 0
     """After so many it may be tried again; 0 where nobody can say."""
+    more: Mapping[str, object] = MappingProxyType({})
+    """What the error of REST has besides: names that it does not have by itself."""
 
     def __init__(self, *faults: Fault, **details: str) -> None:
         self.faults = (*faults, *(Fault(field, text) for field, text in details.items()))
@@ -140,6 +143,12 @@ class Unavailable(Failure):
     """Something that is needed does not answer."""
 
     status, code, reason = "UNAVAILABLE", 503, "UNAVAILABLE"
+
+
+class DeadlineExceeded(Failure):
+    """It was not done in time."""
+
+    status, code, reason = "DEADLINE_EXCEEDED", 504, "DEADLINE_EXCEEDED"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -7,6 +7,7 @@ import msgspec
 
 from ringback.kit.errors import (
     AlreadyExists,
+    DeadlineExceeded,
     FailedPrecondition,
     Failure,
     Fault,
@@ -31,6 +32,7 @@ KINDS: Final[tuple[type[Failure], ...]] = (
     AlreadyExists,
     ResourceExhausted,
     Unavailable,
+    DeadlineExceeded,
     Internal,
 )
 """The closed set of statuses (registrar 3.2), a class each; of two with one code the first stands for it."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from ringback.kit.db import Database, Session
 from ringback.kit.uow import UnitOfWork, Work, utc_now
 from ringback.router.extensions.registry import Registry
+from ringback.router.pipelines.running import Pipelines
 
 
 class Uow(UnitOfWork):
@@ -15,6 +16,11 @@ class Uow(UnitOfWork):
         super().__init__(session, now)
         self.registry = registry
         self.written: int | None = None
+
+    @property
+    def pipelines(self) -> Pipelines:
+        """Runs requests; they need no statement, so ask before the first one."""
+        return self.registry.pipelines
 
     @property
     def revision(self) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ringback.router.extensions.reports import RouterReloaded, RouterStats
     from ringback.router.nodes.model import Applied
     from ringback.router.nodes.presence import Presence
+    from ringback.router.pipelines.running import Pipelines
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,8 @@ class Registry:
     """What loads it, and counts its loads."""
     presence: "Presence"
     """What knows the other nodes."""
+    pipelines: "Pipelines"
+    """What runs requests by it."""
 
     def __init__(self, node: str = "", circuits: Circuits | None = None) -> None:
         self.node = node

@@ -1,0 +1,1 @@
+"""Pipelines: policies compiled against one snapshot of the registry, and requests run through them."""
