@@ -9,6 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from ringback.api.admission import Admission
 from ringback.api.gateway import Gateway
 from ringback.api.limits import Limits
 from ringback.api.site import Site
@@ -44,6 +45,7 @@ from ringback.registrar.realms.model import new_label
 from ringback.registrar.reconcile import Reconciler
 from ringback.registrar.refusals.keeping import RefusalsKeeping
 from ringback.registrar.work import Memory, Uow, registrar_work
+from ringback.router.answering import REVISION
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.registry import Registry
 from ringback.router.invoking.circuits import Circuits
@@ -158,15 +160,13 @@ def assemble(
     hashes: Callable[[int], str] = new_hash,
     labels: Callable[[], str] = new_label,
 ) -> Ringback:
-    """Put it together over open databases.
-
-    `buses` take events to an `exchange` of that kind, `nats` the router's; `ask` asks others, `is_reached` if we are.
-    """
+    """Put it together over open databases: `buses` take events to an `exchange`, `nats` the router's, `ask` asks."""
     memory = memory_of(settings, opened.database, ticks, hashes, labels)
     news, billing = asyncio.Event(), _billing(settings, memory.metrics, ask, ticks)
     work = registrar_work(opened.database, settings, memory, billing=billing, clock=clock, published=news.set)
     router, uses = _router(settings, memory.metrics, opened.database, clock, ticks, news.set, nats), Uses(work)
     inbox = Inbox(HEARD, work, memory.metrics.observe_heard)
+    admission = _admission(settings, memory, work, router, uses)
     site = Site(work, settings, Routes(*tables_of(settings)), memory, is_reached, nats, router.loader)
     return Ringback(
         settings=settings,
@@ -174,8 +174,8 @@ def assemble(
         memory=memory,
         billing=billing,
         work=work,
-        gateway=_gateway(settings, site, memory, work, router, uses),
-        metrics=Gateway(Routes(), {}, site.metrics_pages(), router.node.kept_key),
+        gateway=_gateway(settings, site, work, router, admission),
+        metrics=Gateway(Routes(), {}, site.metrics_pages(), admission),
         relay=Relay(work, list(_ways(settings, inbox, memory.metrics, buses, exchange, router.news, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),
@@ -194,18 +194,21 @@ def _asterisks(settings: Settings, memory: Memory, work: Work[Uow], ticks: Calla
     return Asterisks(addresses, live, heard, memory.caches, memory.metrics, work.now, keeping)
 
 
-def _gateway(settings: Settings, site: Site, memory: Memory, work: Work[Uow], router: Router, uses: Uses) -> Gateway:
+def _admission(settings: Settings, memory: Memory, work: Work[Uow], router: Router, uses: Uses) -> Admission:
+    limits = Limits(rate_of(settings), memory.requests, memory.refusals)
+    return Admission(work, router.node.kept_key, used=uses.note, limits=limits)
+
+
+def _gateway(settings: Settings, site: Site, work: Work[Uow], router: Router, admission: Admission) -> Gateway:
     works: dict[str, Work[Any]] = {PUBLISHER: work, CUSTOMERS: work, ROUTER: router.work}
-    proxies = networks_in(settings.trusted_proxies)
     return Gateway(
         site.routes,
         works,
         site.public_pages(),
-        router.node.kept_key,
-        proxies=proxies,
-        used=uses.note,
-        limits=Limits(rate_of(settings), memory.requests, memory.refusals),
+        admission,
+        proxies=networks_in(settings.trusted_proxies),
         needs_match=settings.rest_if_match == "required",
+        heads={ROUTER: lambda: {REVISION: str(router.registry.snapshot.revision)}},
     )
 
 

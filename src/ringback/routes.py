@@ -33,6 +33,7 @@ from ringback.router.extensions import history as revisions_rest
 from ringback.router.extensions import rest as router_rest
 from ringback.router.extensions import running as running_rest
 from ringback.router.nodes import rest as nodes_rest
+from ringback.router.pipelines import rest as pipelines_rest
 from ringback.router.policies import rest as policies_rest
 from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
@@ -63,6 +64,7 @@ ROUTER_REST: Final[Routes[Route]] = Routes(
     audit_rest.routes,
     running_rest.routes,
     nodes_rest.routes,
+    pipelines_rest.routes,
 )
 CUSTOMER_REST: Final[Routes[Route]] = customers_rest.routes
 ACCESS_REST: Final[Routes[Route]] = Routes(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from tests.api.planted import Plant
 from tests.world import World
 
 
@@ -28,3 +29,11 @@ async def nobody(world: World) -> AsyncIterator[httpx.AsyncClient]:
     async with await world.http() as client:
         del client.headers["authorization"]
         yield client
+
+
+@pytest.fixture
+async def plant(operator: httpx.AsyncClient, http: httpx.AsyncClient, world: World) -> Plant:
+    """A customer's pipeline through extensions that answer what a test wants."""
+    plant = Plant(world, http)
+    await plant.make(operator)
+    return plant

@@ -1,5 +1,6 @@
 """The description of the API: valid, committed, and true of what the gateway does."""
 
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 from ringback.api.news import WEBHOOKS
 from ringback.api.openapi import description, pretty
+from ringback.api.policy_examples import POLICY_EXAMPLES
 from ringback.calls.records.taking import Taking
 from ringback.routes import REST
+from tests import pipelines
 from tests.calls.recorded import rows, write
 from tests.world import World
 
@@ -21,6 +24,8 @@ COMMITTED: Final = Path(__file__).parents[2] / "docs/openapi.json"
 DOCUMENT: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(description(REST)))
 OF_PLATFORM: Final = ("router", "customers", "drift")
 """Tags of what the operator alone is served."""
+OF_CUSTOMERS: Final = re.compile("/policies|/pipelines")
+"""What of it is each customer's own."""
 SCHEMAS: Final[dict[str, Any]] = DOCUMENT["components"]["schemas"]
 UNAUDITED: Final = ("refresh",)
 """Operations that are no `GET` and no news; the registry has a log of its own."""
@@ -99,10 +104,14 @@ def test_every_operation_has_one_readable_name_a_sentence_and_its_errors() -> No
         "freeze_customer", "recover_customer", "get_own_customer", "patch_own_customer", "put_own_customer",
         "create_router_extension", "list_router_extensions", "get_router_extension", "put_router_extension",
         "patch_router_extension", "delete_router_extension", "restore_router_extension", "enable_router_extension",
-        "disable_router_extension", "rollback_router_extension", "get_router_extension_health", "get_router_health",
+        "disable_router_extension", "rollback_router_extension", "force_router_breaker",
+        "list_router_breakers", "get_router_extension_health", "get_router_health",
+        "create_router_policy", "list_router_policies", "get_router_policy", "put_router_policy",
+        "patch_router_policy", "delete_router_policy",
         "list_router_extension_revisions", "get_router_extension_revision", "diff_router_extension",
         "list_router_extension_audit", "list_router_audit", "verify_router_audit", "reload_router",
-        "get_router_stats", "get_router_effective", "list_router_nodes", "list_audit",
+        "get_router_stats", "get_router_effective", "list_router_nodes", "run_pipeline", "dry_run_pipeline",
+        "list_audit",
         "create_accesskey", "list_accesskeys", "get_accesskey", "delete_accesskey",
         "create_person", "list_people", "get_person", "patch_person", "delete_person", "login", "refresh", "logout",
         "change_own_password", "whoami", "list_own_sessions", "end_other_sessions", "end_own_session",
@@ -193,10 +202,15 @@ async def prepared(
     made = await world.create("1000", direct=True)
     if operation["tags"] == ["router"]:
         await a_router_extension(operator, world)
+        await pipelines.serve(world.ringback, world.customer)
         if operation["operationId"].startswith("restore"):
             await operator.delete("/v1.0/router/extensions/upper")
+        if "{policy_id}" in path:
+            (policy, *_) = POLICY_EXAMPLES["create_router_policy"].values()
+            assert (await http.post("/v1.0/router/policies", json=policy)).status_code == 201
     id = {
         "router_extension_id": "upper",
+        "policy_id": "support_en",
         "number_id": "1",
         "extension_id": made["id"],
         "contact_id": public_id(world.register(made["endpoint_id"])),
@@ -230,7 +244,8 @@ async def prepared(
     world.ringback.gateway.end_streams()
     if operation["operationId"] == "recover_customer":
         await operator.post(f"/v1.0/customers/{world.customer}/freeze")
-    client, place = operator if operation["tags"][0] in OF_PLATFORM else http, path.format(**id)
+    is_of_platform = operation["tags"][0] in OF_PLATFORM and not OF_CUSTOMERS.search(path)
+    client, place = operator if is_of_platform else http, path.format(**id)
     headers = {"Idempotency-Key": "once"}
     if operation["operationId"] in OF_ONESELF:
         headers["authorization"] = f"Bearer {tokens['access_token']}"

@@ -110,6 +110,7 @@ OUT_OF_REACH = {
     "change_own_password",
     "delete_extension_contact",
     "delete_extension_setup_link",
+    "dry_run_pipeline",
     "end_own_session",
     "end_person_session",
     "get_call",
@@ -118,8 +119,9 @@ OUT_OF_REACH = {
     "open_setup_link_by_hand",
     "put_customer_domain",
     "refresh",
+    "run_pipeline",
 }
-"""Operations that need what nobody can guess: a password, a token, a phone that has registered or called."""
+"""Operations that need what nobody can guess: a password, a token, a policy, a phone that has registered or called."""
 
 
 @pytest.mark.long

@@ -39,6 +39,7 @@ async def test_every_change_can_wait_and_says_who_serves_it(ops: httpx.AsyncClie
         ("POST", f"{one}/enable", None),
         ("POST", f"{one}/enable", None),
         ("POST", f"{one}/rollback", {"to_revision": 1}),
+        ("POST", f"{one}/breaker", {"force": "open"}),
         ("DELETE", one, None),
         ("POST", f"{one}/restore", None),
     ):

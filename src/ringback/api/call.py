@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.customers.keys.model import FREE, OPERATOR, Limits
+from ringback.customers.rights import Right, require
 from ringback.kit.errors import FailedPrecondition, Failure
 from ringback.kit.reading import Asked
 from ringback.kit.secret import Discreet
@@ -72,6 +73,10 @@ class Caller:
         """The platform's own: no customer's key is, whatever it says of itself."""
         return self.customer_id is None and OPERATOR in self.roles
 
+    def require(self, right: Right) -> None:
+        """`PermissionDenied` unless the roles have it, and the scopes where there are any."""
+        require(self.roles, right, self.limits.scopes)
+
 
 @dataclass(frozen=True, slots=True)
 class Flow(Generic[U]):
@@ -91,7 +96,8 @@ class Call(Generic[U]):
     """One authenticated request; `body` and `query` are the shapes that the route declares.
 
     `customer_id` is nil where the platform asks for what is no customer's. A route that is declared with `streams`
-    has a `flow` and no `uow`. `accept` and `user_agent` are those headers; with `is_head` nothing is changed.
+    has a `flow` and no `uow`. `accept`, `user_agent` and `traceparent` are those headers; with `is_head` nothing is
+    changed.
     """
 
     uow: U
@@ -103,6 +109,7 @@ class Call(Generic[U]):
     caller: Caller = Caller(None)
     request_id: str = ""
     user_agent: str = ""
+    traceparent: str = ""
     accept: str = ""
     is_head: bool = False
     flow: Flow[U] | None = None

@@ -38,10 +38,16 @@ class NotUnderstood(Failure):
     reason = "UNREADABLE_REPLY"
 
 
+class Told(Refusal):
+    """What is said of it; of a run that failed how far it came."""
+
+    run: dict[str, Any] | None = None
+
+
 class Refused(msgspec.Struct):
     """The body of a refusal (registrar 18.1)."""
 
-    error: Refusal
+    error: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +193,7 @@ class Client:
             message = f"{message} (its log has it as request {request_id})"
         failure = kind.of(told.reason, message, told.faults)
         failure.tag = headers.get("etag")
+        failure.more = {"run": told.run} if told.run else {}
         return failure
 
     def _unreadable(self, status: int) -> Failure:

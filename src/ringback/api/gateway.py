@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,28 +15,30 @@ from starlette.types import Receive, Scope, Send
 
 from ringback.api import repeat
 from ringback.api import request as asked
+from ringback.api.admission import Admission
+from ringback.api.attending import while_there
 from ringback.api.call import Answer, Call, Caller, Flow, Listening, PreconditionRequired, Route, Verb, is_object
-from ringback.api.caller import customer_of, who, who_by
+from ringback.api.caller import customer_of
 from ringback.api.events import STREAM
-from ringback.api.limits import HEADERS, Limits, RateLimited
+from ringback.api.limits import HEADERS, RateLimited
 from ringback.api.live import Live
 from ringback.api.source import source_of
-from ringback.customers.keys.model import AccessKey
-from ringback.customers.rights import Right, require
+from ringback.customers.rights import Right
 from ringback.kit.audit import Actor
 from ringback.kit.columns import NIL
-from ringback.kit.errors import DatabaseUnavailable, Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
+from ringback.kit.errors import Failure, Internal, InvalidArgument, RouteNotFound, ValidationFailed
 from ringback.kit.log import request_id_of
 from ringback.kit.reading import Faults
 from ringback.kit.routing import Found, Routes, WrongMethod
 from ringback.kit.routing import Route as Entry
 from ringback.kit.uow import PATIENCE, Work
 from ringback.registrar.events import PUBLISHER as REGISTRAR
-from ringback.router.writing import PUBLISHER as ROUTER
 
 Page = Callable[[Request], Awaitable[Response]]
 READING: Final = ("GET", "HEAD")
 CHANGING: Final = ("PUT", "PATCH", "DELETE")
+SERVICE: Final = "ringback.service"
+"""Where the scope of a request keeps whose route it is."""
 
 log = structlog.get_logger()
 
@@ -64,27 +67,28 @@ class Gateway:
         routes: Routes[Route],
         works: Mapping[str, Work[Any]],
         site: Mapping[str, Page],
-        kept_key: Callable[[str], AccessKey | None],
+        admission: Admission,
         *,
         proxies: Sequence[str] = (),
-        used: Callable[[UUID], None] = lambda key: None,
-        limits: Limits | None = None,
         needs_match: bool = False,
+        heads: Mapping[str, Callable[[], Mapping[str, str]]] = MappingProxyType({}),
+        site_methods: tuple[str, ...] = READING,
     ) -> None:
-        """`works` runs what is asked of each service; who asks is looked up by the registrar's.
+        """`works` runs what is asked of each service; `admission` knows who asks.
 
-        `kept_key` knows the access keys where the database is away, or is `DatabaseUnavailable` too. `proxies` are
-        believed when they say where a request comes from; `used` is told of each use of a key. `needs_match`: what is
-        changed or ended must be named with its state.
+        `proxies` are believed when they say where a request comes from. `needs_match`: what is changed or ended must be
+        named with its state. `heads` are headers that every answer of a service has, unless it says otherwise itself.
+        `site` is asked by `site_methods`.
         """
         self._routes = routes
         self._works = works
         self._site = site
-        self._kept_key = kept_key
+        self._admission = admission
+        self._limits = admission.limits
         self._proxies = proxies
-        self._used = used
-        self._limits = limits or Limits()
         self._needs_match = needs_match
+        self._site_methods = site_methods
+        self._heads = heads
         self.live = Live(works[REGISTRAR]) if REGISTRAR in works else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,6 +101,8 @@ class Gateway:
             response = await self._guarded(request, request_id)
             response.headers["x-request-id"] = request_id
             response.headers.update(scope.get(HEADERS, {}))
+            for name, text in self._heads.get(scope.get(SERVICE, ""), dict)().items():
+                response.headers.setdefault(name, text)
             response.headers.setdefault("cache-control", "no-store")
             response.headers["x-content-type-options"] = "nosniff"
             if request.method == "HEAD":
@@ -125,8 +131,8 @@ class Gateway:
         path = asked.path_of(request.scope)
         if page := self._site.get(path):
             structlog.contextvars.bind_contextvars(action=f"{request.method} {path}")
-            if method != "GET":
-                raise MethodNotAllowed(READING)
+            if request.method not in self._site_methods:
+                raise MethodNotAllowed(self._site_methods)
             return await page(request)
         found = self._routes.find(method, path)
         if found is None:
@@ -135,7 +141,7 @@ class Gateway:
             raise MethodNotAllowed(found.allowed)
         structlog.contextvars.bind_contextvars(action=f"{request.method} {found.route.pattern}")
         about = found.route.about
-        service = about.get("service", REGISTRAR)
+        service = request.scope[SERVICE] = about.get("service", REGISTRAR)
         caller = await self._who(request, about["right"], service)
         if self._needs_match and "if-match" not in request.headers and _has_state(found.route):
             raise PreconditionRequired
@@ -143,9 +149,11 @@ class Gateway:
         work = self._works[service].acting(by)
         run = await _read(request, found, caller, request_id, work)
         do = work.write if _writes(request, about) else work.read
-        async with self._limits.place(caller, guesses=about.get("guesses", False)):
+        attended = about.get("attended", False)
+        async with self._limits.place(caller, guesses=about.get("guesses", False), waits=attended):
             streams = about.get("streams")
-            answer = await (run(None) if streams else do(run, patience=about.get("patience", PATIENCE)))
+            doing = run(None) if streams else do(run, patience=about.get("patience", PATIENCE))
+            answer = await (while_there(request, doing) if attended else doing)
             if answer.refused:
                 raise answer.refused
         if answer.listening and self.live:
@@ -164,8 +172,8 @@ class Gateway:
             return Response(media_type=STREAM)
 
         async def still() -> None:
-            known = await self._holder(request.headers.getlist("authorization"), caller.address, REGISTRAR)
-            require(known.roles, right, known.limits.scopes)
+            known = await self._admission.holder(request.headers.getlist("authorization"), caller.address, REGISTRAR)
+            known.require(right)
 
         return StreamingResponse(await live.open(wanted, after, still), media_type=STREAM)
 
@@ -174,21 +182,8 @@ class Gateway:
         address = source_of(request, self._proxies)
         if right is None:
             return Caller(None, "nobody", address=address)
-        credentials = request.headers.getlist("authorization")
-        caller = await self._limits.admit(request, address, lambda: self._holder(credentials, address, service))
-        if caller.key_id:
-            self._used(caller.key_id)
-        require(caller.roles, right, caller.limits.scopes)
-        return caller
-
-    async def _holder(self, credentials: list[str], address: str, service: str) -> Caller:
-        """Of the credential; for what is served without the database it need not be there."""
-        try:
-            return await self._works[REGISTRAR].read(lambda uow: who(uow, address, *credentials))
-        except DatabaseUnavailable:
-            if service != ROUTER:
-                raise
-            return who_by(self._kept_key, address, *credentials)
+        credentials, headers = request.headers.getlist("authorization"), request.scope.setdefault(HEADERS, {})
+        return await self._admission.admit(credentials, address, right, service, headers)
 
 
 def _writes(request: Request, about: Mapping[str, Any]) -> bool:
@@ -210,7 +205,8 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
     """
     about = found.route.about
     flow = _flow(request, about, work) if about.get("streams") else None
-    raw = b"" if flow else await asked.body_of(request, about.get("largest", asked.LARGEST_BODY))
+    largest, too_large = about.get("largest", asked.LARGEST_BODY), about.get("too_large", asked.BodyTooLarge)
+    raw = b"" if flow else await asked.body_of(request, largest, too_large)
     query, wrong = asked.query_of(request.scope)
     faults = Faults(wrong)
     customer_id: UUID | None
@@ -241,6 +237,7 @@ def _with_headers(call: Call[Any], request: Request) -> Call[Any]:
         if_match=asked.list_in(request, "if-match"),
         accept=asked.list_in(request, "accept") or "",
         user_agent=request.headers.get("user-agent", ""),
+        traceparent=request.headers.get("traceparent", ""),
         is_head=request.method == "HEAD",
     )
 
@@ -283,6 +280,7 @@ def refusal(failure: Failure, request_id: str) -> Response:
     }
     if details := failure.detail_objects():
         error["details"] = details
+    error |= failure.more
     headers = {"allow": ", ".join(failure.allowed)} if isinstance(failure, MethodNotAllowed) else {}
     if failure.tag:
         headers["etag"] = failure.tag

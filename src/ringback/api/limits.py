@@ -9,8 +9,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
 from typing import Final
 
-from starlette.requests import Request
-
 from ringback.api.call import Caller
 from ringback.kit.budget import Budget
 from ringback.kit.errors import NotFound, PermissionDenied, ResourceExhausted, Unauthenticated
@@ -22,6 +20,8 @@ HEADERS: Final = "ringback.limits"
 """Where in a request's scope the headers stand that its answer gets."""
 PLACES: Final = 8
 """Requests of one customer that are worked on at once."""
+WAITING_PLACES: Final = 128
+"""The same of requests that mostly wait for others; they are in nobody's way, and long."""
 PAUSE: Final = 60.0
 HOLD: Final = 0.2
 """Seconds that whoever asked too often waits for the answer that says so, more or less: they shall not come in step."""
@@ -51,18 +51,23 @@ class Limits:
         self._refusals = refusals
         self._doors = Gates(PLACES, RateLimited)
         self._places = Gates(PLACES, RateLimited)
+        self._waiting_places = Gates(WAITING_PLACES, RateLimited)
         self._held = 0
         self._known: OrderedDict[str, str] = OrderedDict()
 
-    async def admit(self, request: Request, address: str, who: Callable[[], Awaitable[Caller]]) -> Caller:
-        """Whom `who` finds, if they have not asked too much; `RateLimited` else, and nobody has been asked."""
-        credential = request.headers.get("authorization")
+    async def admit(
+        self, credential: str, address: str, who: Callable[[], Awaitable[Caller]], headers: dict[str, str]
+    ) -> Caller:
+        """Whom `who` finds, if they have not asked too much; `RateLimited` else, and nobody has been asked.
+
+        `headers` gets what the answer says of their budget.
+        """
         if not credential:
             return await who()
         hash = sha256(credential.encode()).hexdigest()
         if whose := self._known.get(hash):
             self._known.move_to_end(hash)
-            await self._take(request, hash)
+            await self._take(hash, headers)
         elif self._refusals and await self._refusals.is_shut(source_of(address)):
             raise RateLimited(PAUSE)
         try:
@@ -75,10 +80,10 @@ class Limits:
             raise
         except PermissionDenied:
             if whose is None:
-                await self._meet(request, hash, hash)
+                await self._meet(hash, hash, headers)
             raise
         if whose is None:
-            await self._meet(request, hash, _whose(caller))
+            await self._meet(hash, _whose(caller), headers)
         return caller
 
     async def hold(self) -> None:
@@ -90,14 +95,14 @@ class Limits:
             finally:
                 self._held -= 1
 
-    def place(self, caller: Caller, *, guesses: bool = False) -> AbstractAsyncContextManager[None]:
+    def place(self, caller: Caller, *, guesses: bool = False, waits: bool = False) -> AbstractAsyncContextManager[None]:
         """One of the places of their customer, while the request is worked on; of the platform each has places.
 
-        Who has no key yet, or `guesses` a password, is counted by their address.
+        Who has no key yet, or `guesses` a password, is counted by their address. What mostly `waits` has its own.
         """
         if guesses or (caller.customer_id is None and not caller.identity):
             return self._trying(source_of(caller.address))
-        return self._places.place(_whose(caller))
+        return (self._waiting_places if waits else self._places).place(_whose(caller))
 
     @asynccontextmanager
     async def _trying(self, address: str) -> AsyncIterator[None]:
@@ -112,17 +117,17 @@ class Limits:
                 await self._refusals.spend(address)
             raise
 
-    async def _meet(self, request: Request, hash: str, whose: str) -> None:
+    async def _meet(self, hash: str, whose: str, headers: dict[str, str]) -> None:
         self._known[hash] = whose
         if len(self._known) > LARGEST:
             self._known.popitem(last=False)
-        await self._take(request, hash)
+        await self._take(hash, headers)
 
-    async def _take(self, request: Request, hash: str) -> None:
+    async def _take(self, hash: str, headers: dict[str, str]) -> None:
         if self._requests is None:
             return
         taken = await self._requests.take(hash)
-        request.scope[HEADERS] = self._headers(taken)
+        headers.update(self._headers(taken))
         if not taken.is_within:
             raise RateLimited(taken.wait)
 

@@ -193,6 +193,7 @@ def _success(route: Entry[Route]) -> dict[str, Any]:
     headers = [
         *(EVERYWHERE if route.about["right"] else EVERYWHERE[:1]),
         *(["ETag"] if is_object(shape) else []),
+        *(["X-Registry-Revision"] if route.about.get("service") == "router-manager" else []),
         *(["Location"] if "status" in route.about else []),
         *(["Idempotent-Replay"] if takes_key(route) else []),
     ]
@@ -228,6 +229,7 @@ def _refusals(route: Entry[Route]) -> dict[str, Any]:
         codes |= {409, 413, 415}
     if takes_key(route):
         codes |= {422}
+    codes |= set(route.about.get("fails", ()))
     found: dict[str, Any] = {
         str(code): {"$ref": f"#/components/responses/{_refusal_name(code)}"} for code in sorted(codes)
     }

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from ringback.api.repeat import HEADER, KEY
+from ringback.router.pipelines.wire import Executed
 
 REFUSALS: Final = {
     400: "The request is wrong; every faulty field is named.",
@@ -14,10 +15,12 @@ REFUSALS: Final = {
     409: "It exists already, the state of things does not allow this, or its first try is still running.",
     412: "The object is not what `If-Match` says.",
     429: "Requests come too often: wait for `Retry-After`; without it, the customer has as many as allowed.",
-    413: "The body is larger than 1 MiB; that of an import, than 64 MiB.",
+    413: "The body is larger than 1 MiB; that of an import, than 64 MiB. Of a run: the message, or the context.",
     415: "The body is not sent as application/json; that of an import, as text/csv or application/x-ndjson neither.",
     422: "The `Idempotency-Key` stands for another request.",
+    500: "Something has failed that was needed: on our side, or a router extension.",
     503: "The database, or another service that is needed, does not answer.",
+    504: "It was not done in the time that it may take.",
 }
 
 
@@ -30,6 +33,17 @@ class ErrorDetail(msgspec.Struct, frozen=True):
     line: int | msgspec.UnsetType = msgspec.UNSET
 
 
+class RunFault(msgspec.Struct, frozen=True):
+    """Where a run ended: `cause` is the reason of the call that failed, or what a validator said."""
+
+    stage: str | None
+    extension_id: str | None
+    cause: str
+    retryable: bool
+    policy_id: str | None
+    executed_extensions: list[Executed]
+
+
 class ErrorBody(msgspec.Struct, frozen=True):
     """What went wrong: `reason` is for programs, `message` for people."""
 
@@ -38,6 +52,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
     message: str
     request_id: str
     details: list[ErrorDetail] = []
+    run: RunFault | msgspec.UnsetType = msgspec.UNSET
+    """Of a run alone."""
 
 
 class Error(msgspec.Struct, frozen=True):
@@ -83,6 +99,10 @@ HEADERS: Final[dict[str, Any]] = {
     },
     "ETag": {"description": "Names this state of the object.", "schema": {"type": "string"}},
     "Location": {"description": "Where the new object lives.", "schema": {"type": "string"}},
+    "X-Registry-Revision": {
+        "description": "The revision of the registry that answers; of a change the one that it has made.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
     "RateLimit": {
         "description": "`r`: requests that this key may send at once now; `t`: seconds until that is all of them.",
         "schema": {"type": "string", "pattern": RATE},

@@ -28,7 +28,7 @@ HINTS: Final = {"page": "use page_token", "limit": "use page_size"}
 
 
 class BodyTooLarge(InvalidArgument):
-    """The body is larger than is allowed here, which is 1 MiB at most."""
+    """The body is larger than is allowed here."""
 
     code, reason = 413, "BODY_TOO_LARGE"
 
@@ -83,19 +83,28 @@ def read_query(shape: Any, values: Mapping[str, str]) -> Any:
         raise ValidationFailed(*(_hinted(fault) for fault in failure.faults)) from None
 
 
-async def body_of(request: Request, largest: int = LARGEST_BODY) -> bytes:
+async def body_of(
+    request: Request, largest: int = LARGEST_BODY, too_large: type[InvalidArgument] = BodyTooLarge
+) -> bytes:
+    """The whole body as `bytes_of`; it must say that it is JSON."""
+    raw = await bytes_of(request, largest, too_large)
+    if raw and not _is_json(request):
+        raise NotJson
+    return raw
+
+
+async def bytes_of(
+    request: Request, largest: int = LARGEST_BODY, too_large: type[InvalidArgument] = BodyTooLarge
+) -> bytes:
     """The whole body, of at most `largest` bytes; a larger one is refused before it is read to its end."""
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > largest:
-            raise BodyTooLarge
+            raise too_large
         parts.append(part)
-    raw = b"".join(parts)
-    if raw and not _is_json(request):
-        raise NotJson
-    return raw
+    return b"".join(parts)
 
 
 def list_in(request: Request, header: str) -> str | None:
@@ -154,7 +163,9 @@ def _repeated(raw: bytes) -> list[str]:
 
     try:
         json.loads(raw or b"{}", object_pairs_hook=look, parse_int=len, parse_float=len)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise InvalidJsonBody.too_deep() from None
+    except ValueError:
         raise InvalidJsonBody from None
     return list(found)[:MOST]
 

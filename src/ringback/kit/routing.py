@@ -72,9 +72,7 @@ class Routes(Generic[F]):
 
     def _add(self, route: Route[F]) -> None:
         self._routes.append(route)
-        begin = route.segments[:SAME]
-        is_plain = not any(name.startswith("<") for name in begin)
-        self._alike.setdefault((len(route.segments), *(begin if is_plain else ())), []).append(route)
+        self._alike.setdefault(_place(route.pattern), []).append(route)
 
     def find(self, method: str, path: str) -> Found[F] | WrongMethod | None:
         """A route without faulty ids wins over one with; each segment is percent-decoded once, `+` stays `+`."""
@@ -91,6 +89,15 @@ class Routes(Generic[F]):
 @cache
 def _segments(pattern: str) -> list[str]:
     return pattern.split("/")
+
+
+@cache
+def _place(pattern: str) -> tuple[object, ...]:
+    """What paths of a route have in common: how many segments, and the first ones where those are plain."""
+    segments = _segments(pattern)
+    begin = segments[:SAME]
+    is_plain = not any(name.startswith("<") for name in begin)
+    return (len(segments), *(begin if is_plain else ()))
 
 
 def _match(route: Route[F], given: list[str]) -> Found[F] | None:
