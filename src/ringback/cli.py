@@ -50,6 +50,7 @@ from ringback.router.extensions.doing_cli import breaker, health
 from ringback.router.extensions.purging_cli import purge_registry
 from ringback.router.nodes import cli as registry
 from ringback.router.policies import cli as router_policies
+from ringback.router.workers import cli as router_workers
 from ringback.settings import Settings
 from ringback.terminal import new_app, with_settings
 from ringback.transports import local
@@ -81,6 +82,7 @@ router.add_typer(registry.app, name="registry")
 router.add_typer(router_audit.app, name="audit")
 router.command()(schema.migrate)
 router.add_typer(router_bench.app, name="bench")
+router.add_typer(router_workers.app, name="workers")
 
 app = new_app("Ringback: the control plane behind SIP registrars.")
 sip = new_app("What SIP servers need.")

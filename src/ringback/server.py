@@ -25,6 +25,7 @@ from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.lock import only_one
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.meta import require_recorded
+from ringback.router.workers import serving as workers
 from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
 from ringback.transports import local
@@ -195,6 +196,8 @@ async def _at_work(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None
         works.append(Taking(ringback.work, settings.call_keep_days).run())
     for work in works:
         await stack.enter_async_context(_in_background(work))
+    if settings.runs(ROUTER) and not settings.nats_address:  # over NATS they are processes of their own
+        await stack.enter_async_context(workers.serving(ringback.router.services, settings))
 
 
 async def _at_home(ringback: Ringback, home: Path | None, stack: contextlib.AsyncExitStack) -> None:

@@ -1,0 +1,1 @@
+"""The built-in workers: the processors behind the six initial router extensions."""
