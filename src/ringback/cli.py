@@ -49,6 +49,7 @@ from ringback.router.extensions import cli as router_extensions
 from ringback.router.extensions.doing_cli import breaker, health
 from ringback.router.extensions.purging_cli import purge_registry
 from ringback.router.nodes import cli as registry
+from ringback.router.pipelines import cli as router_pipelines
 from ringback.router.policies import cli as router_policies
 from ringback.router.workers import cli as router_workers
 from ringback.settings import Settings
@@ -80,6 +81,7 @@ router.add_typer(router_extensions.app, name="extensions")
 router.add_typer(router_policies.app, name="policies")
 router.add_typer(registry.app, name="registry")
 router.add_typer(router_audit.app, name="audit")
+router.add_typer(router_pipelines.app, name="pipelines")
 router.command()(schema.migrate)
 router.add_typer(router_bench.app, name="bench")
 router.add_typer(router_workers.app, name="workers")

@@ -13,23 +13,24 @@ from ringback.kit.errors import CannotStart
 STDIN: Final = "-"
 
 
-def read_object(file: str) -> dict[str, Any]:
-    """What the file holds, `-` is standard input; `CannotStart` unless that is one object that JSON could say."""
+def read_object(file: str, flag: str = "--file") -> dict[str, Any]:
+    """What the file holds, `-` is standard input; `CannotStart`, which names the flag, unless that is one object that
+    JSON could say."""
     try:
         raw = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
     except (OSError, ValueError) as error:
-        raise CannotStart(f"--file: {file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise CannotStart(f"{flag}: {file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     is_json = raw.lstrip().startswith(b"{")
     try:
         found = msgspec.json.decode(raw) if is_json else msgspec.yaml.decode(raw)
         found = _plain(found)
     except RecursionError:
-        raise CannotStart(f"--file: {file} is nested too deeply") from None
+        raise CannotStart(f"{flag}: {file} is nested too deeply") from None
     except (msgspec.DecodeError, ValueError) as error:
         told = " ".join(str(error).split())
-        raise CannotStart(f"--file: {file} is no {'JSON' if is_json else 'YAML'}: {told}") from None
+        raise CannotStart(f"{flag}: {file} is no {'JSON' if is_json else 'YAML'}: {told}") from None
     if not isinstance(found, dict):
-        raise CannotStart(f"--file: {file} must hold one object")
+        raise CannotStart(f"{flag}: {file} must hold one object")
     return found
 
 

@@ -79,7 +79,7 @@ def test_db_makes_shows_and_takes_back_a_schema(tmp_path: Path, shell: Shell) ->
     assert made.out.splitlines() == [
         f"bin: {REVISIONS[-1]}",
         "asterisk: ps_endpoints_add_column_webrtc",
-        "router: extensions_insert_initial_rows",
+        "router: ringback_screens_create_view",
     ]
     assert now.out.count("up to date") == 3
     assert back.out.splitlines() == ["bin: empty"]

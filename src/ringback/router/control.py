@@ -28,6 +28,7 @@ from ringback.kit.routing import Found
 from ringback.kit.secret import Secret
 from ringback.kit.uow import PATIENCE
 from ringback.router.extensions.model import NotReady
+from ringback.router.reaching import reached
 from ringback.router_node import node_id
 from ringback.routes import ROUTER_REST
 from ringback.settings import RouterSettings, Settings
@@ -121,7 +122,10 @@ class OnDatabase:
                 if not is_loaded and asked.path != RELOAD:
                     await load(ringback)
                 is_loaded = True
-                return await _answer(ringback, asked)
+                if not _route(asked).route.about.get("attended"):
+                    return await _answer(ringback, asked)
+                async with reached(ringback, self.settings):
+                    return await _answer(ringback, asked)
 
             return await job(send)
 
