@@ -45,6 +45,7 @@ from ringback.registrar.realms.model import new_label
 from ringback.registrar.reconcile import Reconciler
 from ringback.registrar.refusals.keeping import RefusalsKeeping
 from ringback.registrar.work import Memory, Uow, registrar_work
+from ringback.router.admin.door import Door
 from ringback.router.answering import REVISION
 from ringback.router.extensions.loading import Loader
 from ringback.router.extensions.registry import Registry
@@ -91,6 +92,7 @@ class Ringback:
     work: Work[Uow]
     gateway: Gateway
     metrics: Gateway
+    admin: Door
     relay: Relay
     eraser: Eraser | None
     reconciler: Reconciler
@@ -176,6 +178,7 @@ def assemble(
         work=work,
         gateway=_gateway(settings, site, work, router, admission),
         metrics=Gateway(Routes(), {}, site.metrics_pages(), admission),
+        admin=Door(router.work, admission, settings.nats_anonymous_role),
         relay=Relay(work, list(_ways(settings, inbox, memory.metrics, buses, exchange, router.news, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
         reconciler=Reconciler(work, memory.metrics, settings, opened.behind),

@@ -25,6 +25,7 @@ from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.lock import only_one
 from ringback.registrar.events import PUBLISHER
 from ringback.registrar.meta import require_recorded
+from ringback.router.admin.subjects import SUBJECTS
 from ringback.router.workers import serving as workers
 from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.settings import Settings
@@ -116,8 +117,7 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         await _at_work(ringback, stack)
         await _at_home(ringback, home, stack)
         if settings.runs(ROUTER):
-            await ringback.router.node.follower.once()
-            await stack.enter_async_context(_in_background(ringback.router.node.run()))
+            await _at_the_router(ringback, stack)
         for at, http in servers:
             await stack.enter_async_context(http.serving(at))
         await _at_sip_servers(ringback, ports, stack)
@@ -168,6 +168,14 @@ async def _connected(
         if link:
             stack.push_async_callback(link.close)
             await link.start()
+
+
+async def _at_the_router(ringback: Ringback, stack: contextlib.AsyncExitStack) -> None:
+    """The registry of this process, and what is asked of it over NATS, where that is, until the stack ends."""
+    await ringback.router.node.follower.once()
+    await stack.enter_async_context(_in_background(ringback.router.node.run()))
+    if ringback.settings.nats_address:
+        await stack.enter_async_context(ringback.admin.serving(ringback.router.services, SUBJECTS))
 
 
 async def _at_sip_servers(ringback: Ringback, ports: "Ports", stack: contextlib.AsyncExitStack) -> None:
