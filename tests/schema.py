@@ -200,7 +200,7 @@ ABOUT: Final = {
         "log.",
         ROUTER,
     ),
-    "router_policies": About("Customers' declarations of pipelines.", f"{ROUTER}; nothing yet"),
+    "router_policies": About("Customers' declarations of pipelines.", ROUTER),
     "router_nodes": About("What each running node serves, and which rows it cannot.", f"{ROUTER}, each node its own"),
 }
 MEANINGS: Final = {
@@ -258,6 +258,12 @@ MEANINGS: Final = {
     "extension_audit_log.prev_hash": "of the entry before; the first has 64 zeros",
     "extension_audit_log.hash": "SHA-256 of `prev_hash`, a newline, and the other columns as canonical JSON",
     "extension_revisions.document": "canonical JSON, complete",
+    "router_policies.document": "which router extensions, in which order",
+    "router_policies.purpose": "`direct_call`: it runs before calls to direct addresses",
+    "router_policies.revision": "the number of its last change",
+    "router_policies.registry_revision": "the transaction of its last change",
+    "router_policies.fails": "for calls: `open` or `closed`, what a failed run means",
+    "router_policies.deadline_ms": "for calls: milliseconds that a run may take",
     "extension_revisions.checksum": "SHA-256 of the document",
     "extension_revisions.registry_revision": "the transaction that made it",
     "registry_revision.checksum": "XOR over the live records",
@@ -301,7 +307,10 @@ GUARDS: Final = {
     "would replace an entry.",
     "registrar_directs": "The view `ringback_directs` (`hash`, `endpoint`) shows which endpoint a live hash of an\n"
     "active customer rings. `ringback_addresses` (`hash`, `endpoint`, `status`) has those of frozen customers too,\n"
-    "with the `status` of the customer: Asterisk's dialplan reads it.",
+    "with the `status` of the customer: Asterisk's dialplan reads it, and `ringback_direct_owners` (`hash`,\n"
+    "`customer`, `extension`), ids as text.",
+    "router_policies": "The view `ringback_screens` (`customer`, `policy`, `fails`, `deadline_ms`) shows Asterisk's\n"
+    "dialplan the enabled ones that calls to direct addresses go through.",
     "registrar_extensions": "The view `ringback_extensions` (`endpoint`, `status`) shows Asterisk's dialplan the live\n"
     "ones and the status of their customer.",
     "registrar_trunks": "The view `ringback_trunks` (`trunk`, `status`) shows the realms of the live ones and the\n"

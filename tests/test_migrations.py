@@ -190,7 +190,7 @@ def test_an_initial_row_that_was_there_before_does_not_come_again_with_its_step(
         file.execute(f"INSERT INTO extension_revisions ({columns}) VALUES ('pii_guard', 2, 9, 'x', '{{}}', '', '', '')")
     file.close()
     at = url(tmp_path / "ringback.db")
-    commands.downgrade("router", at, "-1")
+    commands.downgrade("router", at, "registry_create_tables")
     commands.upgrade("router", at)
 
     assert [row[0] for row in rows(tmp_path) if row[0] in ("mock_provider", "pii_guard")] == ["mock_provider"]

@@ -9,6 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from ringback.api import screen as screens
 from ringback.api.admission import Admission
 from ringback.api.gateway import Gateway
 from ringback.api.limits import Limits
@@ -56,6 +57,7 @@ from ringback.router.invoking.tally import Customers
 from ringback.router.metrics import Nats, watch_nats, watch_registry
 from ringback.router.pipelines.metrics import watch_pipelines
 from ringback.router.pipelines.running import Pipelines
+from ringback.router.pipelines.screening import screen
 from ringback.router.work import Uow as RouterUow
 from ringback.router.work import router_work
 from ringback.router.writing import PUBLISHER as ROUTER
@@ -92,6 +94,7 @@ class Ringback:
     work: Work[Uow]
     gateway: Gateway
     metrics: Gateway
+    screens: Gateway
     admin: Door
     relay: Relay
     eraser: Eraser | None
@@ -178,6 +181,7 @@ def assemble(
         work=work,
         gateway=_gateway(settings, site, work, router, admission),
         metrics=Gateway(Routes(), {}, site.metrics_pages(), admission),
+        screens=_screens(router, admission),
         admin=Door(router.work, admission, settings.nats_anonymous_role),
         relay=Relay(work, list(_ways(settings, inbox, memory.metrics, buses, exchange, router.news, nats)), news),
         eraser=Eraser(work, memory.keys) if memory.keys else None,
@@ -213,6 +217,11 @@ def _gateway(settings: Settings, site: Site, work: Work[Uow], router: Router, ad
         needs_match=settings.rest_if_match == "required",
         heads={ROUTER: lambda: {REVISION: str(router.registry.snapshot.revision)}},
     )
+
+
+def _screens(router: Router, admission: Admission) -> Gateway:
+    pages = screens.pages(partial(screen, router.registry, router.work))
+    return Gateway(Routes(), {}, pages, admission, site_methods=screens.METHODS)
 
 
 def _ways(
@@ -255,7 +264,7 @@ def _router(
     registry.pipelines = Pipelines(registry, calls, now=lambda: clock().timestamp(), environment=settings.environment)
     work = router_work(database, registry, clock=clock, published=published)
     loader = Loader(work, registry)
-    node = Upkeep(settings, database, work, loader)
+    node = Upkeep(settings, database, work, loader, news)
     if settings.runs(ROUTER):
         watch_registry(metrics.registry, loader, node)
         watch_calls(metrics.registry, registry.circuits, by_customer=settings.metrics_customer_label)

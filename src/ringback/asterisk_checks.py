@@ -17,7 +17,7 @@ from ringback.kit.rights import WRITES, Wanted
 from ringback.settings import Settings
 from ringback.sip import cel
 from ringback.sip.config import AsteriskOptions, asterisk_files, modules_of
-from ringback.sip.func_odbc import VIEWS
+from ringback.sip.func_odbc import KEYS, VIEWS
 from ringback.sip.odbc import ENGINES, Source
 from ringback.sip.tables import CONTACTS, metadata
 
@@ -30,7 +30,7 @@ OF_CALLS: Final[Wanted] = {
     cel.channel_events: ("INSERT",),
     **{
         Table(view, MetaData(schema=OWN), Column(column, String, primary_key=True)): ("SELECT",)
-        for view, column in zip(VIEWS, ("endpoint", "hash", "trunk", "trunk", "endpoint"), strict=True)
+        for view, column in zip(VIEWS, KEYS, strict=True)
     },
 }
 

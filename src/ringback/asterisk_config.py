@@ -130,7 +130,7 @@ def asterisk_config(
     options = replace(options, tls=tls_of(tls_cert, tls_key, tls_port, wss_port))
     options = replace(options, nat=nat_of(external_address, local_net))
     manager = manager_of(settings, folder, ami_bind, ami_permit) if ami_bind else None
-    options = replace(options, manager=manager, agi=_agi(settings, routing), edge=edge)
+    options = replace(options, manager=manager, agi=_agi(settings, routing), screen=_screen(settings), edge=edge)
     _done(settings, folder, options, force=force, check=check)
 
 
@@ -172,6 +172,13 @@ def _agi(settings: Settings, routing: Routing) -> str:
         raise ValidationFailed(
             Fault("agi_listen_address", "must say where this Asterisk reaches it, for --routing agi")
         )
+    return address
+
+
+def _screen(settings: Settings) -> str:
+    address = settings.screen_listen_address
+    if address and host_and_port(address)[0] in ("0.0.0.0", "::"):
+        raise ValidationFailed(Fault("screen_listen_address", "must say where this Asterisk reaches it"))
     return address
 
 
@@ -235,7 +242,7 @@ def _next(folder: Path, options: AsteriskOptions, phones: str) -> str:
 Next, as root, on a machine with Asterisk 16 or later:
   apt-get install {packages}   # ODBC for {names}
   {_let_in(etc, options)}
-{_readable(options.tls)}{_heard(etc, options.manager)}{phones}\
+{_readable(options.tls)}{_heard(etc, options.manager)}{_unscreened(options)}{phones}\
   ODBCINI={etc}/odbc.ini asterisk -f -U asterisk -C {etc}/asterisk.conf"""
 
 
@@ -249,6 +256,15 @@ def _heard(etc: str, manager: ManagerPort | None) -> str:
     return f"""\
   chown asterisk {etc}/{MANAGER}   # it holds the secret of Ringback's user
   # and tell Ringback: ASTERISK_AMI=ami://{manager.user}:<the secret in {MANAGER}>@<this machine>:{manager.port}
+"""
+
+
+def _unscreened(options: AsteriskOptions) -> str:
+    if options.screen:
+        return ""
+    return """\
+  # with SCREEN_LISTEN_ADDRESS it would have customers' policies for calls to direct addresses run there; without it
+  # such a call is refused (503), or goes on where nothing in the policy is required
 """
 
 

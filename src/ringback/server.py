@@ -113,6 +113,8 @@ async def serving(settings: Settings, home: Path | None = None) -> AsyncIterator
         if ports.rest:
             servers.append((ports.rest, Http.of(ringback.gateway, settings, tls)))
             await stack.enter_async_context(_in_background(ringback.uses.run()))
+        if ports.screens:
+            servers.append((ports.screens, Http.of(ringback.screens, settings)))
         await _connected(ringback, broker, customers, calls, nats, stack)
         await _at_work(ringback, stack)
         await _at_home(ringback, home, stack)
@@ -224,6 +226,7 @@ class Ports:
     rest: socket.socket | None
     agi: socket.socket | None
     edges: socket.socket | None
+    screens: socket.socket | None
 
     @classmethod
     def of(cls, settings: Settings, stack: contextlib.AsyncExitStack) -> Self:
@@ -236,7 +239,9 @@ class Ports:
         agi = stack.enter_context(listening("agi_listen_address", asked)) if has_agi else None
         told = settings.edge_listen_address if settings.has_registrar else ""
         edges = stack.enter_context(listening("edge_listen_address", told, socket.SOCK_DGRAM)) if told else None
-        return cls(metrics, rest, agi, edges)
+        asked = settings.screen_listen_address if settings.runs(ROUTER) else ""
+        screens = stack.enter_context(listening("screen_listen_address", asked)) if asked else None
+        return cls(metrics, rest, agi, edges, screens)
 
 
 @contextlib.contextmanager

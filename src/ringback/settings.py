@@ -110,6 +110,11 @@ class Settings(OfRouter, OfRabbitMq):
     agi_listen_address: AddressOrNone = Field(
         "", description="where Asterisk asks who rings (FastAGI): an address that it alone reaches; empty: nowhere"
     )
+    screen_listen_address: AddressOrNone = Field(
+        "",
+        description="where Asterisk has policies run for calls to direct addresses (HTTP), which it alone reaches; "
+        "empty: nowhere",
+    )
     edge_listen_address: AddressOrNone = Field(
         "",
         description="UDP address where Kamailio edges tell of phones at once, which they alone reach; empty: nowhere",

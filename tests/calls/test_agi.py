@@ -11,6 +11,7 @@ import pytest
 from ringback.api.listen import listening
 from ringback.calls import agi
 from ringback.registrar.realms.model import Status
+from tests.policies import screened_by
 from tests.world import World
 
 HOST = "127.0.0.1"
@@ -171,6 +172,14 @@ async def test_what_no_dialplan_of_ours_says_rings_nobody(
     assert "xxxx" not in logged()
 
 
+async def test_a_caller_whose_name_holds_a_tab_rings_as_with_the_database_alone(asterisk: Asterisk) -> None:
+    """RFC 3261 25.1: white space of a quoted string may be one."""
+    made = await asterisk.world.create("1001", direct=True)
+    said = environment("stranger", "", f"direct.{made['direct_hash']}", SOURCE, calleridname="Bob\tSmith")
+
+    assert await asterisk.says(said) == f'SET VARIABLE ROUTE "{made["endpoint_id"]}"\n'
+
+
 async def test_a_database_that_fails_gets_no_answer_so_that_the_dialplan_goes_on(asterisk: Asterisk) -> None:
     made = await asterisk.world.create("1001")
     asterisk.world.fail_at(0)
@@ -185,3 +194,21 @@ async def test_an_asterisk_that_stops_in_the_middle_is_forgotten(asterisk: Aster
     made: Any = await asterisk.world.create("1001")
 
     assert await asterisk.asks("phone", made["endpoint_id"], "1001") == made["endpoint_id"]
+
+
+@pytest.mark.contract("router P-6")
+async def test_a_direct_address_is_told_with_the_policy_that_its_calls_go_through(asterisk: Asterisk) -> None:
+    world = asterisk.world
+    made, trunk = await world.create("1001", direct=True), await world.create_trunk("carrier-a")
+    me, called, customer = made["endpoint_id"], f"direct.{made['direct_hash']}", made["customer_id"]
+    callers = {"stranger": "", "phone": me, "trunk": trunk["realm"]}
+    assert [await asterisk.asks(kind, name, called) for kind, name in callers.items()] == [me] * 3
+
+    screened_by(world, customer, "support.en", fails="open", deadline_ms=750)
+
+    told = f"{me},open,750,support.en,{customer},{made['id']}"
+    assert [await asterisk.asks(kind, name, called) for kind, name in callers.items()] == [told] * 3
+    assert await asterisk.asks("phone", me, "1001") == me
+    world.statements.clear()
+    await asterisk.asks("stranger", "", called)
+    assert len(world.statements) == 1

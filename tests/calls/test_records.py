@@ -1,6 +1,7 @@
 """Calls are made of what a real Asterisk has written of them, once each, whatever happens to us meanwhile."""
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -231,3 +232,25 @@ async def test_calls_go_with_their_customer_and_when_they_are_old(make_world: Ma
     await cascade.end(world.ringback.work, world.customer)
 
     assert world.everything()["ringback_calls"] == []
+
+
+@pytest.mark.contract("router P-6")
+@pytest.mark.parametrize("event", ["REJECTED", "UNSCREENED"])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_call_that_a_policy_has_refused_is_the_called_customers_with_the_reason(
+    world: World, event: str, at_once: bool
+) -> None:
+    made = (await phones(world))["1202"]
+    start, *_, hangup, end = rows(world, "a stranger at no address", made["realm"])
+    said = [event, *start[1:3], "s", *start[4:7], json.dumps({"extra": made["endpoint_id"]})]
+    hangup = [*hangup[:7], hangup[7].replace('"hangupcause":1,', '"hangupcause":21,')]
+    for some in [[start, said, hangup, end]] if at_once else ([start], [said], [hangup], [end]):
+        write(world, *some)
+        await take(world)
+
+    (call,) = await listed(world)
+
+    assert (call["to_extension_id"], call["direction"], call["state"]) == (made["id"], "direct", "ended")
+    reason = {"REJECTED": "rejected_by_policy", "UNSCREENED": "policy_failed"}[event]
+    assert (call["hangup_cause"], call["hangup_reason"], call["ended_by"]) == (21, reason, "server")
+    assert [type for type, _ in told(world)] == [STARTED, ENDED]

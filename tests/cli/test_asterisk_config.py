@@ -306,3 +306,20 @@ def test_a_manager_port_that_cannot_be_is_refused_by_name(
 
     assert (code, said in text, "Sample-Pass" in text) == (2, True, False), text
     assert not (tmp_path / "etc").exists()
+
+
+@pytest.mark.contract("router P-6")
+def test_without_an_address_no_policy_is_run_and_the_command_says_so(shell: Shell, tmp_path: Path) -> None:
+    code, told = on_a_file(shell, tmp_path / "without")
+    assert (code, "with SCREEN_LISTEN_ADDRESS it would have customers' policies" in told) == (0, True), told
+    code, told = on_a_file(shell, tmp_path / "with", "--screen_listen_address=192.0.2.7:4574")
+    assert (code, "SCREEN_LISTEN_ADDRESS" in told) == (0, False), told
+
+    without, asking = written(tmp_path / "without"), written(tmp_path / "with")
+    assert "CURL" not in without["extensions.conf"]
+    assert "CURL(http://192.0.2.7:4574/screen?" in asking["extensions.conf"]
+    assert {name for name in asking if asking[name] != without[name]} == {
+        "asterisk.conf", "extensions.conf", "modules.conf",
+    }  # fmt: skip
+    code, told = on_a_file(shell, tmp_path / "any", "--screen_listen_address=0.0.0.0:4574")
+    assert (code, "screen_listen_address must say where" in told) == (2, True), told

@@ -182,18 +182,32 @@ async def test_a_certificate_is_looked_at_where_it_is(asterisk: Asterisk, tmp_pa
     assert (state, f"is not the key of {chain}" in told) == ("problem", True), told
 
 
-async def test_whom_the_dialplan_asks_must_be_there(asterisk: Asterisk) -> None:
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [("agi", "call-manager"), pytest.param("screen", "router-manager", marks=pytest.mark.contract("router P-6"))],
+)
+async def test_whom_the_dialplan_asks_must_be_there(asterisk: Asterisk, name: str, who: str) -> None:
+    setting = f"{name}_listen_address"
     with listening() as manager:
         address = f"127.0.0.1:{manager.getsockname()[1]}"
-        asterisk.write(agi=address)
+        asterisk.write(**{name: address})
         state, told = await asterisk.wrong()
-        assert (state, "call-manager listens at no address (agi_listen_address)" in told) == ("problem", True), told
+        assert (state, f"{who} listens at no address ({setting})" in told) == ("problem", True), told
 
-        asterisk.installation.settings["agi_listen_address"] = address
+        asterisk.installation.settings[setting] = address
         assert await asterisk.wrong() == ("ok", "")
 
     state, told = await asterisk.wrong()
     assert (state, f"Nobody listens at {address}" in told) == ("warning", True), told
+
+
+@pytest.mark.contract("router P-6")
+async def test_a_dialplan_that_has_no_policies_run_is_told_where_somebody_would_run_them(asterisk: Asterisk) -> None:
+    asterisk.installation.settings["screen_listen_address"] = "127.0.0.1:4574"
+
+    state, told = await asterisk.wrong()
+
+    assert (state, told.startswith("The dialplan asks nobody to run policies")) == ("warning", True), told
 
 
 async def test_an_asterisk_that_does_not_run_is_told_and_one_of_another_machine_is_not(asterisk: Asterisk) -> None:

@@ -60,7 +60,8 @@ async def test_an_upgrade_makes_the_views_again_that_somebody_has_taken_away(ins
         sql(installation, f"DROP VIEW {view}")
     assert (await installation.wrong())["tables"][0] == "problem"
 
-    commands.upgrade("bin", load(installation.settings).databases[0])
+    for name in ("bin", "router"):
+        commands.upgrade(name, load(installation.settings).databases[0])
 
     assert await installation.wrong() == whole == {}
 
@@ -171,3 +172,20 @@ async def test_a_table_that_cannot_be_compared(world: World) -> None:
     world.sql("UPDATE registrar_extensions SET tm_create = 'yesterday'")
 
     assert (await databases.drift(world.ringback)).state == "problem"
+
+
+@pytest.mark.contract("router P-6")
+async def test_policies_for_calls_that_nobody_runs_are_told(installation: Installation) -> None:
+    sql(
+        installation,
+        "INSERT INTO router_policies (customer_id, policy_id, document, purpose, enabled) VALUES (?, ?, ?, ?, ?)",
+        str(uuid4()), "support", "{}", "direct_call", True,
+    )  # fmt: skip
+    state, told = (await installation.wrong())["screened"]
+    assert (state, told.startswith("1 customers have a policy for calls to their direct addresses, and nobody")) == (
+        "warning", True,
+    )  # fmt: skip
+
+    installation.settings["screen_listen_address"] = "127.0.0.1:4574"
+
+    assert await installation.wrong() == {}

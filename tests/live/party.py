@@ -115,8 +115,10 @@ class Party:
             except BlockingIOError:
                 return found
 
-    async def answer(self, request: Message, status: int, server: str, *, tag: str = "", body: str = "") -> None:
-        """An answer with what the request says of its way."""
+    async def answer(
+        self, request: Message, status: int, server: str, *, tag: str = "", body: str = "", headers: Sequence[str] = ()
+    ) -> None:
+        """An answer with what the request says of its way, and further headers."""
         to = request.all("To")[0]
         lines = [
             f"SIP/2.0 {status} Said So",
@@ -124,6 +126,7 @@ class Party:
             f"To: {to}" if ";tag=" in to else f"To: {to};tag={tag}",
             *(f"{name}: {value}" for name in ("Call-ID", "CSeq") for value in request.all(name)),
             f"Contact: <{self.uri}>",
+            *headers,
             *end(body),
         ]
         await self.send("\r\n".join(lines), server)

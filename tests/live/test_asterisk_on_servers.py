@@ -22,6 +22,7 @@ from ringback.doctor.given import Given
 from ringback.kit.dsn import parse_dsn
 from ringback.knobs import load
 from ringback.sip.config import asterisk_files
+from tests.policies import screened_by
 
 from .conftest import Extension, StartPhone, World, until
 from .digest import register
@@ -100,6 +101,24 @@ async def calls_of(world: World, extension: Extension, state: str, count: int) -
     assert answer.status == 200, answer
     found: list[dict[str, Any]] = answer.body["result"]
     return found if len(found) == count else []
+
+
+@pytest.mark.contract("router P-6")
+async def test_asterisks_own_user_sees_which_policy_a_call_to_a_direct_address_goes_through(
+    world: ServersWorld, phone: StartPhone
+) -> None:
+    extension = await world.create("2131", direct=True)
+    callee, stranger = await phone(extension), await phone()
+    assert await callee.register() == 200
+    address = f"sip:direct.{extension['direct_hash']}@sip.localhost"
+    statuses = [(await stranger.call(address, talk=0.1)).status]
+
+    for fails in ("closed", "open"):  # nobody runs it here
+        screened_by(world, extension["customer_id"], "calls.en", fails=fails)
+        statuses.append((await stranger.call(address, talk=0.1)).status)
+        world.sql("DELETE FROM router_policies")
+
+    assert statuses == [200, 503, 200]
 
 
 @pytest.mark.contract("registrar R-50, R-51")

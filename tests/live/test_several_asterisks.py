@@ -197,8 +197,8 @@ class Voice:
                 pass
         return message
 
-    async def answer(self, message: Message, status: int) -> None:
-        await self.party.answer(message, status, self.edge, tag="voice")
+    async def answer(self, message: Message, status: int, *headers: str) -> None:
+        await self.party.answer(message, status, self.edge, tag="voice", headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +292,15 @@ async def test_who_has_rung_or_refused_is_the_only_one_that_is_asked(scene: Scen
     answer = await scene.final()
 
     assert answer.status in ((503, 500) if status == 503 else (status,))
+    assert other.asked.empty()
+
+
+@pytest.mark.contract("router P-6")
+async def test_a_call_that_a_policy_has_held_waits_for_no_other_one(scene: Scene) -> None:
+    asked, other, request = await scene.begin()
+    await asked.answer(request, 503, "Reason: Q.850;cause=42")
+
+    assert (await scene.final()).status == 503
     assert other.asked.empty()
 
 

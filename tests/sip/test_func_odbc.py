@@ -1,10 +1,13 @@
 """What the dialplan asks the database: each query of the file, as Asterisk would send it."""
 
 import re
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from ringback.sip.func_odbc import QUERIES, func_odbc_conf
+from tests.policies import screened_by
 from tests.world import World
 
 
@@ -41,6 +44,27 @@ async def test_each_gives_the_endpoint_of_who_is_called_and_of_nobody_nothing(wo
 
     assert asked.keys() == QUERIES.keys()
     for name, arguments in asked.items():
-        wanted = trunk["realm"] if name == "WAY_OUT" else endpoint
-        assert [list(row.values()) for row in world.sql(queries(*arguments)[name])] == [[wanted]], name
+        wanted: list[Any] = [trunk["realm"] if name == "WAY_OUT" else endpoint]
+        wanted += [None, None, None, made["customer_id"], made["id"]] if "DIRECT" in name else []
+        assert [list(row.values()) for row in world.sql(queries(*arguments)[name])] == [wanted], name
         assert world.sql(queries(f"{arguments[0]}0", arguments[1])[name]) == [], name
+
+
+@pytest.mark.contract("router P-6")
+async def test_those_of_direct_addresses_name_the_customers_enabled_policy_for_them(world: World) -> None:
+    made, trunk = await world.create("1001", direct=True), await world.create_trunk("carrier-a")
+    theirs = await world.create("2001", direct=True, customer_id=str(uuid4()))
+    screened_by(world, made["customer_id"], "support.en", fails="open", deadline_ms=750)
+    screened_by(world, made["customer_id"], "off", enabled=False)
+    screened_by(world, made["customer_id"], "gone", deleted_at="2026-01-05 10:00:00")
+    screened_by(world, made["customer_id"], "other", purpose=None)
+
+    def screens(hash: str) -> list[list[Any]]:
+        asked = (queries(hash, made["endpoint_id"])["PHONE_DIRECT"], queries(hash, trunk["realm"])["TRUNK_DIRECT"])
+        return [list(row.values())[1:4] for sql in (*asked, queries(hash, "")["DIRECT"]) for row in world.sql(sql)]
+
+    assert screens(made["direct_hash"]) == [["open", 750, "support.en"]] * 3
+    assert screens(theirs["direct_hash"]) == [[None, None, None]] * 3
+
+    world.sql("UPDATE router_policies SET fails = NULL, deadline_ms = NULL")
+    assert screens(made["direct_hash"]) == [["closed", 500, "support.en"]] * 3

@@ -18,27 +18,32 @@ EXTENSION: Final = "id,customer_id,endpoint_id,aor_id,auth_id,extension,domain_n
 DIRECT: Final = "id,customer_id,extension_id,hash,tm_create"
 TRUNK: Final = "id,customer_id,domain_name,realm,tm_create"
 CUSTOMER: Final = "customer_id,status,tm_create"
+POLICY: Final = "customer_id,policy_id,document,purpose,enabled"
 REALM: Final = "r.registrar.localhost"
 
 Sql = Callable[..., list[dict[str, Any]]]
 
 
 def fill(world: World, first: int, last: int) -> None:
-    """Extensions of one customer, each with an address, as many trunks of theirs, and as many frozen customers."""
+    """Extensions of one customer, each with an address, as many trunks of theirs, and as many frozen customers.
+
+    Each of those has a policy for calls to their addresses."""
     at, whose = START.strftime("%Y-%m-%d %H:%M:%S.%f"), world.customer.bytes
     rows: dict[tuple[str, str], list[tuple[Any, ...]]] = {
         ("registrar_extensions", EXTENSION): [],
         ("registrar_directs", DIRECT): [],
         ("registrar_trunks", TRUNK): [],
         ("registrar_customers", CUSTOMER): [],
+        ("router_policies", POLICY): [],
     }
-    phones, addresses, lines, customers = rows.values()
+    phones, addresses, lines, customers, policies = rows.values()
     for number in range(first, last):
         id, name = uuid4().bytes, f"n{number}@{REALM}"
         phones.append((id, whose, name, name, name, f"n{number}", "r", REALM, f"n{number}", "0" * 32, at))
         addresses.append((uuid4().bytes, whose, id, f"{number:012x}", at))
         lines.append((uuid4().bytes, whose, f"t{number}", f"t{number}.trunk.localhost", at))
         customers.append((uuid4().bytes, "frozen", at))
+        policies.append((str(uuid4()), "calls", "{}", "direct_call", True))
     with world.bulk():
         for (table, columns), values in rows.items():
             for begin in range(0, len(values), AT_ONCE):

@@ -5,6 +5,7 @@ import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import astuple
 from typing import Final
 
 import structlog
@@ -20,7 +21,7 @@ AT_ONCE: Final = 500
 """Open connections; whoever comes beyond them is sent away at once, to go on by the dialplan."""
 SCRIPT: Final = "route"
 VARIABLE: Final = "ROUTE"
-LINE: Final = re.compile(r"agi_([a-z0-9_]{1,32}): ?([\x20-\x7e\x80-\U0010ffff]*)")
+LINE: Final = re.compile(r"agi_([a-z0-9_]{1,32}): ?([\t\x20-\x7e\x80-\U0010ffff]*)")
 
 Route = Callable[[Caller, Called], Awaitable[Ring | Out | Refusal]]
 
@@ -120,9 +121,11 @@ def question(said: Mapping[str, str]) -> tuple[Caller, Called] | None:
 
 
 def told(answer: Ring | Out | Refusal) -> str:
-    """As the dialplan reads it: an endpoint, a trunk, a word, or nothing for nobody; no letter is a caller's own."""
+    """As the dialplan reads it: an endpoint, a trunk, a word, or nothing for nobody; no letter is a caller's own.
+
+    An endpoint may have more behind it, with commas: the fields of its `Screen`."""
     if isinstance(answer, Ring):
-        return answer.endpoint
+        return ",".join((answer.endpoint, *(map(str, astuple(answer.screen)) if answer.screen else ())))
     if isinstance(answer, Out):
         return answer.trunk
     return "" if answer is Refusal.UNKNOWN else answer.value

@@ -55,11 +55,26 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
+class Screen:
+    """The policy that a call to a direct address goes through before it rings (router P-6).
+
+    It waits `deadline_ms` at most; without an answer by then it goes on (`open`) or is refused (`closed`).
+    """
+
+    fails: str
+    deadline_ms: int
+    policy: str
+    customer: str
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Who is called (`endpoint`, or the realm of a trunk), and whether the customers of both may be in calls."""
 
     endpoint: str
     statuses: tuple[str, ...]
+    screen: Screen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,7 @@ class Ring:
     """All contacts of that endpoint ring; with none registered the call is refused with 480 (Q.850 20)."""
 
     endpoint: str
+    screen: Screen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +120,7 @@ def decide(called: Called, found: Found | None) -> Ring | Refusal:
     """Ring, or why not: who is not there, by letter case too, is unknown, whatever becomes of the rest."""
     if found is None or (called.number and found.endpoint.rpartition("@")[0] != called.number):
         return Refusal.UNKNOWN
-    return Ring(found.endpoint) if set(found.statuses) == {ACTIVE} else Refusal.FROZEN
+    return Ring(found.endpoint, found.screen) if set(found.statuses) == {ACTIVE} else Refusal.FROZEN
 
 
 def may_go_out(caller: Caller, called: Called) -> bool:

@@ -20,3 +20,8 @@ async def route(uow: Uow, caller: Caller, called: Called) -> Ring | Out | Refusa
     except LookupRateLimited:
         return Refusal.LIMITED
     return decide(called, found)
+
+
+async def screened(uow: Uow) -> int:
+    """How many customers have a policy for calls to their direct addresses (router P-6)."""
+    return await store.screened(uow.session)

@@ -150,15 +150,23 @@ def _silent(options: AsteriskOptions, settings: Settings) -> Iterator[Check]:
     if is_refused(bind, options.sip_port):
         seen = f"No Asterisk listens at {options.bind}:{options.sip_port}, where phones register"
         yield warning(NAME, seen, f"start it (asterisk -C {options.directories.etc}/{MAIN}), and see its log")
-    if not options.agi:
-        return
-    if options.agi != settings.agi_listen_address:
-        seen = f"The dialplan asks {options.agi} who rings, and call-manager listens at"
-        seen = f"{seen} {settings.agi_listen_address or 'no address'} (agi_listen_address)"
-        yield problem(NAME, seen, "set agi_listen_address to where it asks, or write the folder anew")
-    elif is_refused(*host_and_port(options.agi)):
-        seen = f"Nobody listens at {options.agi}, whom the dialplan asks who rings: calls go on by the database alone"
-        yield warning(NAME, seen, "start call-manager ('ringback up' runs it)")
+    whom = "call-manager", "who rings", "calls go on by the database alone"
+    yield from _asked("agi_listen_address", options.agi, settings.agi_listen_address, *whom)
+    whom = "router-manager", "to run policies", "what they require fails, and such calls are refused (503)"
+    yield from _asked("screen_listen_address", options.screen, settings.screen_listen_address, *whom)
+
+
+def _asked(setting: str, asked: str, there: str, who: str, what: str, otherwise: str) -> Iterator[Check]:
+    """Whether somebody is where the dialplan asks, if it does."""
+    if asked and asked != there:
+        seen = f"The dialplan asks {asked} {what}, and {who} listens at {there or 'no address'} ({setting})"
+        yield problem(NAME, seen, f"set {setting} to where it asks, or write the folder anew")
+    elif asked and is_refused(*host_and_port(asked)):
+        seen = f"Nobody listens at {asked}, whom the dialplan asks {what}: {otherwise}"
+        yield warning(NAME, seen, f"start {who} ('ringback up' runs it)")
+    elif there and not asked and setting.startswith("screen"):
+        seen = f"The dialplan asks nobody {what}, and {who} listens at {there} ({setting})"
+        yield warning(NAME, seen, AGAIN)
 
 
 def is_refused(host: str, port: int) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from ringback.app import Ringback, assemble
+from ringback.calls import service as routing
 from ringback.calls.records import service as records
 from ringback.config_checks import made_again
 from ringback.databases import connect, places, require_schema
@@ -80,7 +81,7 @@ async def contents(given: Given) -> list[Check]:
     try:
         async with opened(given) as ringback:
             rights = ok("rights", "The users of the databases have the rights that are needed")
-            looks = (recorded, clock, relay, dead, calls, drift, believed, left_over)
+            looks = (recorded, clock, relay, dead, calls, screened, drift, believed, left_over)
             return [rights, *[await _looked(look, ringback) for look in looks]]
     except CannotStart as error:
         return [problem("rights", str(error), "grant it (docs/servers.md)")]
@@ -165,6 +166,16 @@ async def calls(ringback: Ringback) -> Check:
     seen = f"{some} events of calls wait to become records, the oldest for {round(age.total_seconds())} s"
     do = "is call-manager running ('ringback up' runs it)? If so see its log"
     return problem("calls", seen, do) if age > STUCK else warning("calls", seen, do)
+
+
+async def screened(ringback: Ringback) -> Check:
+    """Whether somebody runs the policies that customers have for calls to their direct addresses."""
+    count = await ringback.work.read(routing.screened)
+    if count and not ringback.settings.screen_listen_address:
+        seen = f"{count} customers have a policy for calls to their direct addresses, and nobody runs it"
+        do = "set screen_listen_address, and write Asterisk's files anew (docs/calls.md)"
+        return warning("screened", f"{seen}: such a call is refused, or goes on where nothing in it is required", do)
+    return ok("screened", f"{count} customers have a policy for calls to their direct addresses")
 
 
 async def drift(ringback: Ringback) -> Check:

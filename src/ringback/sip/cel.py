@@ -41,6 +41,10 @@ TRUNK: Final = "TRUNK"
 """The dialplan's own event: by which trunk the call comes in or goes out, by its realm."""
 PHONE: Final = "PHONE"
 """The same: which phone calls by way of the edge, by its endpoint."""
+REJECTED: Final = "REJECTED"
+"""The same: the policy of the called customer has rejected the call; to which endpoint it was."""
+UNSCREENED: Final = "UNSCREENED"
+"""The same: it could not be run, and without it no call rings."""
 TEXT: Final = 80
 """Characters of a caller's or called number that are kept: strangers write it."""
 
@@ -75,7 +79,7 @@ class ChannelEvent:
     """One event of one channel. `call` is the same in all of a call, `server` the system name of its Asterisk.
 
     `is_first` tells the caller's channel from those that it rings; `endpoint` is empty where it is no SIP channel's,
-    `ended_by` where nobody is known to have hung up. `said` is what the dialplan tells with `TRUNK` and `PHONE`.
+    `ended_by` where nobody is known to have hung up. `said` is what the dialplan tells with its own events.
     """
 
     row: int

@@ -77,6 +77,7 @@ MODULES = (
     "func_strings.so",
 )
 AGI_MODULES = ("res_speech.so", "res_agi.so", "func_timeout.so")
+SCREEN_MODULES = ("res_curl.so", "func_curl.so", "func_uri.so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,10 @@ class AsteriskOptions:
     shares the tables. `tls` adds TLS and WebSockets for phones; `nat` is for an Asterisk that the world knows by
     another address than its own. `cache` is for how many seconds Asterisk remembers what it has read of a phone (0:
     not at all). `manager` is where Ringback hears what happens (none: nowhere). `agi` (`host:port`) is where it asks
-    who rings, before it asks the database (empty: the database alone). `edge` (`address:port`, several
-    with commas) is the Kamailio that says for which phone or trunk it has let a call in (empty: nobody is believed).
+    who rings, before it asks the database (empty: the database alone); `screen` is where it has the policies run that
+    customers have for calls to their direct addresses (empty: nowhere, as if nobody answered). `edge` (`address:port`,
+    several with commas) is the Kamailio that says for which phone or trunk it has let a call in (empty: nobody is
+    believed).
     """
 
     database: URL
@@ -125,6 +128,7 @@ class AsteriskOptions:
     cache: int = 0
     manager: ManagerPort | None = None
     agi: str = ""
+    screen: str = ""
     edge: str = ""
     directories: Directories = field(default_factory=Directories)
 
@@ -154,7 +158,7 @@ def asterisk_files(options: AsteriskOptions) -> dict[str, str]:
         "pjsip.conf": _pjsip(options),
         "rtp.conf": rtp_conf(options.listening),
         "http.conf": http_conf(options.listening),
-        "extensions.conf": extensions_conf(options.agi),
+        "extensions.conf": extensions_conf(options.agi, options.screen),
         MANAGER: manager_conf(options.manager),
         **cel.FILES,
         "cel_odbc.conf": cel.cel_odbc_conf(options.sources[-1].name),
@@ -208,7 +212,7 @@ systemname = {options.system_name}
 def modules_of(options: AsteriskOptions) -> tuple[str, ...]:
     """The modules that it loads, in this order."""
     websocket = WEBSOCKET_MODULES if options.listening.websocket else ()
-    asking = AGI_MODULES if options.agi else ()
+    asking = (AGI_MODULES if options.agi else ()) + (SCREEN_MODULES if options.screen else ())
     return (*DRIVERS, *MODULES, *websocket, *([CACHE_MODULE] if options.cache else ()), *asking)
 
 

@@ -3,10 +3,13 @@
 from typing import Final
 
 
-def extensions_conf(agi: str = "") -> str:
-    """The dialplan. `agi` (`host:port`) is who is asked first, before the database itself; nobody, if it is empty."""
+def extensions_conf(agi: str = "", screen: str = "") -> str:
+    """The dialplan. `agi` (`host:port`) is who is asked first, before the database itself; nobody, if it is empty.
+
+    `screen` is who runs the policies that customers have for calls to their direct addresses."""
     asks, helps = (ASKS.replace("AGI_ADDRESS", agi), HELPS) if agi else ("", "")
-    return DIALPLAN.replace("ASKS\n", asks).replace("HELPS\n", helps)
+    screens = SCREENS.replace("SCREEN_ADDRESS", screen) if screen else ""
+    return DIALPLAN.replace("ASKS\n", asks).replace("HELPS\n", helps).replace("SCREENS\n", screens)
 
 
 ASKS: Final = r"""; call-manager decides. While it is away, the database is asked here, and calls go on; so they do
@@ -22,6 +25,17 @@ ASKS: Final = r"""; call-manager decides. While it is away, the database is aske
 """
 HELPS: Final = "exten => T,1,Goto(s,unasked)\n"
 """In each context that asks: when nothing was answered in time."""
+SCREENS: Final = r"""; Asked by HTTP, which waits as long as it is told, and no longer for a connection, as AGI does.
+; The answer is "reject", or "pass" and what becomes of the caller's number and name, escaped as in addresses: nothing,
+; or a colon and the text. Whatever else comes is none. What the caller says is posted: of a failure Asterisk logs the
+; address that was asked.
+ same => n,Set(CURLOPT(httptimeout)=$[${CUT(ROUTE,\,,3)} / 1000])
+ same => n,Set(CURLOPT(proxy)=)
+ same => n,Set(WHO=caller=${URIENCODE(${CALLERID(num):0:80})}&caller_name=${URIENCODE(${CALLERID(name):0:80})})
+ same => n,Set(WHOSE=customer_id=${CUT(ROUTE,\,,5)}&policy_id=${CUT(ROUTE,\,,4)}&extension_id=${CUT(ROUTE,\,,6)})
+ same => n,Set(ANSWER=${CURL(http://SCREEN_ADDRESS/screen?${WHOSE}&deadline_ms=${CUT(ROUTE,\,,3)},${WHO})})
+ same => n,Set(WORD=${FILTER(a-z,${CUT(ANSWER,|,1)})})
+"""
 DIALPLAN: Final = r"""; Who may ring whom. Written by `ringback sip asterisk-config`.
 [general]
 static=yes
@@ -53,33 +67,26 @@ exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
 ; address that the call came from: who guesses at addresses is that one, not the edge.
 [edge]
 exten => _[dD][iI][rR][eE][cC][tT][.]!,1,Set(TEXT=${EXTEN:7})
- same => n,Goto(let-in,direct,1)
+ same => n,Set(ASKED=direct-of)
+ same => n,Goto(let-in,s,1)
 exten => _[0-9A-Za-z+_.]!,1,Set(TEXT=${EXTEN})
- same => n,Goto(let-in,number,1)
+ same => n,Set(ASKED=number)
+ same => n,Goto(let-in,s,1)
 
+; The record of the call names the phone or the trunk.
 [let-in]
-exten => direct,1,Set(SOURCE=${FILTER(0-9a-f.:,${TOLOWER(${PJSIP_HEADER(read,X-Ringback-Source)})})})
+exten => s,1,Set(SOURCE=${FILTER(0-9a-f.:,${TOLOWER(${PJSIP_HEADER(read,X-Ringback-Source)})})})
+ same => n,Set(KIND=phone)
  same => n,Set(NAME=${FILTER(0-9A-Za-z@+_.\-,${PJSIP_HEADER(read,X-Ringback-Phone)})})
- same => n,Set(KIND=phone)
- same => n,GotoIf($["${NAME}" = ""]?trunk)
- same => n,CELGenUserEvent(PHONE,${NAME}) ; the record of the call names it
- same => n,Goto(direct-of,s,1)
- same => n(trunk),Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
- same => n,Set(KIND=${IF($["${NAME}" = ""]?stranger:trunk)})
- same => n,GotoIf($["${NAME}" = ""]?direct-of,s,1)
- same => n,CELGenUserEvent(TRUNK,${NAME})
- same => n,Goto(direct-of,s,1)
-exten => number,1,Set(NAME=${FILTER(0-9A-Za-z@+_.\-,${PJSIP_HEADER(read,X-Ringback-Phone)})})
- same => n,Set(KIND=phone)
- same => n,GotoIf($["${NAME}" = ""]?trunk)
- same => n,CELGenUserEvent(PHONE,${NAME})
- same => n,Goto(number,s,1)
- same => n(trunk),Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
+ same => n,GotoIf($["${NAME}" != ""]?known)
  same => n,Set(KIND=trunk)
- same => n,GotoIf($["${NAME}" = ""]?unknown)
- same => n,CELGenUserEvent(TRUNK,${NAME})
- same => n,Goto(number,s,1)
- same => n(unknown),Hangup(1) ; 404
+ same => n,Set(NAME=${FILTER(0-9a-z.\-,${PJSIP_HEADER(read,X-Ringback-Trunk)})})
+ same => n,GotoIf($["${NAME}" != ""]?known)
+ same => n,Set(KIND=stranger)
+ same => n,GotoIf($["${ASKED}" = "direct-of"]?direct-of,s,1)
+ same => n,Hangup(1) ; 404
+ same => n(known),CELGenUserEvent(${TOUPPER(${KIND})},${NAME})
+ same => n,Goto(${ASKED},s,1)
 
 ; TEXT is called, a number of the caller's own customer. The domain is that of the endpoint that has proved its
 ; password, or a trunk's: no call leaves its customer.
@@ -122,17 +129,39 @@ ASKS
 HELPS
 
 ; What was answered: an endpoint, the domain of a trunk, "frozen", "limited" (too many unknown addresses were asked
-; for), nothing.
+; for), nothing. Of a direct address five fields more may stand behind it, with commas: the policy that its calls go
+; through first.
 [go]
 exten => s,1,GotoIf($["${ODBCSTATUS}" = "FAILURE" | "${ODBCROWS}" = "-1"]?away)
  same => n,GotoIf($["${ROUTE}" = ""]?unknown)
- same => n,GotoIf($["${ROUTE}" = "frozen"]?frozen)
- same => n,GotoIf($["${ROUTE}" = "limited"]?away)
- same => n,Set(TARGET=${ROUTE})
- same => n,GotoIf($["${CUT(TARGET,@,2)}" = ""]?out,s,1:ring,s,1)
+ same => n,Set(TARGET=${CUT(ROUTE,\,,1)})
+ same => n,GotoIf($["${TARGET}" = "frozen"]?frozen)
+ same => n,GotoIf($["${TARGET}" = "limited"]?away)
+ same => n,GotoIf($["${CUT(TARGET,@,2)}" = ""]?out,s,1)
+ same => n,GotoIf($["${CUT(ROUTE,\,,2)}" = ""]?ring,s,1:screen,s,1)
  same => n(away),Hangup(34) ; 503
  same => n(unknown),Hangup(1) ; 404
  same => n(frozen),Hangup(21) ; 403
+
+; The customer of TARGET has calls to direct addresses run through a policy, for as long as the third field of ROUTE
+; says in milliseconds. Without an answer the second decides: the call goes on ("open"), or does not.
+[screen]
+exten => s,1,Set(WORD=)
+SCREENS
+ same => n,GotoIf($["${WORD}" = "pass"]?pass)
+ same => n,GotoIf($["${WORD}" = "reject"]?reject)
+ same => n,GotoIf($["${CUT(ROUTE,\,,2)}" = "open"]?ring,s,1)
+ same => n,CELGenUserEvent(UNSCREENED,${TARGET}) ; the record of the call says so
+ same => n,Hangup(42) ; 503, and a Reason by which the edge knows that no other Asterisk is to be asked
+ same => n(reject),CELGenUserEvent(REJECTED,${TARGET})
+ same => n,Hangup(21) ; 403
+ same => n(pass),Set(NUMBER=${CUT(ANSWER,|,2)})
+ same => n,GotoIf($["${NUMBER}" = ""]?name)
+ same => n,Set(CALLERID(num)=${URIDECODE(${NUMBER:1})})
+ same => n(name),Set(NAMED=${CUT(ANSWER,|,3)})
+ same => n,GotoIf($["${NAMED}" = ""]?ring,s,1)
+ same => n,Set(CALLERID(name)=${URIDECODE(${NAMED:1})})
+ same => n,Goto(ring,s,1)
 
 ; All contacts of TARGET at once, 60 s. Whoever answers with another address is not followed ("i"): Asterisk would take
 ; that text for a channel to dial, any customer's. A phone may also have said that it is at an address of ours: a header

@@ -70,6 +70,8 @@ branch_route[HANDED_OVER] {
 
 onreply_route[ASTERISK_SAYS] {
 	if ($rs > 100 && $rs < 200) $avp(rings) = 1;
+	# Another one would ask the policy of the called customer once more, which has failed or taken all its time.
+	if ($rs == 503 && $hdr(Reason) =~ "cause=42") $avp(more) = 2;
 	if ($avp(stranger) != $null) route(STRANGER_HEARS);
 }
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from ringback.kit.errors import NotFound
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.trunks.model import Trunk
-from ringback.sip.cel import PHONE, TRUNK, ChannelEvent
+from ringback.sip.cel import PHONE, REJECTED, TRUNK, UNSCREENED, ChannelEvent
 
 PUBLISHER: Final = "call-manager"
 State = Literal["ringing", "up", "ended"]
@@ -45,6 +45,8 @@ REASONS: Final = {
 """Causes of Q.850 and our words for them."""
 CANCELLED: Final = (16, "cancelled")
 NO_ANSWER: Final = (19, "no_answer")
+BY_POLICY: Final = {REJECTED: "rejected_by_policy", UNSCREENED: "policy_failed"}
+"""Why a call was refused before it rang (router P-6), by what the dialplan says."""
 
 
 class CallNotFound(NotFound):
@@ -57,7 +59,8 @@ class CallNotFound(NotFound):
 class Call:
     """One call of one customer. `linkedid` is what Asterisk calls it, `server` the system name of that Asterisk.
 
-    `tm_create` is when it began. `cause` is a number of Q.850, `reason` a word for it (`REASONS`, `CANCELLED`).
+    `tm_create` is when it began. `cause` is a number of Q.850, `reason` a word for it (`REASONS`,
+    `CANCELLED`, `BY_POLICY`).
     """
 
     id: UUID
@@ -114,6 +117,11 @@ class Group:
 
     def _said(self, kind: str) -> str:
         return next((event.said for event in self.events if event.kind == kind), "")
+
+    @property
+    def wanted(self) -> Sequence[str]:
+        """The endpoints that it rings, or would but for a policy."""
+        return [*(event.endpoint for event in self.rung), *filter(None, map(self._said, BY_POLICY))]
 
     @property
     def is_over(self) -> bool:
@@ -178,6 +186,8 @@ def after(call: Call, event: ChannelEvent) -> Call:
         return call
     if event.kind == "ANSWER" and event.is_first and call.state == "ringing":
         return replace(call, state="up", tm_answer=event.at)
+    if event.kind in BY_POLICY:
+        return replace(call, reason=BY_POLICY[event.kind])
     if is_end(event):
         return _ended(call, event)
     return call
@@ -195,7 +205,7 @@ def lost(call: Call) -> Call:
 
 
 def _ended(call: Call, event: ChannelEvent) -> Call:
-    cause, reason = event.cause, REASONS.get(event.cause or 0, "unknown")
+    cause, reason = event.cause, call.reason or REASONS.get(event.cause or 0, "unknown")
     if call.tm_answer is None and event.status == "CANCEL":
         cause, reason = CANCELLED
     if call.tm_answer is None and event.status == "NOANSWER" and cause in (None, 16):

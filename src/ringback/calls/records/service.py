@@ -152,8 +152,8 @@ async def _begun(uow: Uow, group: Group, trunk: Trunk | None) -> Call | None:
     elif trunk and first and not is_direct(first.called):
         called = await extensions.at_number(uow, trunk.customer_id, first.called)
     else:
-        for event in group.rung:
-            called = called or await _extension(uow, event.endpoint)
+        for endpoint in group.wanted:
+            called = called or await _extension(uow, endpoint)
         if called is None and not group.is_over:
             return None
     return begun(uow.new_id(), group, caller, called, trunk)
