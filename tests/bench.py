@@ -12,6 +12,7 @@ from typing import Final
 from tests.house import ROOT
 from tests.live.bench import COMMAND
 from tests.servers.mariadb import MariaDb
+from tests.servers.nats import QuietNats
 from tests.servers.postgresql import PostgreSql
 
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
@@ -35,10 +36,12 @@ def main(*flags: str) -> int:
     """The exit code: 1 when a target is missed."""
     with ExitStack() as stack:
         servers = [stack.enter_context(kind.private()) for kind in (DurablePostgreSql, DurableMariaDb)]
+        nats = stack.enter_context(QuietNats.private())
         databases = [stack.enter_context(server.database()) for server in servers]
         places = " ".join(["sqlite", *(database.dsn for database in databases)])
         words = (*COMMAND, "all", *(flags or ("--report", str(PAGE))))
-        return subprocess.run(words, env={**os.environ, "BENCH_ON": places}, check=False).returncode
+        more = {"BENCH_ON": places, "NATS_ADDRESS": nats.url, "NATS_USER": nats.USER, "NATS_PASSWORD": nats.password}
+        return subprocess.run(words, env={**os.environ, **more}, check=False).returncode
 
 
 if __name__ == "__main__":

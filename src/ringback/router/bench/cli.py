@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = terminal.new_app("Benchmarks of the registry, on a database of their own that is gone afterwards.")
 
+ALL: "Final[Sequence[Name]]" = ("lookup", "reload", "propagation", "call", "pipeline")
 On = Annotated[
     list[str] | None,
     typer.Option(
@@ -36,6 +37,16 @@ Report = Annotated[
 ]
 Records = Annotated[int, typer.Option("--records", min=100, max=1_000_000, help="records of the registry")]
 Seconds = Annotated[float, typer.Option("--seconds", min=1, max=3600, help="how long a load goes on")]
+NatsAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--nats_address",
+        metavar="ADDRESS",
+        help="a NATS to ask over, nats://host:port, on subjects of the benchmark's own; who we are there is told by "
+        "NATS_USER and NATS_PASSWORD",
+        show_default="that of the environment, else a nats-server of this machine, for as long as it takes",
+    ),
+]
 Changes = Annotated[int, typer.Option("--changes", min=1, max=100_000, help="changes that the nodes follow")]
 
 
@@ -64,6 +75,32 @@ def propagation(
 
 
 @app.command()
+def call(
+    on: On = None,
+    json: Json = None,
+    report: Report = None,
+    records: Records = 10_000,
+    seconds: Seconds = 10,
+    nats_address: NatsAddress = None,
+) -> None:
+    """Measure what the router adds to a request: statements (T-3), CPU (T-4), waiting (T-6)."""
+    _run(["call"], on, json, report, nats_address, records=records, seconds=seconds)
+
+
+@app.command()
+def pipeline(
+    on: On = None,
+    json: Json = None,
+    report: Report = None,
+    records: Records = 10_000,
+    seconds: Seconds = 10,
+    nats_address: NatsAddress = None,
+) -> None:
+    """Measure pipelines a second, beside the same requests bare (T-5)."""
+    _run(["pipeline"], on, json, report, nats_address, records=records, seconds=seconds)
+
+
+@app.command()
 def all(
     on: On = None,
     json: Json = None,
@@ -71,9 +108,10 @@ def all(
     records: Records = 10_000,
     seconds: Seconds = 60,
     changes: Changes = 500,
+    nats_address: NatsAddress = None,
 ) -> None:
     """Measure all of it; exit code 1 when a target is missed."""
-    _run(["lookup", "reload", "propagation"], on, json, report, records=records, seconds=seconds, changes=changes)
+    _run(ALL, on, json, report, nats_address, records=records, seconds=seconds, changes=changes)
 
 
 def _run(
@@ -81,6 +119,7 @@ def _run(
     on: list[str] | None,
     json: typer.FileTextWrite | None,
     report: typer.FileTextWrite | None,
+    nats_address: str | None = None,
     *,
     records: int,
     seconds: float = 0,
@@ -88,6 +127,7 @@ def _run(
 ) -> None:
     import uvloop  # with all that is measured, which no other command needs
 
+    from ringback.router.bench.broker import MISSING
     from ringback.router.bench.ground import SQLITE
     from ringback.router.bench.report import document, machine, page, row
     from ringback.router.bench.run import Sizes, measured
@@ -96,7 +136,7 @@ def _run(
     tell = terminal.hint if sys.stderr.isatty() else _nothing
     about = machine()
     try:
-        runs = uvloop.run(measured(names, on or [SQLITE], Sizes(records, seconds, changes), tell))
+        runs = uvloop.run(measured(names, on or [SQLITE], Sizes(records, seconds, changes, nats_address), tell))
     except asyncio.CancelledError:  # by SIGTERM
         raise KeyboardInterrupt from None
     whole = document(about, runs, datetime.now(UTC))
@@ -108,6 +148,8 @@ def _run(
         rows = [row(figure) for figure in run.figures]
         answers.show_rows(rows, tuple(rows[0]), run.engine)
     terminal.say(", ".join(f"{name} {value}" for name, value in about.items()))
+    if unknown := list(dict.fromkeys(one.number for run in runs for one in run.figures if one.passes is None)):
+        terminal.hint(f"not measured: {', '.join(unknown)}: {MISSING}")
     if not whole["passed"]:
         raise typer.Exit(terminal.FAILED)
 

@@ -17,11 +17,14 @@ HOLDS: Final[Mapping[Sign, Callable[[float, float], bool]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of the target with that number. `floor` is what `floor_is` came to in the same run."""
+    """One figure of the target with that number. `floor` is what `floor_is` came to in the same run.
+
+    `value` is `None` where it could not be measured.
+    """
 
     number: str
     what: str
-    value: float
+    value: float | None
     unit: str
     sign: Sign
     limit: float
@@ -33,13 +36,13 @@ class Figure:
         return f"{self.sign} {self.limit:,g} {self.unit}".rstrip()
 
     @property
-    def passes(self) -> bool:
-        return HOLDS[self.sign](self.value, self.limit)
+    def passes(self) -> bool | None:
+        return None if self.value is None else HOLDS[self.sign](self.value, self.limit)
 
     @property
     def ratio(self) -> float | None:
         """How many times the floor; `None` where there is none."""
-        return self.value / self.floor if self.floor else None
+        return self.value / self.floor if self.floor and self.value is not None else None
 
     def document(self) -> dict[str, Any]:
         """As a JSON object."""

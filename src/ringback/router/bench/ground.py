@@ -11,13 +11,14 @@ from sqlalchemy import URL, Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from ringback.app import Router, assemble
-from ringback.databases import make_schema, opened
+from ringback.databases import Watch, make_schema, opened
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.errors import CannotStart
 from ringback.knobs import load
 from ringback.migrations import commands
 from ringback.migrations.complaints import Unusable, told
 from ringback.migrations.engine import connected
+from ringback.router.metrics import Nats
 from ringback.settings import Settings
 
 NAME: Final = "ringback_bench"
@@ -61,9 +62,9 @@ def ground(on: str) -> Iterator[Ground]:
 
 
 @asynccontextmanager
-async def node(settings: Settings) -> AsyncIterator[Router]:
+async def node(settings: Settings, nats: Nats | None = None, watch: Watch | None = None) -> AsyncIterator[Router]:
     """The router of a process as the product puts it together; nothing of it runs by itself yet."""
-    async with opened(settings) as found, aclosing(assemble(settings, found)) as ringback:
+    async with opened(settings, watch) as found, aclosing(assemble(settings, found, nats=nats)) as ringback:
         yield ringback.router
 
 

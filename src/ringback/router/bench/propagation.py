@@ -1,19 +1,15 @@
 """How soon a change of one node is served by all: three processes on one database (T-7)."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
-from ringback.demo.children import end, spawn
-from ringback.kit.errors import Unavailable
 from ringback.router.bench.figures import Figure, Found, quantile, spread
 from ringback.router.bench.ground import Ground
+from ringback.router.bench.led import Led, led
 from ringback.router_node import ear_of
 from ringback.settings import Settings
 
@@ -21,69 +17,28 @@ NODES: Final = 3
 FIRST: Final = 20
 """Changes that do not count: connections are opened, code is run for the first time."""
 WITHIN: Final = 300.0
-"""Seconds that a process may be silent."""
-LEAVING: Final = 10.0
+"""Seconds that a listener waits."""
+PROCESS: Final = "ringback.router.bench.process"
 NOTICES: Final = 200
 CHANNEL: Final = "ringback_bench"
 
 
-class NodeSilent(Unavailable):
-    """A node of the benchmark has ended or says nothing."""
-
-    reason = "NODE_SILENT"
-
-
-class Child:
-    """A node in a process of its own; `process.py` is what it runs, and `log` where its errors go."""
-
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self._process = process
-        self._log = log
-
-    async def ask(self, **asked: Any) -> Any:
-        """Its answer to a line."""
-        await self.tell(asked)
-        assert self._process.stdout is not None
-        try:
-            async with asyncio.timeout(WITHIN):
-                line = await self._process.stdout.readline()
-        except TimeoutError:
-            line = b""
-        if not line:
-            last = self._log.read_text().strip().rpartition("\n")[2]
-            raise NodeSilent.of(NodeSilent.reason, f"A node of the benchmark has ended or says nothing: {last}")
-        return msgspec.json.decode(line)
-
-    async def tell(self, said: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(said) + b"\n")
-        await self._process.stdin.drain()
-
-
 @asynccontextmanager
-async def children(ground: Ground, folder: Path) -> AsyncIterator[list[Child]]:
+async def nodes_on(ground: Ground, folder: Path) -> AsyncIterator[list[Led]]:
     """Nodes that follow the database, each with a home of its own, while inside."""
-    started, found = [], []
-    try:
+    async with AsyncExitStack() as stack:
+        found = []
         for number in range(NODES):
-            errors = folder / f"node{number}.log"
-            process = await spawn([sys.executable, "-m", "ringback.router.bench.process"], errors=errors, talk=True)
-            started.append(process)
-            found.append(Child(process, errors))
+            found.append(await stack.enter_async_context(led(PROCESS, folder / f"node{number}.log")))
             given = {**ground.given, "node_id": f"node{number}", "ringback_home": str(folder / f"home{number}")}
             await found[-1].tell(given)
         yield found
-    finally:
-        for process in started:
-            if process.stdin:
-                process.stdin.close()
-        await asyncio.gather(*(end(process, LEAVING) for process in started))
 
 
 async def propagated(ground: Ground, ids: Sequence[str], revision: int, changes: int) -> Found:
     """Of each change the time from its beginning until the last of the nodes serves it."""
     settings = ground.settings()
-    async with children(ground, settings.ringback_home) as nodes:
+    async with nodes_on(ground, settings.ringback_home) as nodes:
         await asyncio.gather(*(node.ask(revision=revision) for node in nodes))
         made = (await nodes[0].ask(ids=ids, count=FIRST + changes))[FIRST:]
         seen = await asyncio.gather(*(node.ask(revision=made[-1][0]) for node in nodes))

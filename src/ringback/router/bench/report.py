@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ringback import __version__
 from ringback.router.bench.figures import Figure, Run
@@ -13,15 +13,19 @@ from ringback.router.bench.figures import Figure, Run
 PAGE = """\
 # Benchmarks
 
-What the registry of router extensions promises in figures, as `router-control bench all --report FILE` has measured it
-and written it here; `make bench` does so on every engine, on servers that wait for the disk. The floor is what the same
-costs without Ringback, in the same run, and the ratio how many times that the figure is. `load` is how many processes
-kept the machine busy before: with one or more, figures in milliseconds are those of the others as well.
+What the registry of router extensions and its pipelines promise in figures, as `router-control bench all --report FILE`
+has measured it and written it here; `make bench` does so on every engine, on servers that wait for the disk. The floor
+is what the same costs without Ringback, in the same run, and the ratio how many times that the figure is. `load` is how
+many processes kept the machine busy before: with one or more, figures in milliseconds and figures a second are those of
+the others as well.
 
 {machine}
 
 {runs}
 """
+
+UNKNOWN: Final = "—"
+WORDS: Final = {True: "PASS", False: "FAIL", None: UNKNOWN}
 
 
 def machine() -> dict[str, Any]:
@@ -46,11 +50,11 @@ def _cpu() -> str:
 
 
 def document(machine: dict[str, Any], runs: Sequence[Run], at: datetime) -> dict[str, Any]:
-    """All of it as one JSON object."""
+    """All of it as one JSON object; `passed` where no target is missed, of those that were measured."""
     return {
         "at": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": machine,
-        "passed": all(figure.passes for run in runs for figure in run.figures),
+        "passed": {figure.passes for run in runs for figure in run.figures} - {None} == {True},
         "runs": [run.document() for run in runs],
     }
 
@@ -61,10 +65,10 @@ def row(figure: Figure) -> dict[str, str]:
         "target": figure.number,
         "what": figure.what,
         "must be": figure.target,
-        "figure": f"{shown(figure.value)} {figure.unit}".rstrip(),
+        "figure": UNKNOWN if figure.value is None else f"{shown(figure.value)} {figure.unit}".rstrip(),
         "floor": "" if figure.floor is None else f"{shown(figure.floor)} {figure.unit} ({figure.floor_is})",
         "ratio": "" if figure.ratio is None else shown(figure.ratio),
-        "": "PASS" if figure.passes else "FAIL",
+        "": WORDS[figure.passes],
     }
 
 

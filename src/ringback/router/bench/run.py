@@ -9,13 +9,18 @@ from typing import Literal
 
 from ringback.app import Router
 from ringback.kit.errors import Unavailable
-from ringback.router.bench import lookups, propagation, reloads
+from ringback.router.bench import lookups, pipelines, propagation, reloads
+from ringback.router.bench.asking import asking
+from ringback.router.bench.broker import MISSING
 from ringback.router.bench.content import Tell, fill
 from ringback.router.bench.figures import Found, Run
 from ringback.router.bench.ground import Ground, ground, node
+from ringback.router.bench.pipelines import Asks
 from ringback.router.bench.sustained import sustained
 
-Name = Literal["lookup", "reload", "propagation"]
+Name = Literal["lookup", "reload", "propagation"] | Asks
+ASKING = 10.0
+"""Seconds that pipelines are run, at most."""
 SWAPPING = 10.0
 """Seconds that all is swapped, at most."""
 
@@ -26,11 +31,15 @@ class NotMeasured(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured: records of the registry, seconds under load, changes that nodes follow."""
+    """How much is measured: records of the registry, seconds under load, changes that nodes follow.
+
+    Without the address of a NATS it is that of the settings, or one of the benchmark's own.
+    """
 
     records: int
-    seconds: float
-    changes: int
+    seconds: float = 0
+    changes: int = 0
+    nats_address: str | None = None
 
 
 async def measured(names: Sequence[Name], places: Sequence[str], sizes: Sizes, tell: Tell) -> list[Run]:
@@ -70,6 +79,11 @@ async def _part(
         yield await lookups.swapped(router, ids, seconds)
         tell("T-9: whole loads")
         yield await reloads.held_up(router, ids, sizes.seconds, tell)
-    else:
+    elif name == "propagation":
         tell(f"T-7: {sizes.changes} changes on {propagation.NODES} nodes")
         yield await propagation.propagated(place, ids, router.registry.snapshot.revision, sizes.changes)
+    else:
+        seconds = min(sizes.seconds, ASKING)
+        tell(f"{', '.join(pipelines.numbers(name))}: pipelines over NATS, {seconds:g} s")
+        async with asking(place, router, sizes.nats_address) as way:
+            yield await pipelines.measured(name, way, seconds) if way else pipelines.unmeasured(name, MISSING)
