@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-fast test-live test-oldest coverage parity chaos bench bench-calls bench-door check services try-servers lock clean again
+.PHONY: help run demo test test-fast test-live test-oldest coverage parity faults chaos bench bench-calls bench-door check services try-servers lock clean again
 
 help: ## print this list
 	@echo "make VERB, where VERB is one of"
@@ -52,6 +52,9 @@ ROUTER = tests/router tests/api/test_router.py tests/cli/test_router.py
 
 parity: services ## run the tests of worlds again over RabbitMQ and Redis, on MariaDB and on PostgreSQL
 	@$(PARITY)
+
+faults: $(READY) ## put one small fault at a time into breaker, merge, conditions and rights, and tell those that no test sees
+	@$(BIN)/python -m tests.faults
 
 chaos: services ## kill everything under load, 200 times; SEED=… and KILLS=… play it again
 	CHAOS_SEED=$(SEED) CHAOS_KILLS=$(or $(KILLS),200) $(BIN)/pytest --timeout 0 -m process -s tests/chaos
