@@ -16,7 +16,7 @@ from ringback.kit import outbox
 from ringback.kit.events import Message
 from ringback.kit.pages import Cursor, cursor_of
 from ringback.kit.routing import Found, Routes
-from ringback.router.extensions.writing import PUBLISHER as ROUTER
+from ringback.router.writing import PUBLISHER as ROUTER
 from ringback.routes import CUSTOMER_RPC, REST, RPC
 from tests.world import World
 

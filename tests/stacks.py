@@ -155,6 +155,7 @@ class Servers(Ground):
             self.dsns = [f"{own.url}?search_path={schema}" for schema in self.schemas]
         for database, dsn in zip(commands.DATABASES[:2], self.dsns, strict=True):
             commands.upgrade(database, parse_dsn(dsn))
+        commands.upgrade("router", parse_dsn(self.dsns[0]))
         self._other: Any = None
         self._ways = 0
 

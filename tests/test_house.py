@@ -90,11 +90,13 @@ def test_tests_patch_nothing_and_sleep_nowhere() -> None:
 @pytest.mark.parametrize("contract", ["registrar", "router"])
 def test_each_requirement_has_a_test_and_each_test_names_known_ones(contract: str) -> None:
     text = (ROOT / f"docs/contracts/{contract}.md").read_text()
-    known = set(re.findall(r"^\| ([A-Z]-\d+[a-z]?) \|", text, re.MULTILINE))
+    rows = re.findall(r"^\| ([A-Z]-\d+[a-z]?) \|", text, re.MULTILINE)
+    known = set(rows)
     marked = [text for path in TESTS for text in re.findall(r"contract\(\s*((?:\"[^\"]*\",?\s*)+)\)", path.read_text())]
     lists = [found for text in marked for found in re.findall(rf"\b{contract} ([^\"]+)", text)]
     named = {number for found in lists for number in re.findall(r"\b[A-Z]-\d+[a-z]?\b", found)}
 
+    assert len(rows) == len(known), "requirements that stand there twice"
     assert named - known == set()
     assert known - named == set(), "requirements that no test names"
 

@@ -1,5 +1,6 @@
-"""The README's commands, run as they are written."""
+"""The README's commands, run as they are written, and those of the page about pipelines."""
 
+import json
 import os
 import re
 import shlex
@@ -7,13 +8,22 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.house import ROOT
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+PIPELINES = (ROOT / "docs" / "pipelines.md").read_text()
+
+
+def blocks_of(page: str, kind: str = "sh") -> list[str]:
+    """What is to be typed, or what is shown."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+
+BLOCKS = blocks_of(README)
 MAKE = "make --no-print-directory -o .venv/ready "
 """The environment of the tests is the one that make would have made."""
 
@@ -96,6 +106,45 @@ def test_the_commands_of_the_readme_work_as_they_are_written(server: dict[str, s
 
 
 @pytest.mark.process
+def test_a_text_runs_through_a_pipeline_as_the_readme_says(server: dict[str, str]) -> None:
+    done = ran(commands_with("pipelines:run"), server)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"output":"please write to [EMAIL_MASKED]"' in done.stdout
+    assert done.stdout.count('"status":"ok"') == 4
+
+
+@pytest.mark.process
+def test_the_page_about_pipelines_shows_what_its_commands_answer(server: dict[str, str]) -> None:
+    over_rest, by_command = (block.replace("support", "page") for block in blocks_of(PIPELINES))
+    shown = [json.loads(re.sub(r"…|, …", "", block)) for block in blocks_of(PIPELINES, "json")[:2]]
+
+    done = ran(over_rest, server)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    made, *answers, tried = map(json.loads, done.stdout.splitlines())
+    assert made["policy_id"] == "page"
+    assert all(is_like(*pair) for pair in zip(shown, answers, strict=True)), done.stdout
+    assert "4111" not in str(answers)
+    steps = [(step["id"], step["would_block"]) for step in tried["steps"]]
+    assert steps == [(one["id"], False) for one in answers[0]["executed_extensions"]]
+
+    done = ran(by_command, server)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("write to [EMAIL_MASKED]") == 2
+
+
+def is_like(shown: Any, found: Any) -> bool:
+    """Whether an answer is as it is shown: what is left out there may be anything, and so may names, ids and times."""
+    if isinstance(shown, dict):
+        names = shown.keys() == found.keys() and all(is_like(shown[name], found[name]) for name in shown)
+        return names or not shown
+    if isinstance(shown, list):
+        return all(map(is_like, shown, found))
+    return shown in ("support", "req_", "") or isinstance(shown, float) or shown == found
+
+
+@pytest.mark.process
 def test_others_are_let_in_as_the_readme_says(server: dict[str, str]) -> None:
     done = ran(commands_with("accesskeys"), server)
 
@@ -135,5 +184,5 @@ def test_the_lines_that_a_first_start_prints_paste_as_they_are(server: dict[str,
 def test_every_command_of_the_readme_is_run_by_some_test() -> None:
     known = {"git clone", "make run", "make demo", "make test", "curl"}
 
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
     assert all(any(word in block for word in known) for block in BLOCKS)

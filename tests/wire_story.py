@@ -9,6 +9,7 @@ from uuid import UUID
 from ringback.calls.records.taking import Taking
 from ringback.kit.columns import NIL
 from ringback.registrar.realms import service as realms
+from tests import pipelines
 from tests.calls.recorded import rows, write
 from tests.exchanges import Exchanges, Recorder
 from tests.stacks import files
@@ -226,16 +227,43 @@ async def the_operator_keeps_the_registry(say: Recorder) -> None:
     for action in ("disable?wait=applied", "enable"):
         await say.rest("POST", f"{one}/{action}", **key)
     await say.rest("POST", f"{one}/rollback", {"to_revision": 1}, **key)
+    await say.rest("POST", f"{one}/breaker", {"force": "open", "comment": "the vendor is away"}, **key)
     for path in ("/health", "/revisions?page_size=1", "/revisions/1", "/diff?from=1&to=3", "/audit?page_size=1"):
         await say.rest("GET", one + path, **key)
     await say.rest("DELETE", one, **key)
     await say.rest("POST", f"{one}/restore", **key)
-    for path in ("/health", "/audit?page_size=1", "/stats", "/effective"):
+    for path in ("/health", "/breakers", "/audit?page_size=1", "/stats", "/effective"):
         await say.rest("GET", f"/v1.0/router{path}", **key)
     await say.world.ringback.router.node.presence.once()
     await say.rest("GET", "/v1.0/router/nodes", **key)
     await say.rest("POST", "/v1.0/router/audit:verify", **key)
     await say.rest("POST", "/v1.0/router/registry:reload", **key)
+
+
+async def a_customer_keeps_policies(say: Recorder) -> None:
+    root = "/v1.0/router/policies"
+    one = f"{root}/support_en"
+    document = {"pre": [{"id": "normalize_text"}], "validators": [{"id": "pii_guard"}], "providers": []}
+    made = await say.rest("POST", root, {"policy_id": "support_en", "document": document}, code=201)
+    await say.rest("GET", root)
+    await say.rest("GET", one)
+    calls = {**document, "deadline_ms": 400}
+    await say.rest("PUT", one, {"document": calls, "purpose": "direct_call"}, if_match=made.headers["etag"])
+    await say.rest("PATCH", one, {"document": {"deadline_ms": None}, "enabled": False})
+    await say.rest("DELETE", one)
+
+
+async def a_message_goes_through_a_pipeline(say: Recorder) -> None:
+    await pipelines.serve(say.world.ringback, UUID(CUSTOMER))
+    root = "/v1.0/router/pipelines"
+    more: Any = {"x_request_id": "ticket-4712"}
+    body = {"policy_id": "support_en", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+    mail = {"payload": "Write to anna@example.com"}
+    await say.rest("POST", f"{root}:run", {**body, "message": {"payload": "Where is my PARCEL?"}}, **more)
+    await say.rest("POST", f"{root}:run", {**body, "message": mail}, code=403, **more)
+    await say.rest("POST", f"{root}:run", {**body, "message": mail, "context": {"deadline": 1}}, code=504, **more)
+    await say.rest("POST", f"{root}:run", {**body, "message": {"payload": "crash"}}, code=500, **more)
+    await say.rest("POST", f"{root}:dry_run", {**body, "message": {"payload": "Hi"}}, **more)
 
 
 async def a_customer_hands_out_keys(say: Recorder) -> None:
@@ -339,6 +367,8 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     a_customer_is_refused,
     the_customer_is_frozen_and_recovers,
     the_operator_keeps_the_registry,
+    a_customer_keeps_policies,
+    a_message_goes_through_a_pipeline,
     a_customer_hands_out_keys,
     the_operator_keeps_the_customers,
     the_operator_ends_a_customer,

@@ -117,18 +117,22 @@ async def running(
     *,
     files: Files = lambda options: {},
     edges: Sequence[str] = (EDGE,),
+    screen: str = "",
     **settings: str,
 ) -> AsyncIterator[World]:
     """Both servers in a folder of their own, while inside. Each knows where the other is.
 
-    `files` are some of Asterisk's own in place of ours."""
+    `files` are some of Asterisk's own in place of ours. Asterisk has policies run at `screen`, if Ringback does not."""
     ports, secret = Ports.find(), Secret.generate()
     settings = {"sip_public_host": HOST, "sip_public_port": str(ports.phones)} | settings
     async with await Server.start(folder / "home", asterisk_ami=ports.ami(secret), **settings) as server:
         options = ports.options(sqlite_url(server.database), manager=secret)
         (port,) = free_ports(1)
         options = replace(
-            options, agi=settings.get("agi_listen_address", ""), edge=",".join(f"{host}:{port}" for host in edges)
+            options,
+            agi=settings.get("agi_listen_address", ""),
+            screen=screen or settings.get("screen_listen_address", ""),
+            edge=",".join(f"{host}:{port}" for host in edges),
         )
         async with await Asterisk.start(program, options, folder / "asterisk", files(options)) as asterisk:
             yield World(server, asterisk, ports)
