@@ -41,10 +41,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A socket at an address of its own. Use `Party.udp`, `Party.tcp`, and `close()` or `with`."""
+    """A socket at an address of its own. Use `Party.udp`, `Party.tcp`, and `close()` or `with`.
+
+    What is sent again, word by word, is heard once: on a slow machine an answer or an ACK may be late, and the other
+    side repeats itself (RFC 3261 17)."""
 
     socket: socket.socket
     waiting: bytearray = field(default_factory=bytearray)
+    known: set[Message] = field(default_factory=set)
 
     @classmethod
     def udp(cls, host: str = HOST) -> Self:
@@ -94,9 +98,14 @@ class Party:
     async def hear(self) -> Message:
         """The next message but for `100 Trying`. TimeoutError when none comes in five seconds."""
         async with asyncio.timeout(5):
-            while (message := await self._next()).status == 100:
+            while not self._is_news(message := await self._next()):
                 pass
         return message
+
+    def _is_news(self, message: Message) -> bool:
+        again = message in self.known
+        self.known.add(message)
+        return message.status != 100 and not again
 
     async def _next(self) -> Message:
         while not self.waiting or (self.protocol == "TCP" and not _whole(self.waiting)):
@@ -107,13 +116,15 @@ class Party:
         return message
 
     def heard(self) -> list[str]:
-        """The methods of what has come so far and was not listened to."""
-        found = []
+        """The methods of what has come so far and was not listened to, but for `100 Trying`."""
+        found: list[str] = []
         while True:
             try:
-                found.append(Message(self.socket.recv(65535).decode()).method)
+                message = Message(self.socket.recv(65535).decode())
             except BlockingIOError:
                 return found
+            if self._is_news(message):
+                found.append(message.method)
 
     async def answer(
         self, request: Message, status: int, server: str, *, tag: str = "", body: str = "", headers: Sequence[str] = ()

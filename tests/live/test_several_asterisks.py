@@ -191,7 +191,7 @@ class Voice:
                     await self.asked.put(message)
 
     async def hear(self, method: str) -> Message:
-        """The next request of that method; one that is sent again comes again."""
+        """The next request of that method."""
         async with asyncio.timeout(15):
             while (message := await self.asked.get()).method != method:
                 pass
