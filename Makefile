@@ -59,14 +59,14 @@ faults: $(READY) ## put one small fault at a time into breaker, merge, condition
 chaos: services ## kill everything under load, 200 times; SEED=… and KILLS=… play it again
 	CHAOS_SEED=$(SEED) CHAOS_KILLS=$(or $(KILLS),200) $(BIN)/pytest --timeout 0 -m process -s tests/chaos
 
-bench: services ## measure what the registry promises, on every engine, and write docs/benchmarks.md; the machine shall be quiet
-	@$(BIN)/python -m tests.bench
+bench: services ## measure what Ringback costs beside bare floors, and write docs/benchmarks.md; ONLY="M-1 M-3", SHARE=0.1
+	@$(BIN)/python -m bench $(ONLY) $(if $(SHARE),--share $(SHARE))
 
 bench-calls: services ## measure calls a second by each way of asking who rings; needs sipp (Debian: sip-tester)
-	@$(BIN)/python -m tests.bench_calls
+	@$(BIN)/python -m bench.calls
 
 bench-door: $(READY) ## measure how much one customer's flood slows another down, and write docs/benchmarks-door.md
-	@$(BIN)/python -m tests.bench_door
+	@$(BIN)/python -m bench.door
 
 # Both engines at once, each in one process, which needs servers of its own but once.
 PARITY = $(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync parity-mariadb parity-postgresql

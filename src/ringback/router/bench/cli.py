@@ -143,10 +143,10 @@ def _run(
     if json:
         json.write(msgspec.json.format(msgspec.json.encode(whole)).decode() + "\n")
     if report:
-        report.write(page(whole, runs))
-    for run in runs:
-        rows = [row(figure) for figure in run.figures]
-        answers.show_rows(rows, tuple(rows[0]), run.engine)
+        report.write(page(whole))
+    for run in whole["runs"]:
+        rows = [row(result) for result in run["results"]]
+        answers.show_rows(rows, tuple(rows[0]), run["engine"])
     terminal.say(", ".join(f"{name} {value}" for name, value in about.items()))
     if unknown := list(dict.fromkeys(one.number for run in runs for one in run.figures if one.passes is None)):
         terminal.hint(f"not measured: {', '.join(unknown)}: {MISSING}")

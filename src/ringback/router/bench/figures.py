@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Sign = Literal["<", ">", "=", ">="]
+Sign = Literal["<", "<=", ">", "=", ">="]
 HOLDS: Final[Mapping[Sign, Callable[[float, float], bool]]] = {
     "<": operator.lt,
+    "<=": operator.le,
     ">": operator.gt,
     "=": operator.eq,
     ">=": operator.ge,
@@ -19,7 +20,7 @@ HOLDS: Final[Mapping[Sign, Callable[[float, float], bool]]] = {
 class Figure:
     """One figure of the target with that number. `floor` is what `floor_is` came to in the same run.
 
-    `value` is `None` where it could not be measured.
+    `value` is `None` where it could not be measured. With `of_floor` the limit is one of the ratio to the floor.
     """
 
     number: str
@@ -30,14 +31,16 @@ class Figure:
     limit: float
     floor: float | None = None
     floor_is: str = ""
+    of_floor: bool = False
 
     @property
     def target(self) -> str:
-        return f"{self.sign} {self.limit:,g} {self.unit}".rstrip()
+        return f"{self.sign} {self.limit:,g} {'x floor' if self.of_floor else self.unit}".rstrip()
 
     @property
     def passes(self) -> bool | None:
-        return None if self.value is None else HOLDS[self.sign](self.value, self.limit)
+        found = self.ratio if self.of_floor else self.value
+        return None if found is None else HOLDS[self.sign](found, self.limit)
 
     @property
     def ratio(self) -> float | None:

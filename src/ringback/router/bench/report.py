@@ -8,20 +8,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringback import __version__
-from ringback.router.bench.figures import Figure, Run
+from ringback.router.bench.figures import Run
 
-PAGE = """\
+PAGE: Final = """\
 # Benchmarks
 
+{about}
+
+{machine}
+
+{runs}
+"""
+ABOUT: Final = """\
 What the registry of router extensions and its pipelines promise in figures, as `router-control bench all --report FILE`
 has measured it and written it here; `make bench` does so on every engine, on servers that wait for the disk. The floor
 is what the same costs without Ringback, in the same run, and the ratio how many times that the figure is. `load` is how
 many processes kept the machine busy before: with one or more, figures in milliseconds and figures a second are those of
 the others as well.
-
-{machine}
-
-{runs}
 """
 
 UNKNOWN: Final = "—"
@@ -59,16 +62,17 @@ def document(machine: dict[str, Any], runs: Sequence[Run], at: datetime) -> dict
     }
 
 
-def row(figure: Figure) -> dict[str, str]:
-    """A figure as a line of a table."""
+def row(result: Mapping[str, Any]) -> dict[str, str]:
+    """A figure, as it stands in the document, as a line of a table."""
+    value, floor, unit = result["figure"], result["floor"], result["unit"]
     return {
-        "target": figure.number,
-        "what": figure.what,
-        "must be": figure.target,
-        "figure": UNKNOWN if figure.value is None else f"{shown(figure.value)} {figure.unit}".rstrip(),
-        "floor": "" if figure.floor is None else f"{shown(figure.floor)} {figure.unit} ({figure.floor_is})",
-        "ratio": "" if figure.ratio is None else shown(figure.ratio),
-        "": WORDS[figure.passes],
+        "target": result["number"],
+        "what": result["what"],
+        "must be": result["target"],
+        "figure": UNKNOWN if value is None else f"{shown(value)} {unit}".rstrip(),
+        "floor": "" if floor is None else f"{shown(floor)} {unit} ({result['floor_is']})",
+        "ratio": "" if result["ratio"] is None else shown(result["ratio"]),
+        "": WORDS[result["pass"]],
     }
 
 
@@ -79,18 +83,19 @@ def shown(value: object) -> str:
     return f"{value:,}" if type(value) is int else str(value)
 
 
-def page(document: dict[str, Any], runs: Sequence[Run]) -> str:
-    """The same as Markdown."""
-    about = {"measured": document["at"], **document["machine"]}
-    machine = ["| | |", "|---|---|", *(_line([name, shown(value)]) for name, value in about.items())]
-    return PAGE.format(machine="\n".join(machine), runs="\n\n".join(map(_section, runs)))
+def page(document: Mapping[str, Any], about: str = ABOUT) -> str:
+    """The document as Markdown, after what is said `about` it."""
+    known = {"measured": document["at"], **document["machine"]}
+    machine = ["| | |", "|---|---|", *(_line([name, shown(value)]) for name, value in known.items())]
+    runs = "\n\n".join(map(_section, document["runs"]))
+    return PAGE.format(about=about.rstrip(), machine="\n".join(machine), runs=runs)
 
 
-def _section(run: Run) -> str:
-    rows = [row(figure) for figure in run.figures]
+def _section(run: Mapping[str, Any]) -> str:
+    rows = [row(result) for result in run["results"]]
     table = [_line(rows[0]), _line(["---"] * len(rows[0])), *(_line(one.values()) for one in rows)]
-    details = [_listed(number, details) for one in run.found for number, details in one.details.items()]
-    return "\n\n".join([f"## On {run.engine}", "\n".join(table), *details])
+    details = [_listed(number, details) for number, details in run["details"].items()]
+    return "\n\n".join([f"## On {run['engine']}", "\n".join(table), *details])
 
 
 def _listed(number: str, details: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Calls to a direct address a second, by each way of asking who rings: `make bench-calls` (needs sipp).
 
-`python -m tests.bench_calls mariadb` does the same on that server, which waits for the disk; `postgresql` too.
+`python -m bench.calls mariadb` does the same on that server, which waits for the disk; `postgresql` too.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from bench.ground import DurableMariaDb, DurablePostgreSql
 from ringback.demo.asterisk import Asterisk
 from ringback.demo.install import CACHE
 from ringback.demo.ports import HOST, Ports, free_ports
@@ -23,7 +24,6 @@ from ringback.demo.server import Server
 from ringback.kit.dsn import parse_dsn
 from ringback.sip.config import AsteriskOptions
 from ringback.sip.odbc import sqlite_url
-from tests.bench import DurableMariaDb, DurablePostgreSql
 from tests.live.tables import Tables
 
 CALLS: Final = 1500

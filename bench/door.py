@@ -106,7 +106,7 @@ async def process(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 async def loaded(*words: object) -> Figures:
     """The figures of a load in a process of its own."""
-    async with process(sys.executable, "-m", "tests.bench_door", "load", *map(str, words)) as one:
+    async with process(sys.executable, "-m", "bench.door", "load", *map(str, words)) as one:
         out, _ = await one.communicate()
     return dict(json.loads(out))
 
@@ -186,7 +186,7 @@ async def run() -> str:
         home = Path(folder) / "home"
         words = ["--ringback_home", str(home), "--rest_listen_address", "127.0.0.1:18950"]
         words += ["--prometheus_listen_address", "127.0.0.1:18951"]
-        idle = process(sys.executable, "-m", "tests.bench_door", "nothing", "18952")
+        idle = process(sys.executable, "-m", "bench.door", "nothing", "18952")
         async with process(str(Path(sys.executable).parent / "ringback"), "up", *words) as server, idle:
             assert server.stdout
             while b"Ctrl-C" not in await server.stdout.readline():

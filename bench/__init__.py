@@ -1,0 +1,1 @@
+"""What Ringback costs beside what the same work costs without it: `make bench` runs all of it, or what it is asked."""
