@@ -8,8 +8,14 @@ from uuid import UUID
 from tests.servers.database import Database
 
 TABLES: Final = (
-    "registrar_extensions", "registrar_directs", "registrar_direct_hashes", "ps_endpoints", "ps_aors", "ps_auths",
-)  # fmt: skip
+    "registrar_extensions",
+    "registrar_directs",
+    "registrar_direct_hashes",
+    "registrar_sip_auths",
+    "ps_endpoints",
+    "ps_aors",
+    "ps_auths",
+)
 AT_ONCE: Final = 100_000
 """Rows of one transaction."""
 NUMBER: Final = "(1000000 + seq)"
@@ -97,6 +103,7 @@ def _which(table: str, template: Template) -> str:
     """The template's row of that table."""
     return {
         "registrar_extensions": f"one.id = {_binary(template.id)}",
+        "registrar_sip_auths": f"one.id = {_binary(template.id)}",
         "registrar_directs": f"one.id = {_binary(template.direct_id)}",
         "registrar_direct_hashes": f"one.hash = '{template.hash}'",
     }.get(table, f"one.id = '{template.endpoint}'")
