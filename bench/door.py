@@ -19,11 +19,11 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
 
+from bench import http
 from ringback.router.bench.figures import quantile
 from tests.house import ROOT
 
@@ -50,26 +50,20 @@ async def load(url: str, key: str, rate: float, connections: int, seconds: float
     codes: Counter[str] = Counter()
     begin = time.perf_counter() + 0.2
 
-    async def talk(number: int) -> None:
-        at = urlsplit(url)
-        reader, writer = await asyncio.open_connection(at.hostname, at.port)
-        request = f"GET {PLACE} HTTP/1.1\r\nHost: {at.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    async def talk(number: int, connection: http.Connection) -> None:
         due = begin + number / rate
         while due < begin + seconds:
             await until(due)
             if time.perf_counter() > begin + seconds:
                 break
-            writer.write(request)
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            size = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-            await reader.readexactly(size)
-            codes[head.split()[1]] += 1
+            codes[http.code_of(await connection.ask(request))] += 1
             if due > begin + WARM:
                 latencies.append((time.perf_counter() - due) * 1000)
             due += connections / rate
-        writer.close()
 
-    await asyncio.gather(*(talk(number) for number in range(connections)))
+    request = http.get(url, PLACE, key)
+    async with http.connections(url, connections) as made:
+        await asyncio.gather(*(talk(number, one) for number, one in enumerate(made)))
     return {"latencies": latencies, "codes": codes, "rate": codes.total() / (time.perf_counter() - begin)}
 
 
@@ -114,10 +108,10 @@ async def loaded(*words: object) -> Figures:
 async def customer(url: str, operator: str) -> str:
     """A key of a new customer with twenty extensions."""
     headers, id = {"authorization": f"Bearer {operator}"}, str(uuid4())
-    async with httpx.AsyncClient(base_url=url, headers=headers, params={"customer_id": id}) as http:
+    async with httpx.AsyncClient(base_url=url, headers=headers, params={"customer_id": id}) as client:
         for number in range(20):
-            (await http.post("/v1.0/extensions", json={"extension": str(1001 + number)})).raise_for_status()
-        made = (await http.post("/v1.0/accesskeys", json={"name": "load", "roles": ["viewer"]})).raise_for_status()
+            (await client.post("/v1.0/extensions", json={"extension": str(1001 + number)})).raise_for_status()
+        made = (await client.post("/v1.0/accesskeys", json={"name": "load", "roles": ["viewer"]})).raise_for_status()
     return str(made.json()["key"])
 
 
