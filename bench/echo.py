@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import asyncmy
+import msgspec
 
 from bench import amqp
 from bench.child import Ask, serve
+from bench.rows import Row, writer
 
 CONNECTIONS = 16
 
@@ -16,15 +19,21 @@ CONNECTIONS = 16
 @asynccontextmanager
 async def echo(settings: dict[str, Any]) -> AsyncIterator[Ask]:
     """`url` of the broker, `queue`; with `database` (arguments of the driver) it runs the `statements` between each
-    question and its answer, `transaction` or not."""
+    question and its answer, or writes `rows` like those of `id`."""
     async with amqp.channel(settings["url"]) as on:
-        handle = await handler(settings) if "database" in settings else None
+        handle = await _handle(settings)
         await amqp.serve(on, settings["queue"], handle)
 
         async def answer(asked: Any) -> Any:
             return None
 
         yield answer
+
+
+async def _handle(settings: dict[str, Any]) -> amqp.Handle | None:
+    if "rows" in settings:
+        return await writer(settings["database"], msgspec.convert(settings["rows"], list[Row]), UUID(settings["id"]))
+    return await handler(settings) if "database" in settings else None
 
 
 async def handler(settings: dict[str, Any]) -> amqp.Handle:

@@ -1,0 +1,20 @@
+"""The floor of creates writes what Ringback writes."""
+
+import pytest
+
+from bench import creates
+from bench.ground import ground
+
+pytestmark = pytest.mark.process
+
+
+async def test_both_sides_write_a_row_of_each_table_for_each_create() -> None:
+    async with ground(lambda line: None, share=0.01) as made:
+        (found,) = (await creates.measure(made)).details.values()
+
+    for side, others in (("ringback", 2), ("driver", 0)):
+        asked = found[side]["asked"]
+        rows = found[side]["rows"]
+        assert rows.pop("ringback_audit") - rows["ps_aors"] in (0, 1)  # the realm of the customer
+        assert set(rows.values()) == {asked + others}
+        assert asked > 0
