@@ -148,7 +148,7 @@ async def test_a_step_that_fails_is_told_with_what_depends_on_it_and_the_rest_go
         ("FAILED", "Asterisk starts"),
         ("ok", "POST /v1.0/extensions: 1001 and 1002"),
         ("skipped", "1001 registers"),
-    ]
+    ], one.printed
     assert re.search(r"^\d+ steps ok, 1 failed, \d+ skipped in ", one.printed, re.MULTILINE)
 
 

@@ -14,7 +14,7 @@ from ringback.demo.children import Child, spawn
 from ringback.demo.programs import AsteriskProgram
 from ringback.sip.config import AsteriskOptions, Directories, asterisk_files
 
-BOOT_SECONDS = 30.0
+BOOT_SECONDS = 60.0
 SOCKET_FOLDER_BYTES = 90  # the path of a Unix socket, here <folder>/asterisk.ctl, must be under 108
 
 

@@ -17,7 +17,7 @@ from ringback.demo.programs import KamailioProgram
 from ringback.sip.files import write
 from ringback.sip.kamailio import FILE, KamailioOptions, kamailio_files
 
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 MEGABYTES = ("-m", "64", "-M", "8")  # shared, and of each process
 
 

@@ -21,7 +21,7 @@ from ringback.server import SOCKET
 from ringback.settings import Settings
 from ringback.transports import local
 
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 
 
 class ServerFailed(Exception):
