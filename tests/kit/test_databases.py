@@ -117,6 +117,36 @@ async def test_text_that_nobody_can_have_is_not_found(ground: Ground) -> None:
         assert await session.all(BY_NAME, wanted=wanted) == []
 
 
+async def test_many_rows_are_one_statement_as_each_would_be_alone(ground: Ground) -> None:
+    seen: list[Statement] = []
+    session = ground.open(watch=seen.append).session(writes=True, deadline=soon())
+    rows = [thing(which, note=None if which == 2 else {"a": which}, name=f"Zoë {which}") for which in range(1, 6)]
+
+    assert await session.run_each(ADD, rows) == 5
+    assert await session.run_each(ADD, [thing(6)]) == 1
+    assert await session.insert_if_all_new(ADD, [thing(7), thing(8)])
+    assert not await session.insert_if_all_new(ADD, [thing(8), thing(9)])
+    assert await session.insert_if_new(ADD, **thing(10))
+    await session.commit()
+
+    assert len(seen) == 5
+    kept = {row["id"].int: row for row in await ground.open().session(writes=False, deadline=soon()).all(ALL)}
+    assert {1, 2, 3, 4, 5, 6, 7, 8, 10} <= kept.keys() <= set(range(1, 11))
+    assert [kept[which] for which in range(1, 6)] == rows
+
+
+async def test_one_of_many_that_is_there_already_names_the_rule_it_broke(ground: Ground) -> None:
+    session = ground.open().session(writes=True, deadline=soon())
+    await session.run(ADD, **thing(1))
+
+    with pytest.raises(Duplicate) as clash:
+        await session.run_each(ADD, [thing(2), thing(3, hash="h1"), thing(4)])
+    await session.rollback()
+
+    assert clash.value.rule == "hash"
+    assert await ground.open().session(writes=False, deadline=soon()).all(ALL) == []
+
+
 async def test_a_row_that_is_found_counts_whether_it_changes_or_not(ground: Ground) -> None:
     session = ground.open().session(writes=True, deadline=soon())
     for number in (1, 2, 3):

@@ -1,7 +1,7 @@
 """One request, one transaction."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +38,13 @@ class Sessions:
     async def run(self, statement: Statement, **values: Any) -> int:
         self.log.append(values["event_type"])
         return 1
+
+    async def run_each(self, statement: Statement, rows: Sequence[Row]) -> int:
+        self.log += [row["event_type"] for row in rows]
+        return len(rows)
+
+    async def insert_if_all_new(self, statement: Statement, rows: Sequence[Row]) -> bool:
+        raise NotImplementedError
 
     async def insert_if_new(self, statement: Statement, **values: Any) -> bool:
         raise NotImplementedError

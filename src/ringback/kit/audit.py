@@ -1,6 +1,6 @@
 """The audit log: who changed what, when and from where, written in the transaction of the change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -146,25 +146,31 @@ def document(of: object | None) -> dict[str, Any]:
     return found
 
 
-async def add(session: Session, changes: Iterable[Change], by: Actor, now: datetime) -> None:
+async def add(session: Session, changes: Sequence[Change], by: Actor, now: datetime) -> None:
     """Note what was changed."""
-    for one in changes:
-        await session.run(
-            ADD,
-            customer_id=one.owner_id,
-            tm=now,
-            actor=by.name[:LONGEST],
-            identity=by.identity and by.identity[:LONGEST],
-            source=by.source,
-            address=by.address and by.address[:64],
-            request_id=by.request_id and by.request_id[:64],
-            action=one.action,
-            kind=one.kind,
-            object_id=one.object_id,
-            changed=one.changed,
-            old_values=one.old,
-            new_values=one.new,
-        )
+    if not changes:
+        return
+    who = {
+        "tm": now,
+        "actor": by.name[:LONGEST],
+        "identity": by.identity and by.identity[:LONGEST],
+        "source": by.source,
+        "address": by.address and by.address[:64],
+        "request_id": by.request_id and by.request_id[:64],
+    }
+    await session.run_each(ADD, [who | _row(one) for one in changes])
+
+
+def _row(change: Change) -> dict[str, Any]:
+    return {
+        "customer_id": change.owner_id,
+        "action": change.action,
+        "kind": change.kind,
+        "object_id": change.object_id,
+        "changed": change.changed,
+        "old_values": change.old,
+        "new_values": change.new,
+    }
 
 
 async def blank(

@@ -1,7 +1,7 @@
 """A database that may not be there yet: whoever needs it tries to open it, until that has gone well once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -88,6 +88,12 @@ class AwaitedSession:
 
     async def insert_if_new(self, statement: Statement, **values: object) -> bool:
         return await (await self._session()).insert_if_new(statement, **values)
+
+    async def run_each(self, statement: Statement, rows: Sequence[Row]) -> int:
+        return await (await self._session()).run_each(statement, rows)
+
+    async def insert_if_all_new(self, statement: Statement, rows: Sequence[Row]) -> bool:
+        return await (await self._session()).insert_if_all_new(statement, rows)
 
     async def one(self, statement: Statement, **values: object) -> Row | None:
         return await (await self._session()).one(statement, **values)

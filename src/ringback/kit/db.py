@@ -158,6 +158,12 @@ class Session(Protocol):
     async def insert_if_new(self, statement: Statement, **values: object) -> bool:
         """Whether the row is new; the transaction goes on either way."""
 
+    async def run_each(self, statement: Statement, rows: Sequence[Row]) -> int:
+        """Run it with the values of each, in one go: the number of rows that it found in all. It returns none."""
+
+    async def insert_if_all_new(self, statement: Statement, rows: Sequence[Row]) -> bool:
+        """Whether all rows are new; where not, any of them may be there now. The transaction goes on either way."""
+
     async def one(self, statement: Statement, **values: object) -> Row | None: ...
 
     async def all(self, statement: Statement, **values: object) -> list[Row]: ...

@@ -13,6 +13,10 @@ LEAVING: Final = 0.25
 """Seconds that the end of a transaction which failed may take, or the end of a turn."""
 
 
+Parameters = tuple[Any, ...] | list[tuple[Any, ...]] | None
+"""What a statement is run with: once, or once with each of a list, in one go."""
+
+
 class Busy(Exception):
     """The server cannot do this now: a lock that is held, a full disk. Its text is the engine's code."""
 
@@ -39,7 +43,7 @@ class Answer(NamedTuple):
 class Link(Protocol):
     """An open connection as an engine's driver has it; each statement is a transaction unless one was begun."""
 
-    async def execute(self, sql: str, parameters: tuple[Any, ...] | None) -> Answer:
+    async def execute(self, sql: str, parameters: Parameters) -> Answer:
         """Raises what the driver raises. Without parameters the text is sent as it is."""
 
     async def compact(self, tables: Sequence[tuple[str, str]]) -> None:
@@ -94,7 +98,7 @@ class Line:
     async def say(
         self,
         sql: str,
-        parameters: tuple[Any, ...] | None = None,
+        parameters: Parameters = None,
         *,
         deadline: float,
         statement: Statement | None = None,
@@ -120,7 +124,7 @@ class Line:
         self.link.close()
 
 
-async def leave(line: Line, sql: str, parameters: tuple[Any, ...] | None = None) -> None:
+async def leave(line: Line, sql: str, parameters: Parameters = None) -> None:
     """Say the last thing, quickly; closing the connection, which is done where that fails, means the same."""
     if not line.is_broken:
         try:

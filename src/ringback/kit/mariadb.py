@@ -16,7 +16,7 @@ from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from ringback.kit.db import Absent, Conflict, Duplicate, Refused, Statement, rule_name
-from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost
+from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost, Parameters
 
 IDLE: Final = 30
 """Seconds after which the server undoes a transaction in which nothing is said any more: its owner's host is gone."""
@@ -76,8 +76,10 @@ class MariaLink:
         self._connection = connection
         self.is_mariadb = "MariaDB" in str(getattr(connection, "server_version", ""))
 
-    async def execute(self, sql: str, parameters: tuple[Any, ...] | None) -> Answer:
+    async def execute(self, sql: str, parameters: Parameters) -> Answer:
         cursor = self._connection.cursor(Quiet)
+        if isinstance(parameters, list):
+            return Answer((), await cursor.executemany(sql, parameters) or 0)
         await cursor.execute(sql, parameters)
         return Answer(await cursor.fetchall(), int(str(cursor.rowcount)))
 

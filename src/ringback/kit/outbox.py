@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from sqlalchemy import (
@@ -74,16 +74,19 @@ FORGET = Statement(delete(outbox).where(among(outbox.c.id, "id", BATCH)))
 
 
 async def add(session: Session, events: Sequence[Event], now: datetime) -> None:
-    for event in events:
-        await session.run(
-            ADD,
-            publisher=event.publisher,
-            event_type=event.type,
-            object_id=event.object_id,
-            subscription_id=event.subscription_id,
-            payload=msgspec.to_builtins(event.data),
-            tm_create=now,
-        )
+    if events:
+        await session.run_each(ADD, [_row(event, now) for event in events])
+
+
+def _row(event: Event, now: datetime) -> dict[str, Any]:
+    return {
+        "publisher": event.publisher,
+        "event_type": event.type,
+        "object_id": event.object_id,
+        "subscription_id": event.subscription_id,
+        "payload": msgspec.to_builtins(event.data),
+        "tm_create": now,
+    }
 
 
 class Reading:

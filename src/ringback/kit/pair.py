@@ -1,7 +1,7 @@
 """Two databases on different servers as one: the first commits, and what was said to the second follows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeVar
 
@@ -73,6 +73,16 @@ class PairSession:
         if statement.place == OWN:
             return await self._first.insert_if_new(statement, **values)
         return await self._told(lambda: self._second.insert_if_new(statement, **values), True)
+
+    async def run_each(self, statement: Statement, rows: Sequence[Row]) -> int:
+        if statement.place == OWN:
+            return await self._first.run_each(statement, rows)
+        return await self._told(lambda: self._second.run_each(statement, rows), 0)
+
+    async def insert_if_all_new(self, statement: Statement, rows: Sequence[Row]) -> bool:
+        if statement.place == OWN:
+            return await self._first.insert_if_all_new(statement, rows)
+        return await self._told(lambda: self._second.insert_if_all_new(statement, rows), True)
 
     async def one(self, statement: Statement, **values: object) -> Row | None:
         return await self._read(statement, lambda session: session.one(statement, **values))

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from ringback.kit.db import Absent, Conflict, Duplicate, Refused, Statement, rule_name
-from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost
+from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost, Parameters
 
 T = TypeVar("T")
 
@@ -79,8 +79,11 @@ class PostgresLink:
     def __init__(self, connection: Hasty) -> None:
         self._connection = connection
 
-    async def execute(self, sql: str, parameters: tuple[Any, ...] | None) -> Answer:
+    async def execute(self, sql: str, parameters: Parameters) -> Answer:
         cursor = AsyncRawCursor(self._connection)
+        if isinstance(parameters, list):
+            await cursor.executemany(sql, [tuple(map(without_nul, one)) for one in parameters])
+            return Answer((), cursor.rowcount)
         try:
             await cursor.execute(sql, parameters)
         except DataError as error:

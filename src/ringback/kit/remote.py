@@ -1,9 +1,9 @@
 """A database on a server: sessions that borrow connections for their transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from sqlalchemy import MetaData
@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 from ringback.kit.cancelling import cancellable
 from ringback.kit.db import Absent, Duplicate, Prepared, Row, Schemas, Statement, StillRead
 from ringback.kit.errors import DatabaseUnavailable, TableMissing
-from ringback.kit.link import Answer, Busy, Engine, Line, Lost, leave
+from ringback.kit.link import Answer, Busy, Engine, Line, Lost, Parameters, leave
 from ringback.kit.pool import Pool
 
 CONNECTING: Final = 2.0
@@ -92,7 +92,7 @@ class RemoteDatabase:
         pool: Pool[Line],
         deadline: float,
         sql: str,
-        parameters: tuple[Any, ...] | None = None,
+        parameters: Parameters = None,
         statement: Statement | None = None,
     ) -> tuple[Line, Answer]:
         """A connection and its answer to this, the first that is said on it.
@@ -179,6 +179,15 @@ class RemoteSession:
         except Duplicate:
             return False
 
+    async def run_each(self, statement: Statement, rows: Sequence[Row]) -> int:
+        return (await self._ask(statement, rows)).found if rows else 0
+
+    async def insert_if_all_new(self, statement: Statement, rows: Sequence[Row]) -> bool:
+        try:
+            return (await self._ask(statement, rows, self._database.engine.if_new)).found == len(rows)
+        except Duplicate:
+            return False
+
     async def one(self, statement: Statement, **values: object) -> Row | None:
         rows = await self.all(statement, **values)
         return rows[0] if rows else None
@@ -210,9 +219,11 @@ class RemoteSession:
     def _prepared(self, statement: Statement) -> Prepared:
         return statement.prepared(self._database.engine.dialect, self._database.schemas)
 
-    async def _ask(self, statement: Statement, values: dict[str, object], more: str = "") -> Answer:
+    async def _ask(self, statement: Statement, values: Row | Sequence[Row], more: str = "") -> Answer:
         prepared = self._prepared(statement)
-        sql, parameters = prepared.sql + more, prepared.parameters(values)
+        rows = [values] if isinstance(values, Mapping) else values
+        bound = [prepared.parameters(row) for row in rows]
+        sql, parameters = prepared.sql + more, bound if len(bound) > 1 else bound[0]
         lines = self._database.lines
         if self._writes and not self._line:
             self._line, _ = await self._database.begun(lines, self._deadline, BEGIN)
@@ -224,7 +235,7 @@ class RemoteSession:
         return answer
 
     async def _say(
-        self, line: Line, sql: str, parameters: tuple[Any, ...] | None = None, statement: Statement | None = None
+        self, line: Line, sql: str, parameters: Parameters = None, statement: Statement | None = None
     ) -> Answer:
         try:
             return await line.say(sql, parameters, deadline=self._deadline, statement=statement)

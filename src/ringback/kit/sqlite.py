@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
@@ -123,6 +123,16 @@ class SqliteSession:
             return False
         return True
 
+    async def run_each(self, statement: Statement, rows: Sequence[Row]) -> int:
+        return await self._execute(statement, rows, lambda cursor: cursor.rowcount)
+
+    async def insert_if_all_new(self, statement: Statement, rows: Sequence[Row]) -> bool:
+        try:
+            await self.run_each(statement, rows)
+        except Duplicate:
+            return False
+        return True
+
     async def one(self, statement: Statement, **values: object) -> Row | None:
         rows = await self.all(statement, **values)
         return rows[0] if rows else None
@@ -148,13 +158,21 @@ class SqliteSession:
             finally:
                 self._end()
 
-    async def _execute(self, statement: Statement, values: dict[str, object], take: Callable[[sqlite3.Cursor], T]) -> T:
+    async def _execute(
+        self, statement: Statement, values: Row | Sequence[Row], take: Callable[[sqlite3.Cursor], T]
+    ) -> T:
         prepared = statement.prepared(self._database.dialect, SCHEMAS)
-        parameters = prepared.parameters(values)
+        execute: Callable[[str, Any], sqlite3.Cursor] = self._connection.execute
+        parameters: Any
+        if isinstance(values, Mapping):
+            parameters = prepared.parameters(values)
+        else:
+            execute = self._connection.executemany
+            parameters = [prepared.parameters(row) for row in values]
         if self._writes and not self._begun:
             await self._begin()
         self._database.watch(statement)
-        return await self._patiently(lambda: take(self._connection.execute(prepared.sql, parameters)))
+        return await self._patiently(lambda: take(execute(prepared.sql, parameters)))
 
     async def _begin(self) -> None:
         try:
