@@ -1,15 +1,17 @@
 """Logs without secrets."""
 
+import io
 import json
 import logging
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import structlog
 
-from ringback.kit.log import REDACTED, Redact, Rewrite, clean, new_request_id, request_id_of, set_up
+from ringback.kit.log import REDACTED, Lines, Redact, Rewrite, as_json, clean, new_request_id, request_id_of, set_up
 from ringback.kit.secret import Secret
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.router.pii import masked
@@ -146,3 +148,26 @@ def test_request_ids_are_taken_over_when_usable_and_made_when_not() -> None:
 
 def test_what_tells_of_people_is_hidden_in_logs_alone_and_not_where_it_is_kept_on_purpose() -> None:
     assert clean("person", {"email": "a@b.example", "password": "x"}) == {"email": "a@b.example", "password": REDACTED}
+
+
+class Gone(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_line_that_nobody_takes_is_lost_and_stops_no_work() -> None:
+    Lines(Gone())("ringback.somewhere").info("lost")
+
+
+def test_a_line_has_the_name_of_whose_it_is() -> None:
+    assert Lines(io.StringIO())().name == __name__
+
+
+def test_what_json_has_no_word_for_is_shown_all_the_same() -> None:
+    event = {"event": "half a letter \ud800", "set": {1}, "id": UUID(int=1), "error": ValueError("x")}
+
+    line = json.loads(as_json(None, "info", event))
+
+    assert (line["event"], line["error"]) == (event["event"], "ValueError('x')")

@@ -1,13 +1,17 @@
 """Structured logs in the field names of Google's Cloud Logging, with request ids, without secrets."""
 
+import json
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Container, Mapping, MutableMapping
+from contextlib import suppress
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -66,7 +70,7 @@ def clean(
     hidden: Container[str] = (),
 ) -> Any:
     """A value without secrets, and without what stands under a `hidden` name."""
-    if isinstance(value, Secret) or HIDDEN_KEYS.search(key.lower()) or key.lower() in hidden:
+    if isinstance(value, Secret) or _is_telling(key) or (hidden and key.lower() in hidden):
         return REDACTED
     if isinstance(value, str):
         for pattern, shown in rewrites:
@@ -77,6 +81,11 @@ def clean(
     if isinstance(value, list | tuple):
         return [clean(key, item, rewrites, scan, hidden) for item in value]
     return value
+
+
+@lru_cache(1024)
+def _is_telling(key: str) -> bool:
+    return HIDDEN_KEYS.search(key.lower()) is not None
 
 
 def cloud_names(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -98,6 +107,39 @@ class Named:
         return event
 
 
+def as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    """A line of JSON; what JSON has no word for is shown as Python does."""
+    try:
+        return msgspec.json.encode(event, enc_hook=repr).decode()
+    except (TypeError, ValueError):  # a name that is no text, or half a letter
+        return json.dumps(event, default=repr, skipkeys=True)
+
+
+class Line:
+    """What one package says: each line goes out at once, and is lost where nobody takes it."""
+
+    def __init__(self, name: str, stream: TextIO) -> None:
+        self.name = name
+        self._write = stream.write
+
+    def say(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            self._write(line + "\n")
+
+    debug = info = warning = error = critical = say
+
+
+class Lines:
+    """Makes the lines of whoever asks; the stream sends each of them by itself."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._named = structlog.stdlib.LoggerFactory([__name__])
+
+    def __call__(self, *names: str) -> Line:
+        return Line(self._named(*names).name, self._stream)
+
+
 def set_up(service: str, level: str, form: str, *rewrites: Rewrite, scans: Scans = MappingProxyType({})) -> None:
     """Send our logs and those of libraries to stderr, as JSON lines (`json`) or for eyes (`console`)."""
     shared: list[Processor] = [
@@ -108,12 +150,12 @@ def set_up(service: str, level: str, form: str, *rewrites: Rewrite, scans: Scans
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         Named(service),
     ]
-    last: list[Processor] = [cloud_names, structlog.processors.JSONRenderer()]
+    last: list[Processor] = [cloud_names, as_json]
     if form == "console":
         last = [structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *last],
+        logger_factory=Lines(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         cache_logger_on_first_use=False,
     )
