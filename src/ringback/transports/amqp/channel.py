@@ -1,6 +1,7 @@
 """One channel: pika's callbacks as awaitables, and the broker's complaints as errors of ours."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,9 @@ class Channel:
         self._asked: set[asyncio.Future[Any]] = set()
         self._reason: BaseException | None = None
         self._disturbance = asyncio.Event()
+        self._in_hand: dict[int, None] = {}
+        """Deliveries that are neither acknowledged nor given back, in their order."""
+        self._acked: list[int] = []
         channel.add_on_close_callback(self._on_close)
         channel.add_on_cancel_callback(lambda frame: self._disturbance.set())
 
@@ -67,11 +71,17 @@ class Channel:
         """Hear the messages of a queue, at most `prefetch` of them unacknowledged; 0: any number."""
         if prefetch:
             await self._ask("the prefetch", self._channel.basic_qos, prefetch_count=prefetch)
+
+        def heard(_: PikaChannel, deliver: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+            if not auto_ack:
+                self._in_hand[deliver.delivery_tag] = None
+            on_message(deliver.delivery_tag, properties, body)
+
         await self._ask(
             f"the queue {queue}",
             self._channel.basic_consume,
             queue=queue,
-            on_message_callback=lambda _, deliver, properties, body: on_message(deliver.delivery_tag, properties, body),
+            on_message_callback=heard,
             consumer_tag=tag,
             auto_ack=auto_ack,
         )
@@ -100,12 +110,16 @@ class Channel:
             raise Away(text_of(error)) from None
 
     def ack(self, tag: int) -> None:
-        try:
-            self._channel.basic_ack(tag)
-        except AMQPError as error:
-            raise Away(text_of(error)) from None
+        """Acknowledge, together with all others of this turn of the loop."""
+        if not self.is_open:
+            raise Away(text_of(self._reason) if self._reason else "")
+        if not self._acked:
+            asyncio.get_running_loop().call_soon(self._send_acks)
+        self._acked.append(tag)
+        self._in_hand.pop(tag, None)
 
     def give_back(self, tag: int) -> None:
+        self._in_hand.pop(tag, None)
         try:
             self._channel.basic_nack(tag, requeue=True)
         except AMQPError as error:
@@ -114,7 +128,20 @@ class Channel:
     def close(self) -> None:
         """Begin to close it, if it is open: what is unacknowledged goes back to its queue."""
         if self.is_open:
+            self._send_acks()
             self._channel.close()
+
+    def _send_acks(self) -> None:
+        """One word for those before the first that is still in hand, one more for each of the others."""
+        acked, self._acked = sorted(self._acked), []
+        if not self.is_open:
+            return
+        first = next(iter(self._in_hand), math.inf)
+        together = [tag for tag in acked if tag < first]
+        if together:
+            self._channel.basic_ack(together[-1], multiple=True)
+        for tag in acked[len(together) :]:
+            self._channel.basic_ack(tag)
 
     async def _ask(self, what: str, method: Callable[..., Any], *values: object, **named: object) -> Any:
         """Call a method of the channel and wait for the broker's answer."""
