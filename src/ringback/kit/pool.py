@@ -36,11 +36,10 @@ class Pool(Generic[C]):
 
     async def take(self, deadline: float) -> C:
         """One that is the caller's until `give`; `DatabaseUnavailable` when none is free until `deadline`."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._places.acquire()
-        except TimeoutError:
-            raise DatabaseUnavailable from None
+        if self._places.locked():
+            await self._place(deadline)
+        else:
+            await self._places.acquire()
         try:
             one = self._idle.pop() if self._idle else await self._open(deadline)
         except BaseException:
@@ -48,6 +47,13 @@ class Pool(Generic[C]):
             raise
         self._lent.append(one)
         return one
+
+    async def _place(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._places.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailable from None
 
     def give(self, one: C) -> None:
         """Back. Where one broke the others may have broken too, unnoticed: none of them is lent again."""

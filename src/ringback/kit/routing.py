@@ -8,12 +8,16 @@ from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote
 from uuid import UUID
 
+import msgspec
+
 from ringback.kit.errors import Fault
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 SAME: Final = 3
 """Segments at the beginning that tell routes apart before all else: of `/v1/things/<thing-id>` the first two."""
+LENGTH: Final = 36
+"""Characters of a UUID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,47 @@ class WrongMethod:
     allowed: tuple[str, ...]
 
 
+class Pattern(Generic[F]):
+    """The routes of one pattern, by method."""
+
+    def __init__(self, pattern: str) -> None:
+        self.routes: dict[str, Route[F]] = {}
+        segments = list(enumerate(_segments(pattern)))
+        self._plain = [(at, name) for at, name in segments if not name.startswith("<")]
+        self._open = [
+            (at, key(name), name.endswith("-id>"), name.endswith(("-id>", "_id>")))
+            for at, name in segments
+            if name.startswith("<")
+        ]
+
+    def match(self, given: list[str]) -> tuple[dict[str, Any], tuple[Fault, ...]] | None:
+        """The values in a path of as many segments, and the ids in it that are none."""
+        for at, name in self._plain:
+            if given[at] != name:
+                return None
+        values: dict[str, Any] = {}
+        faults: list[Fault] = []
+        for at, name, is_uuid, is_id in self._open:
+            raw = given[at]
+            if is_id and not raw:
+                return None
+            if is_uuid:
+                try:
+                    values[name] = parse_id(unquote(raw))
+                except ValueError:
+                    faults.append(Fault(name, "must be a UUID"))
+            else:
+                values[name] = unquote(raw)
+        return values, tuple(faults)
+
+
 class Routes(Generic[F]):
     """A table of routes, filled by decorators; several tables make one. `about` is true of each that is added."""
 
     def __init__(self, *tables: "Routes[F]", **about: Any) -> None:
         self._about = about
         self._routes: list[Route[F]] = []
-        self._alike: dict[tuple[object, ...], list[Route[F]]] = {}
+        self._alike: dict[tuple[object, ...], dict[str, Pattern[F]]] = {}
         for table in tables:
             for route in table:
                 self._add(route)
@@ -72,18 +110,22 @@ class Routes(Generic[F]):
 
     def _add(self, route: Route[F]) -> None:
         self._routes.append(route)
-        self._alike.setdefault(_place(route.pattern), []).append(route)
+        alike = self._alike.setdefault(_place(route.pattern), {})
+        alike.setdefault(route.pattern, Pattern(route.pattern)).routes.setdefault(route.method, route)
 
     def find(self, method: str, path: str) -> Found[F] | WrongMethod | None:
         """A route without faulty ids wins over one with; each segment is percent-decoded once, `+` stays `+`."""
         given = path.split("/")
-        likely = chain(self._alike.get((len(given), *given[:SAME]), ()), self._alike.get((len(given),), ()))
-        matches = [found for route in likely if (found := _match(route, given))]
-        clean = [found for found in matches if not found.faults] or matches
-        for found in clean:
-            if found.route.method == method:
-                return found
-        return WrongMethod(tuple(sorted({found.route.method for found in clean}))) if clean else None
+        none: dict[str, Pattern[F]] = {}
+        likely = chain(
+            self._alike.get((len(given), *given[:SAME]), none).values(), self._alike.get((len(given),), none).values()
+        )
+        matches = [(pattern, *match) for pattern in likely if (match := pattern.match(given))]
+        clean = [match for match in matches if not match[2]] or matches
+        for pattern, values, faults in clean:
+            if route := pattern.routes.get(method):
+                return Found(route, values, faults)
+        return WrongMethod(tuple(sorted({known for match in clean for known in match[0].routes}))) if clean else None
 
 
 @cache
@@ -100,28 +142,6 @@ def _place(pattern: str) -> tuple[object, ...]:
     return (len(segments), *(begin if is_plain else ()))
 
 
-def _match(route: Route[F], given: list[str]) -> Found[F] | None:
-    wanted = _segments(route.pattern)
-    if len(wanted) != len(given):
-        return None
-    values: dict[str, Any] = {}
-    faults: list[Fault] = []
-    for name, raw in zip(wanted, given, strict=True):
-        if not name.startswith("<"):
-            if name != raw:
-                return None
-        elif name.endswith(("-id>", "_id>")) and not raw:
-            return None
-        elif name.endswith("-id>"):
-            try:
-                values[key(name)] = parse_id(unquote(raw))
-            except ValueError:
-                faults.append(Fault(key(name), "must be a UUID"))
-        else:
-            values[key(name)] = unquote(raw)
-    return Found(route, values, tuple(faults))
-
-
 def key(segment: str) -> str:
     """`<some-id>` → `some_id`."""
     return segment.strip("<>").replace("-", "_")
@@ -129,7 +149,9 @@ def key(segment: str) -> str:
 
 def parse_id(text: str) -> UUID:
     """A UUID in its one spelling with hyphens, in either letter case; else `ValueError`."""
-    id = UUID(text)
-    if str(id) != text.lower():
-        raise ValueError(text)
-    return id
+    try:
+        if len(text) == LENGTH:
+            return msgspec.convert(text, UUID)
+    except msgspec.ValidationError:
+        pass
+    raise ValueError(text)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
@@ -61,8 +60,7 @@ def refusal(failure: Failure, domain: str) -> Reply:
     return Reply(failure.code, "voipbin_error", {**data, "details": details} if details else data)
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[U]):
+class Call(msgspec.Struct, Generic[U], frozen=True):
     """One request on its way through a route."""
 
     uow: U
@@ -101,24 +99,30 @@ class Service(Generic[U]):
 
     async def answer(self, request: Request) -> Reply:
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request.request_id[:64] or new_request_id()):
+        request_id = request.request_id[:64] or new_request_id()
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
             path, _, query = request.uri.partition("?")
             found = self._routes.find(request.method, path)
             known = found if isinstance(found, Found) and not found.faults else None
-            answer = await self._guarded(request, query, found)
+            answer = await self._guarded(request, query, found, request_id)
             pattern = known.route.pattern if known else "notfound"
             milliseconds = (time.perf_counter() - started) * 1000
             self._observe(pattern, request.method if known else "", milliseconds)
             log.debug("answered", action=f"{request.method} {pattern}", status=answer.status_code, ms=milliseconds)
             return answer
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
 
-    async def _guarded(self, request: Request, query: str, found: Found[Answer] | WrongMethod | None) -> Reply:
+    async def _guarded(
+        self, request: Request, query: str, found: Found[Answer] | WrongMethod | None, request_id: str
+    ) -> Reply:
         try:
             if isinstance(found, WrongMethod):
                 return Reply(405)
             if found is None or found.faults:
                 raise RouteNotFound
-            return await self._run(request, query, found)
+            return await self._run(request, query, found, request_id)
         except Failure as failure:
             return refusal(failure, self._speaker(found))
         except Exception as error:
@@ -133,18 +137,13 @@ class Service(Generic[U]):
         """Whose words a refusal is: a route may say which service it belongs to."""
         return str(found.route.about.get("service", self.domain)) if isinstance(found, Found) else self.domain
 
-    async def _run(self, request: Request, query: str, found: Found[Answer]) -> Reply:
+    async def _run(self, request: Request, query: str, found: Found[Answer], request_id: str) -> Reply:
         data = object_of(b"" if bytes(request.data) == b"null" else request.data)
-        asked = dict(parse_qsl(query, keep_blank_values=True))
+        asked = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
         reads = request.method == "GET" or found.route.about.get("reads", False)
-        work = self._work.acting(Actor(f"rpc:{request.publisher}", "rpc", _request_id()))
+        work = self._work.acting(Actor(f"rpc:{request.publisher}", "rpc", request_id))
         do = work.read if reads else work.write
         return await do(lambda uow: found.route.answer(Call(uow, found.path, asked, data, request.publisher)))
-
-
-def _request_id() -> str:
-    """That of the request which is served now."""
-    return str(structlog.contextvars.get_contextvars()["request_id"])
 
 
 class InvalidEnvelope(Failure):

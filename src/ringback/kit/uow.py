@@ -1,7 +1,6 @@
 """One request, one transaction: the only `commit` in the house."""
 
 import asyncio
-import copy
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
@@ -115,8 +114,8 @@ class Work(Generic[U]):
 
     def acting(self, by: Actor) -> Self:
         """The same for what somebody asks: the audit log names them."""
-        found = copy.copy(self)
-        found._by = by
+        found = object.__new__(type(self))
+        found.__dict__ = {**self.__dict__, "_by": by}
         return found
 
     def now(self) -> datetime:

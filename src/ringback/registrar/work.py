@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from ringback.customers.people.passwords import Passwords
 from ringback.kit import stale
@@ -75,12 +75,16 @@ class Uow(UnitOfWork):
         self.settings = settings
         self.memory = memory
         self.billing = billing
-        form, columns = settings.asterisk_digest, settings.endpoint_columns
-        self.sip = Asterisk(session, form, columns, self.endpoint_changed, self._rewrite)
         self.rewritten: dict[str, None] = {}
         """Endpoints that Asterisk must read anew."""
         self._stale: dict[str, None] = {}
         self._began = time.monotonic()
+
+    @cached_property
+    def sip(self) -> Asterisk:
+        """Asterisk's tables in this transaction."""
+        form, columns = self.settings.asterisk_digest, self.settings.endpoint_columns
+        return Asterisk(self.session, form, columns, self.endpoint_changed, self._rewrite)
 
     def extension_changed(self, before: Extension | None, after: Extension | None) -> None:
         """Let nobody remember an extension as it was, and note the change; before it was made, or after it has ended,
