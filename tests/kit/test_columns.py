@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from ringback.kit.columns import Id, Json, Time
+from ringback.kit.columns import Id, Json, Moment, Time, reader
 
 ID = UUID("3f6c1c9e-5a0b-4b7e-9c1d-2a4e8f60b713")
 SQLITE, MYSQL, POSTGRESQL = (dialect() for dialect in (sqlite.dialect, mysql.dialect, postgresql.dialect))
@@ -54,3 +54,28 @@ def test_a_document_is_text_to_each_driver_and_none_is_null(dialect: Dialect, ty
     assert read(bind({"a": ["ü", None]})) == {"a": ["ü", None]}
     assert read(bind([])) == []
     assert read("spoilt") == "spoilt"
+
+
+@pytest.mark.parametrize("type", [Id(), Time(), Moment(), Json()])
+@pytest.mark.parametrize("dialect", [SQLITE, MYSQL, POSTGRESQL])
+def test_a_column_is_read_as_its_values_are_one_by_one(type: Any, dialect: Dialect) -> None:
+    values: Any = {Id: ID, Json: {"a": 1}}.get(type.__class__, datetime(2026, 2, 11, 9, 30, 0, 1, tzinfo=UTC))
+    bind, one, all = type.bind_processor(dialect), type.result_processor(dialect, None), reader(type, dialect)
+    stored = bind(values) if bind else values
+    if isinstance(type, Moment) and dialect is POSTGRESQL:
+        stored = values.astimezone(timezone(timedelta(hours=1)))
+
+    assert all
+    assert list(all([stored, None, stored])) == [values, None, values] == [one(stored), None, one(stored)]
+
+
+def test_a_value_that_somebody_spoilt_spoils_no_other() -> None:
+    ids, times = reader(Id(), MYSQL), reader(Time(), MYSQL)
+    assert ids
+    assert times
+
+    assert list(ids([ID.bytes, b"short"])) == [ID, b"short"]
+    assert list(times([datetime(2026, 2, 11), "2026-02-11 09:30:00"])) == [
+        datetime(2026, 2, 11, tzinfo=UTC),
+        datetime(2026, 2, 11, 9, 30, tzinfo=UTC),
+    ]

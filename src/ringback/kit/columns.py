@@ -1,6 +1,8 @@
-"""Column types that mean the same on every engine: ids, times, JSON."""
+"""Column types that mean the same on every engine: ids, times, JSON; and how a whole column of them is read."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +13,33 @@ from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 NIL: Final = UUID(int=0)
 """No id."""
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
+
+Reader = Callable[[Sequence[Any]], Sequence[Any]]
+"""The values of a column, as the driver gives them, to what they are here."""
+
+
+def reader(type: TypeEngine[Any], dialect: Dialect) -> Reader | None:
+    """How a column of that type is read; `None` where the driver's values are right."""
+    one = type.dialect_impl(dialect).result_processor(dialect, None)
+    if one is None:
+        return None
+
+    def read(values: Sequence[Any]) -> Sequence[Any]:
+        return [value if value is None else one(value) for value in values]
+
+    at_once = type.at_once(dialect) if isinstance(type, Id | Time) else None
+    if at_once is None:
+        return read
+
+    def read_at_once(values: Sequence[Any]) -> Sequence[Any]:
+        try:
+            return at_once(values)
+        except (msgspec.ValidationError, TypeError):  # somebody else spoilt one of them
+            return read(values)
+
+    return read_at_once
 
 
 class Plain(UserDefinedType[Any]):
@@ -36,6 +65,12 @@ class Id(TypeDecorator[UUID]):
             return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
         return dialect.type_descriptor(BINARY(16) if dialect.name in ("mysql", "mariadb") else Plain("BLOB"))
 
+    def at_once(self, dialect: Dialect) -> Reader | None:
+        """Where the column has 16 bytes of each: on SQLite it may have any text."""
+        if dialect.name not in ("mysql", "mariadb"):
+            return None
+        return partial(msgspec.convert, type=list[UUID | None])
+
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
         return value.bytes if isinstance(value, UUID) and dialect.name != "postgresql" else value
 
@@ -58,6 +93,10 @@ class Time(TypeDecorator[datetime]):
         }
         return dialect.type_descriptor(kinds.get(dialect.name, Text()))
 
+    def at_once(self, dialect: Dialect) -> Reader | None:
+        """Where the driver gives moments without a zone; `replace` takes seven times as long."""
+        return None if dialect.name == "sqlite" else _in_utc
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
@@ -70,6 +109,10 @@ class Time(TypeDecorator[datetime]):
         return (datetime.fromisoformat(value) if isinstance(value, str) else value).replace(tzinfo=UTC)
 
 
+def _in_utc(values: Sequence[Any]) -> Sequence[Any]:
+    return [value if value is None else EPOCH + (value - NAIVE_EPOCH) for value in values]
+
+
 class Moment(Time):
     """A moment with its zone: `TIMESTAMPTZ` on PostgreSQL; on SQLite RFC 3339 with six digits and `Z`, which sorts."""
 
@@ -79,6 +122,10 @@ class Moment(Time):
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True, precision=6))
         return super().load_dialect_impl(dialect)
+
+    def at_once(self, dialect: Dialect) -> Reader | None:
+        """With its zone it is right as it comes."""
+        return super().at_once(dialect) if dialect.name != "postgresql" else None
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":

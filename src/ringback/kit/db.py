@@ -11,6 +11,7 @@ from sqlalchemy import Column, ColumnElement, Dialect, Executable, Insert, MetaD
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from ringback.kit.columns import reader
 from ringback.kit.errors import Unavailable
 
 Row = Mapping[str, Any]
@@ -65,24 +66,26 @@ class Schemas(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A statement in one engine's words: its text, how to bind each value, how to read each column."""
+    """A statement in one engine's words: its text, how to bind each value, how to read the values of each column."""
 
     sql: str
     literals: Mapping[str, Any]
     binds: tuple[tuple[str, Convert | None], ...]
     names: tuple[str, ...]
-    converts: tuple[tuple[str, Convert], ...]
+    converts: tuple[tuple[int, Convert], ...]
 
     def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         given = {**self.literals, **values}
         return tuple(convert(given[name]) if convert else given[name] for name, convert in self.binds)
 
-    def row(self, raw: tuple[Any, ...]) -> Row:
-        row = dict(zip(self.names, raw, strict=True))
-        for name, convert in self.converts:
-            if row[name] is not None:
-                row[name] = convert(row[name])
-        return row
+    def rows(self, raw: Sequence[tuple[Any, ...]]) -> list[Row]:
+        """What the driver has given; a column is read at once, so that a value costs no call of ours."""
+        if not raw:
+            return []
+        columns: list[Any] = list(zip(*raw, strict=True))
+        for place, convert in self.converts:
+            columns[place] = convert(columns[place])
+        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 class Statement:
@@ -135,9 +138,7 @@ class Statement:
             binds=tuple((name, converts.get(name)) for name in names),
             names=tuple(column.key or "" for column in columns),
             converts=tuple(
-                (column.key or "", convert)
-                for column in columns
-                if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
+                (place, convert) for place, column in enumerate(columns) if (convert := reader(column.type, dialect))
             ),
         )
 

@@ -194,8 +194,7 @@ class RemoteSession:
 
     async def all(self, statement: Statement, **values: object) -> list[Row]:
         answer = await self._ask(statement, values)
-        prepared = self._prepared(statement)
-        return [prepared.row(raw) for raw in answer.rows]
+        return self._prepared(statement).rows(answer.rows)
 
     async def notify(self, channel: str, text: str) -> None:
         notice = self._database.engine.notice(channel, text)

@@ -140,7 +140,7 @@ class SqliteSession:
     async def all(self, statement: Statement, **values: object) -> list[Row]:
         prepared = statement.prepared(self._database.dialect, SCHEMAS)
         rows = await self._execute(statement, values, lambda cursor: cursor.fetchall())
-        return [prepared.row(raw) for raw in rows]
+        return prepared.rows(rows)
 
     async def notify(self, channel: str, text: str) -> None:
         """Nobody hears it: other processes look at `revision`."""

@@ -1,17 +1,17 @@
 """What is kept of a password: HA1, the digest that a registrar needs instead of it (RFC 7616 and 8760), or itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import md5, sha256
 from typing import Any, Literal
+
+import msgspec
 
 from ringback.kit.secret import Secret
 
 Storage = Literal["digest", "plaintext"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ha1:
+class Ha1(msgspec.Struct, frozen=True):
     """Lower-case hex of H(`username:realm:password`) by both algorithms. Never shown, never logged."""
 
     md5: str
@@ -21,8 +21,7 @@ class Ha1:
         return "Ha1([REDACTED])"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """What the tables hold of one password: its digests, or in plaintext mode itself, or nothing where there is none.
 
     Each row says for itself which it is, so that a change from one mode to the other may stop half-way.

@@ -2,10 +2,11 @@
 
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from ringback.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 from ringback.kit.networks import canonical
@@ -26,8 +27,7 @@ IN_LOGS: Final = (
 """A hash in a URI is cut to its first 4 characters before a log shows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Direct:
+class Direct(msgspec.Struct, frozen=True):
     """A live or revoked address of an extension, as peers see it too (registrar 4).
 
     `hash` is lower-case hex, without the prefix `direct.`.

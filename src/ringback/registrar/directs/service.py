@@ -1,11 +1,11 @@
 """The rules of direct addresses: on, off, a new hash, and who is behind one."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
+from msgspec.structs import replace
 
 from ringback.kit.errors import ValidationFailed
 from ringback.registrar.directs import store

@@ -1,7 +1,6 @@
 """Direct addresses as JSON."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -42,4 +41,6 @@ class DirectNews(msgspec.Struct, frozen=True):
 
 
 def news(direct: Direct, domain: str) -> DirectNews:
-    return DirectNews(**asdict(direct), direct_uri="" if direct.tm_delete else direct_uri(direct.hash, domain))
+    return DirectNews(
+        **msgspec.structs.asdict(direct), direct_uri="" if direct.tm_delete else direct_uri(direct.hash, domain)
+    )

@@ -1,10 +1,11 @@
 """A SIP extension: a phone account that a customer can register."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from ringback.kit.errors import AlreadyExists, NotFound
 from ringback.kit.secret import Secret
@@ -19,8 +20,7 @@ NUMBER: Final = re.compile(r"(?!anonymous\Z|direct\.)[A-Za-z0-9_.+-]{1,40}", re.
 """To Asterisk `anonymous@<realm>` is everybody of that realm, and `direct.` begins a direct address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(msgspec.Struct, frozen=True):
     """One phone account. `number` and `username` never change; `kept` is all that there is of the password.
 
     `contacts_version` is another one after each change of ours to its contacts, and whenever somebody says that they
@@ -62,8 +62,7 @@ class Extension:
         return Credential(self.id, "extension", self.realm, self.username, self.kept)
 
 
-@dataclass(frozen=True, slots=True)
-class Provisioned:
+class Provisioned(msgspec.Struct, frozen=True):
     """An extension after a create or a change; `secret` is the clear password if this request set it."""
 
     extension: Extension

@@ -1,9 +1,10 @@
 """The rules of extensions: make, change, end, find."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from ringback.kit.errors import ValidationFailed
 from ringback.kit.pages import Cursor, Page
@@ -268,8 +269,7 @@ def _mine(extension: Extension | None, of: UUID | None) -> Extension:
 
 
 def _require_short(extension: Extension) -> None:
-    id, most = extension.endpoint_id, names.IDENTITY_LIMIT
-    if len(id) > most:
+    if len(id := extension.endpoint_id) > (most := names.IDENTITY_LIMIT):
         raise ValidationFailed(extension=f"is too long: {id} exceeds {most} characters")
 
 

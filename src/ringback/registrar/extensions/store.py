@@ -1,5 +1,6 @@
 """SQL of extensions; each is read together with its live direct address."""
 
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from ringback.sip.digest import Kept
 COLUMNS: Final = tuple(column.name for column in extensions.columns)
 DIRECT: Final = {column.name: f"direct_{column.name}" for column in directs.columns}
 """What a direct address has, and what it is called beside its extension."""
+DIRECT_OF: Final = itemgetter(*(DIRECT[name] for name in Direct.__struct_fields__))
 WHOLE: Final = select(extensions, *(directs.c[name].label(label) for name, label in DIRECT.items())).outerjoin(
     directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None))
 )
@@ -102,21 +104,22 @@ def to_row(extension: Extension) -> dict[str, Any]:
 
 
 def from_row(row: Row) -> Extension:
+    """By places, since names take twice as long, and a list has a hundred of them."""
     return Extension(
-        id=row["id"],
-        customer_id=row["customer_id"],
-        number=row["extension"],
-        username=row["username"],
-        label=row["domain_name"],
-        realm=row["realm"],
-        kept=Kept.from_row(row),
-        tm_create=row["tm_create"],
-        name=row["name"] or "",
-        detail=row["detail"] or "",
-        tm_update=row["tm_update"],
-        tm_delete=row["tm_delete"],
-        contacts_version=row["contacts_version"],
-        direct=Direct(**{name: row[label] for name, label in DIRECT.items()}) if row["direct_id"] else None,
+        row["id"],
+        row["customer_id"],
+        row["extension"],
+        row["username"],
+        row["domain_name"],
+        row["realm"],
+        Kept.from_row(row),
+        row["tm_create"],
+        row["name"] or "",
+        row["detail"] or "",
+        row["tm_update"],
+        row["tm_delete"],
+        Direct(*DIRECT_OF(row)) if row["direct_id"] else None,
+        row["contacts_version"],
     )
 
 

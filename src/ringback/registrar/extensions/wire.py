@@ -1,7 +1,8 @@
 """Extensions as JSON: what is asked, what is shown."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from operator import attrgetter
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -131,15 +132,26 @@ class RegistrarManagerExtension(Discreet, frozen=True):
     """Of a change that was asked to wait."""
 
 
+ATTRIBUTES: Final = attrgetter(
+    *("id", "customer_id", "name", "detail", "number", "label", "realm", "username", "direct_hash"),
+    *("tm_create", "tm_update", "tm_delete"),
+)
+SHARED: Final = (
+    *("id", "customer_id", "name", "detail", "extension", "domain_name", "realm", "username", "direct_hash"),
+    *("tm_create", "tm_update", "tm_delete"),
+)
+"""What all who see an extension see of it, and what that is in the model."""
+
+
 def over_rpc(of: Provisioned) -> ExtensionOverRpc:
+    """By places, since names take five times as long, and a list has a hundred of them."""
     extension = of.extension
+    id, customer_id, name, detail, number, label, realm, username, hash, *times = ATTRIBUTES(extension)
+    names = (extension.endpoint_id,) * 3
+    password = of.secret.reveal() if of.secret else ""
+    direct_id = extension.direct.id if extension.direct else NIL
     return ExtensionOverRpc(
-        **_common(extension),
-        endpoint_id=extension.endpoint_id,
-        aor_id=extension.endpoint_id,
-        auth_id=extension.endpoint_id,
-        password=of.secret.reveal() if of.secret else "",
-        direct_id=extension.direct.id if extension.direct else NIL,
+        id, customer_id, name, detail, *names, number, label, realm, username, password, direct_id, hash, *times
     )
 
 
@@ -148,10 +160,10 @@ def news(extension: Extension, domain: str) -> ExtensionNews:
 
 
 def public(of: Provisioned, domain: str) -> RegistrarManagerExtension:
+    id, customer_id, name, detail, number, label, realm, username, hash, *times = ATTRIBUTES(of.extension)
+    password, uri = of.secret.reveal() if of.secret else "", direct_uri(hash, domain)
     return RegistrarManagerExtension(
-        **_common(of.extension),
-        direct_uri=direct_uri(of.extension.direct_hash, domain),
-        password=of.secret.reveal() if of.secret else "",
+        id, customer_id, name, detail, number, label, realm, username, password, hash, uri, *times
     )
 
 
@@ -161,17 +173,4 @@ def audited(extension: Extension) -> dict[str, Any]:
 
 
 def _common(extension: Extension) -> dict[str, Any]:
-    names = (
-        "id",
-        "customer_id",
-        "name",
-        "detail",
-        "realm",
-        "username",
-        "direct_hash",
-        "tm_create",
-        "tm_update",
-        "tm_delete",
-    )
-    shared = {name: getattr(extension, name) for name in names}
-    return {**shared, "extension": extension.number, "domain_name": extension.label}
+    return dict(zip(SHARED, ATTRIBUTES(extension), strict=True))
