@@ -184,3 +184,22 @@ async def test_an_event_about_no_single_object_comes_behind_all_before_it_whatev
 
     assert bus.numbers() == [1, 2, 3, 4]
     assert [len(wave) for wave in waves(bus.heard)] == [2, 1, 1]
+
+
+async def test_the_events_of_a_burst_gather_and_leave_together(world: World) -> None:
+    registrar = Bus()
+    relay = Relay(world.ringback.work, [Way(ONE, registrar, ignore)], news(world), gathering=3600)
+    running = asyncio.create_task(relay.run())
+    await tell(world, ONE, 0)
+    await registrar.has(1)
+
+    for number in range(1, 30):
+        await tell(world, ONE, number)
+        relay.news.set()
+        await asyncio.sleep(0)
+
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert registrar.numbers() == [0]
+    assert await relay.publish_waiting() == 29

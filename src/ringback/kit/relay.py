@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 POLL: Final = 0.2
 """Seconds between two looks for events of other processes."""
+GATHERING: Final = 0.05
+"""Seconds after a look in which news gather, so that those of a burst go out together."""
 LONGEST_PAUSE: Final = 2.0
 """Seconds between two tries while the bus fails, at most."""
 PRUNE_EVERY: Final = 600.0
@@ -48,11 +50,13 @@ class Relay:
     each publisher.
     """
 
-    def __init__(self, work: "Work[Any]", ways: Sequence[Way], news: asyncio.Event) -> None:
+    def __init__(
+        self, work: "Work[Any]", ways: Sequence[Way], news: asyncio.Event, gathering: float = GATHERING
+    ) -> None:
         """`news` is set after a commit with events. An event of a publisher without a way waits for one."""
         self._work = work
         self.news = news
-        self._lanes = [Lane(work, way) for way in ways]
+        self._lanes = [Lane(work, way, gathering) for way in ways]
 
     async def run(self) -> None:
         """Until cancelled: publish what waits, then wait for news (other processes' events are found by polling)."""
@@ -101,9 +105,10 @@ class Relay:
 class Lane:
     """The events of one publisher, on their way."""
 
-    def __init__(self, work: "Work[Any]", way: Way) -> None:
+    def __init__(self, work: "Work[Any]", way: Way, gathering: float) -> None:
         self.news = asyncio.Event()
         self._work = work
+        self._gathering = gathering
         self.way = way
         self._turn = f"outbox.{way.publisher}"
 
@@ -112,8 +117,10 @@ class Lane:
         pause = POLL
         while True:
             try:
-                while await self.publish_waiting():
-                    pause = POLL
+                while await self.publish_waiting() == outbox.BATCH:
+                    pass
+                pause = POLL
+                await asyncio.sleep(self._gathering)
             except Exception as error:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 log.warning("events wait", action="outbox", publisher=self.way.publisher, error=_said(error))
@@ -121,7 +128,7 @@ class Lane:
                 async with asyncio.timeout(pause):
                     await self.news.wait()
             except TimeoutError:
-                pass
+                await asyncio.sleep(self._gathering)
             self.news.clear()
 
     async def publish_waiting(self) -> int:
