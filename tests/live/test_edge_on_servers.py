@@ -196,6 +196,34 @@ async def test_connections_that_end_are_replaced(edge: Edge, world: ServersWorld
     assert [await edge.register(trunk) for _ in range(4)] == [(200, ["MD5"])] * 4
 
 
+async def test_what_a_register_reads_does_not_grow_with_the_customers_phones(edge: Edge, world: ServersWorld) -> None:
+    if not world.tables.is_mariadb:
+        pytest.skip("MariaDB counts the rows that each user reads")
+    own = world.tables.own
+    phone = await world.create("2991")
+    columns = "reference_type, auth_types, realm, allowed_ips, ha1, ha1_sha256, tm_create"
+
+    async def read() -> int:
+        own.execute("FLUSH USER_STATISTICS")
+        assert await register(edge.kamailio.at, phone) == (200, ["MD5"])
+        ((rows,),) = own.execute("SELECT rows_read FROM information_schema.user_statistics WHERE user = %s", USER)
+        return int(rows)
+
+    own.execute("SET GLOBAL userstat = 1")
+    try:
+        assert 0 < await read() < 100
+        own.execute(
+            f"INSERT INTO registrar_sip_auths (id, username, {columns})"
+            f" SELECT UNHEX(MD5(CONCAT('more', seq))), CONCAT('more', seq), {columns}"
+            f" FROM registrar_sip_auths, seq_1_to_2000 WHERE realm = '{phone['realm']}' AND username = '2991'"
+        )
+        assert 0 < await read() < 100
+    finally:
+        own.execute("SET GLOBAL userstat = 0")
+        own.execute("DELETE FROM registrar_sip_auths WHERE username LIKE 'more%'")
+        await world.delete(phone)
+
+
 async def test_names_that_no_database_knows_as_text_are_refused_like_others(edge: Edge) -> None:
     trunk = await edge.create("odd-names", "basic", username="pbx01")
 

@@ -180,11 +180,12 @@ route[ADMIT] {
 	exit;
 }
 
-# $var(addresses): of a trunk that is known by them, with commas between.
+# $var(addresses): of a trunk that is known by them, with commas between. No phone is, and all of a customer's are of one
+# realm: none is looked for among them.
 route[ADDRESSES] {
 	$var(hex) = $(var(realm){s.encode.hexa});
 	$var(addresses) = "";
-	if (!sql_pvquery("ringback", "SELECT"
+	if ($var(realm) =~ "[.](TRUNK_DOMAIN)$" && !sql_pvquery("ringback", "SELECT"
 			" replace(replace(replace(replace(WORDS<allowed_ips>, '[', ''), ']', ''), '\"', ''), ' ', '')"
 			" FROM registrar_sip_auths"
 			" WHERE realm = TEXT<$var(hex)> AND WORDS<auth_types> LIKE '%\"ip\"%' LIMIT 1", "$var(addresses)"))
