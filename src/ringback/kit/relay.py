@@ -128,7 +128,7 @@ class Lane:
                 async with asyncio.timeout(pause):
                     await self.news.wait()
             except TimeoutError:
-                await asyncio.sleep(self._gathering)
+                pass
             self.news.clear()
 
     async def publish_waiting(self) -> int:
