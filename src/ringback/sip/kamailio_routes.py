@@ -180,8 +180,8 @@ route[ADMIT] {
 	exit;
 }
 
-# $var(addresses): of a trunk that is known by them, with commas between. No phone is, and all of a customer's are of one
-# realm: none is looked for among them.
+# $var(addresses): of a trunk that is known by them, with commas between. No phone is, and all phones of a customer have
+# one realm: nothing is looked for among them.
 route[ADDRESSES] {
 	$var(hex) = $(var(realm){s.encode.hexa});
 	$var(addresses) = "";
