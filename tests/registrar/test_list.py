@@ -186,6 +186,9 @@ async def test_a_list_of_one_and_of_a_hundred_run_the_same_number_of_statements(
             )
 
     assert await statements() == of_one == 2
+    world.statements.clear()
+    assert len((await world.rpc("GET", "/v1/extensions?page_size=50", {"customer_id": str(world.customer)})).data) == 50
+    assert len(world.statements) == 1  # nothing else was made at the moment of its last one
 
 
 @pytest.mark.contract("registrar R-85")

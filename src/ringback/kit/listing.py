@@ -86,24 +86,36 @@ class Listing(Generic[T]):
 
         `more` are values that `whole` itself asks for.
         """
-        values = _values(wanted) | more
-        if cursor:
-            values |= {"before": cursor.before} | ({"below": cursor.id} if cursor.id else {})
-        statement = self._paging(tuple(sorted(wanted)), deleted, bool(cursor), bool(cursor and cursor.id))
-        items = [self._of(row) for row in await session.all(statement, size=size + 1, **values)]
-        last = items[size - 1] if len(items) > size else None
-        return Page(items[:size], Cursor(last.tm_create, last.id) if last else None)
+        items = await self._some(session, wanted, cursor, size + 1, deleted=deleted, **more)
+        return _page(items, size)
 
     async def whole_moments(
         self, session: Session, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
     ) -> list[T]:
         """One page for a caller who goes on from the last `tm_create`: all rows of that moment are in it."""
-        found = await self.page(session, wanted, cursor, size, deleted=deleted)
-        if not found.next or (cursor and cursor.id):
+        items = await self._some(session, wanted, cursor, size + 1, deleted=deleted)
+        found = _page(items, size)
+        if not found.next or (cursor and cursor.id) or items[size].tm_create != found.next.before:
             return list(found.items)
         statement = self._moment(tuple(sorted(wanted)), deleted)
         rest = await session.all(statement, moment=found.next.before, below=found.next.id, **_values(wanted))
         return [*found.items, *(self._of(row) for row in rest)]
+
+    async def _some(
+        self,
+        session: Session,
+        wanted: Mapping[str, Any],
+        cursor: Cursor | None,
+        size: int,
+        *,
+        deleted: bool,
+        **more: Any,
+    ) -> list[T]:
+        values = _values(wanted) | more
+        if cursor:
+            values |= {"before": cursor.before} | ({"below": cursor.id} if cursor.id else {})
+        statement = self._paging(tuple(sorted(wanted)), deleted, bool(cursor), bool(cursor and cursor.id))
+        return [self._of(row) for row in await session.all(statement, size=size, **values)]
 
     async def count(self, session: Session, wanted: Mapping[str, Any]) -> int:
         """How many live."""
@@ -172,6 +184,12 @@ class Listing(Generic[T]):
     def _newest_statement(self, names: tuple[str, ...]) -> Statement:
         made = select(self._table.c.tm_create).where(*self._equal(names), self._table.c.tm_create.is_not(None))
         return Statement(made.order_by(*self._order).limit(1))
+
+
+def _page(items: list[T], size: int) -> Page[T]:
+    """The first ones, of one more than there is room for, if there are so many."""
+    last = items[size - 1] if len(items) > size else None
+    return Page(items[:size], Cursor(last.tm_create, last.id) if last else None)
 
 
 def _values(wanted: Mapping[str, Any]) -> dict[str, Any]:

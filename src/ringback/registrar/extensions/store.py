@@ -1,6 +1,5 @@
 """SQL of extensions; each is read together with its live direct address."""
 
-from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,12 +14,14 @@ from ringback.registrar.tables import directs, extensions
 from ringback.sip.digest import Kept
 
 COLUMNS: Final = tuple(column.name for column in extensions.columns)
-DIRECT: Final = {column.name: f"direct_{column.name}" for column in directs.columns}
-"""What a direct address has, and what it is called beside its extension."""
-DIRECT_OF: Final = itemgetter(*(DIRECT[name] for name in Direct.__struct_fields__))
-WHOLE: Final = select(extensions, *(directs.c[name].label(label) for name, label in DIRECT.items())).outerjoin(
-    directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None))
-)
+NAMES: Final = ("endpoint_id", "aor_id", "auth_id")
+"""Columns that are written and not read: they say once more what number and realm say."""
+DIRECT: Final = {name: f"direct_{name}" for name in ("id", "customer_id", "hash", "tm_create", "tm_update")}
+"""What a live direct address has of its own, and what it is called beside its extension."""
+WHOLE: Final = select(
+    *(column for column in extensions.columns if column.name not in NAMES),
+    *(directs.c[name].label(label) for name, label in DIRECT.items()),
+).outerjoin(directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None)))
 LIVING: Final = WHOLE.where(extensions.c.tm_delete.is_(None))
 
 
@@ -118,9 +119,16 @@ def from_row(row: Row) -> Extension:
         row["detail"] or "",
         row["tm_update"],
         row["tm_delete"],
-        Direct(*DIRECT_OF(row)) if row["direct_id"] else None,
+        _direct(row),
         row["contacts_version"],
     )
+
+
+def _direct(row: Row) -> Direct | None:
+    if not row["direct_id"]:
+        return None
+    made, changed = row["direct_tm_create"], row["direct_tm_update"]
+    return Direct(row["direct_id"], row["direct_customer_id"], row["id"], row["direct_hash"], made, changed)
 
 
 async def add(session: Session, extension: Extension) -> None:
