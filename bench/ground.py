@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ import msgspec
 
 from bench.child import Running, child
 from bench.content import Content, Template, fill
+from ringback.kit.mariadb import lock_name
 from tests.live import daemon
 from tests.live.daemon import Daemon
 from tests.servers.database import Database
@@ -124,12 +125,13 @@ class Ground:
         return Site(site.own, site.asterisk, site.customer_id, content)
 
     @asynccontextmanager
-    async def registrar(self, site: Site, **more: object) -> AsyncIterator[Daemon]:
-        """`registrar-manager` on its databases and the broker."""
+    async def registrar(self, site: Site, *, alone: bool = True, **more: object) -> AsyncIterator[Daemon]:
+        """`registrar-manager` on its databases and the broker; not `alone` it leaves the reconciling to another one."""
         broker = (await self.rabbitmq()).url()
         usual: dict[str, Any] = {"reconcile_interval": 3600}
-        async with Daemon.running(**site.settings, rabbitmq_address=broker, **(usual | more)) as running:
-            yield running
+        with nullcontext() if alone else _turn(await self.mariadb(), site):
+            async with Daemon.running(**site.settings, rabbitmq_address=broker, **(usual | more)) as running:
+                yield running
 
     @asynccontextmanager
     async def callers(self) -> AsyncIterator[Running]:
@@ -154,6 +156,15 @@ class Ground:
         path = self.folder / f"{uuid4().hex}.jsonl"
         path.write_bytes(b"\n".join(lines))
         return path
+
+
+def _turn(server: MariaDb, site: Site) -> Any:
+    """A connection that has the turn of the reconciler, as another instance would."""
+    connection = server.connect(site.own.name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(f"{site.own.name}.reconcile"),))
+        assert cursor.fetchall() == ((1,),)
+    return connection
 
 
 @asynccontextmanager
