@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench import creates, lists, requests, rest, router
+from bench import creates, lists, registrations, requests, rest, router
 from bench.ground import Ground, ground
 from ringback import answers
 from ringback.router.bench.figures import Found, Run
@@ -25,7 +25,13 @@ for programs, to [benchmarks.json](benchmarks.json). Each figure has its floor f
 times that it is. Who asks, who answers, broker and database share the machine. `load` is how many processes kept it
 busy before: with one or more, the figures are those of the others as well.
 """
-MEASURED: Final[Mapping[str, ModuleType]] = {"M-1": requests, "M-2": creates, "M-3": rest, "M-5": lists}
+MEASURED: Final[Mapping[str, ModuleType]] = {
+    "M-1": requests,
+    "M-2": creates,
+    "M-3": rest,
+    "M-5": lists,
+    "M-6": registrations,
+}
 """What is measured, in this order; each module has `measure`. M-8 is the router's own."""
 ROUTER: Final = "M-8"
 

@@ -103,7 +103,7 @@ class Ground:
         """One whose customer has so many extensions, each with a direct address; filled once, and left as it is."""
         if count not in self._sites:
             self.tell(f"filling a database with {count:,} extensions")
-            self._sites[count] = await self._filled(await self.empty_site(), count)
+            self._sites[count] = await self.filled_site(count)
         return self._sites[count]
 
     async def empty_site(self) -> Site:
@@ -113,7 +113,9 @@ class Ground:
         await asyncio.to_thread(daemon.databases, own, asterisk)
         return Site(own, asterisk, uuid4())
 
-    async def _filled(self, site: Site, count: int) -> Site:
+    async def filled_site(self, count: int) -> Site:
+        """One of its own, to be changed."""
+        site = await self.empty_site()
         async with self.registrar(site), self.callers() as callers:
             made = {"customer_id": str(site.customer_id), "extension": "1001", "direct": True}
             envelopes = self.envelopes([("POST", "/v1/extensions", made)])

@@ -1,5 +1,6 @@
 """What processes cost: seconds of CPU and bytes of memory, each with all that it has started."""
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from typing import Final
 
 TICK: Final = os.sysconf("SC_CLK_TCK")
 PROC: Final = Path("/proc")
+PAUSE: Final = 1.0
 
 
 def family(pid: int) -> list[int]:
@@ -29,6 +31,14 @@ def cpu_seconds(pid: int) -> float:
             fields = (PROC / str(one) / "stat").read_text().rpartition(")")[2].split()
             ticks += sum(map(int, fields[11:15] if one == pid else fields[11:13]))
     return ticks / TICK
+
+
+async def quiet(pid: int) -> None:
+    """Return when it has hardly anything to do any more: what a start brings with it is over."""
+    before = float("-inf")
+    while (now := cpu_seconds(pid)) > before + PAUSE / 20:
+        before = now
+        await asyncio.sleep(PAUSE)
 
 
 def resident(pid: int) -> int:
