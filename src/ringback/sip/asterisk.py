@@ -148,6 +148,11 @@ class Asterisk:
         """The same of up to `CHUNK` endpoints."""
         return await self._session.all(CONTACTS_AT, now=int(now.timestamp()), **spread("endpoint", ids, CHUNK))
 
+    async def contact_names(self, ids: list[str], now: datetime) -> dict[str, str]:
+        """Whose contacts of up to `CHUNK` endpoints have not expired: an endpoint's name by the id of each row."""
+        rows = await self._session.all(CONTACT_NAMES, now=int(now.timestamp()), **spread("endpoint", ids, CHUNK))
+        return {row["id"]: row["endpoint"] for row in rows}
+
     async def online(self, suffix: str, now: datetime) -> int:
         """How many of our endpoints have a live contact."""
         row = await self._session.one(ONLINE, suffix=like_suffix(suffix), now=int(now.timestamp()))
@@ -246,6 +251,7 @@ PLACE: Final = (
     *("expiration_time", "path"),
 )
 LIVE = ps_contacts.c.expiration_time > bindparam("now")
+LASTS = cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now")
 PURGE = Statement(delete(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")))
 DROP_CONTACT = Statement(delete(ps_contacts).where(ps_contacts.c.id == bindparam("contact_id")))
 LIVE_CONTACTS = Statement(
@@ -253,29 +259,22 @@ LIVE_CONTACTS = Statement(
     .where(
         ps_contacts.c.id > bindparam("after"),
         ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\"),
-        cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now"),
+        LASTS,
     )
     .order_by(ps_contacts.c.id)
     .limit(bindparam("size"))
 )
-CONTACTS_OF = Statement(
-    select(ps_contacts.c.id, ps_contacts.c.endpoint).where(
-        among(ps_contacts.c.id, "id", CHUNK), cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now")
-    )
-)
-CONTACTS = Statement(
-    select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint"), LIVE).order_by(ps_contacts.c.id)
-)
-CONTACTS_AT = Statement(
-    select(ps_contacts).where(among(ps_contacts.c.endpoint, "endpoint", CHUNK), LIVE).order_by(ps_contacts.c.id)
-)
-ALL_CONTACTS = Statement(
-    select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")).order_by(ps_contacts.c.id)
-)
+NAMES = select(ps_contacts.c.id, ps_contacts.c.endpoint).where(LASTS)
+CONTACTS_OF = Statement(NAMES.where(among(ps_contacts.c.id, "id", CHUNK)))
+CONTACT_NAMES = Statement(NAMES.where(among(ps_contacts.c.endpoint, "endpoint", CHUNK)))
+OF_ONE = select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")).order_by(ps_contacts.c.id)
+CONTACTS = Statement(OF_ONE.where(LIVE))
+CONTACTS_AT = Statement(select(ps_contacts).where(among(ps_contacts.c.endpoint, "endpoint", CHUNK), LIVE))
+ALL_CONTACTS = Statement(OF_ONE)
 CLOCK = clock_beside(table_of("ps_aors"))
 ONLINE = Statement(
     select(func.count(distinct(ps_contacts.c.endpoint)).label("count")).where(
-        cast(ps_contacts.c.expiration_time, BigInteger) > bindparam("now"),
+        LASTS,
         ps_contacts.c.endpoint.like(bindparam("suffix"), escape="\\"),
     )
 )

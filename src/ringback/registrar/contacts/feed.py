@@ -17,7 +17,7 @@ from ringback.kit.pauses import rest
 from ringback.kit.streams import chunks, paired
 from ringback.kit.uow import Work
 from ringback.registrar.contacts import service, store
-from ringback.registrar.contacts.model import STATE, Contact, from_row
+from ringback.registrar.contacts.model import Refreshed
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.work import Uow
 
@@ -36,7 +36,7 @@ class Differences:
 
     endpoints: set[str] = field(default_factory=set)
     extensions: set[UUID] = field(default_factory=set)
-    refreshed: list[Contact] = field(default_factory=list)
+    refreshed: Refreshed = field(default_factory=Refreshed)
 
 
 class Feed:
@@ -71,21 +71,24 @@ class Feed:
         A contact of nobody is no news, and takes no lock; the reconciler sees to it.
         """
         found = await self._differences()
-        ours: set[str] = set()
-        await self._each(self._work.read, found.endpoints, partial(_note_if_known, ours))
         await self._each(self._work.write, found.extensions, _compare_extension)
-        await self._each(self._work.write, ours, _compare_endpoint)
+        await self.compare(found.endpoints)
         await self.remember(found.refreshed)
 
     async def compare(self, endpoints: Iterable[str]) -> None:
         """Tell the news of these endpoints, a few in each transaction; those of nobody have none."""
-        ours: set[str] = set()
-        await self._each(self._work.read, endpoints, partial(_note_if_known, ours))
-        await self._each(self._work.write, ours, _compare_endpoint)
+        names = list(endpoints)
+        for begin in range(0, len(names), CHUNK):
+            some = names[begin : begin + CHUNK]
+            ours = await self._work.read(partial(extensions.live_names, endpoint_ids=some))
+            await self._each(self._work.write, ours, _compare_endpoint)
 
-    async def remember(self, refreshed: Iterable[Contact]) -> None:
-        """Note contacts that are as they were but for their time, or for where they came from."""
-        await self._each(self._work.write, refreshed, lambda uow, contact: store.change(uow.session, contact))
+    async def remember(self, refreshed: Refreshed) -> None:
+        """Note what has become of contacts that are the same as before."""
+        await self._each(self._work.write, refreshed.other, lambda uow, contact: store.change(uow.session, contact))
+        for begin in range(0, len(refreshed.longer), store.PART):
+            some = refreshed.longer[begin : begin + store.PART]
+            await self._each(self._work.write, [some], lambda uow, contacts: store.prolong(uow.session, contacts))
 
     async def _each(self, run: Run, items: Iterable[Any], verb: Verb) -> None:
         rest = list(items)
@@ -117,11 +120,8 @@ class Feed:
         async for new, old in paired(self._work, live, _id, lambda uow, ids: store.known(uow.session, ids)):
             if old is None or not _is_at(new, old):
                 found.endpoints.add(new["endpoint"])
-            elif (
-                any(new[name] != old[name] for name in STATE)
-                and (contact := from_row(new)).state != from_row(old).state
-            ):
-                found.refreshed.append(contact)
+            else:
+                found.refreshed.note(new, old)
         seen = chunks(self._work, lambda uow, after: store.behind(uow.session, after, CHUNK), _id, "")
         async for old, alive in paired(self._work, seen, _id, lambda uow, ids: uow.sip.contacts_of(ids, uow.now)):
             if alive is None or not _is_at(alive, old):
@@ -132,11 +132,6 @@ class Feed:
 async def _all(batch: list[Any], verb: Verb, uow: Uow) -> None:
     for item in batch:
         await verb(uow, item)
-
-
-async def _note_if_known(ours: set[str], uow: Uow, endpoint_id: str) -> None:
-    if await extensions.at_endpoint(uow, endpoint_id):
-        ours.add(endpoint_id)
 
 
 async def _compare_endpoint(uow: Uow, endpoint_id: str) -> None:

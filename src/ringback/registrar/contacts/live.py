@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from ringback.kit.chores import Outage
@@ -15,7 +14,7 @@ from ringback.registrar.contacts import service
 from ringback.registrar.contacts.feed import Feed
 from ringback.registrar.work import Uow
 
-LOOKS: Final = (0.05, 0.15, 0.35, 0.75, 1.5, 3.0)
+LOOKS: Final = (0.1, 0.3, 0.9, 2.7)
 """Seconds after the word of a phone at which it is looked at: Asterisk speaks before it writes the contact."""
 TICK: Final = 0.05
 """Seconds within which phones are looked at together."""
@@ -92,11 +91,9 @@ class Live:
                     await self.feed.once()
         names = self._due()
         for begin in range(0, len(names), CHUNK):
-            differing, _ = await self._work.read(partial(_look, names[begin : begin + CHUNK]))
-            await self.feed.compare(differing)
-        if self._ticks() >= self._next_beat:
+            await self.feed.compare(await self._differing(names[begin : begin + CHUNK]))
+        if self._ticks() >= self._next_beat and not await self._expire():
             self._next_beat = self._ticks() + BEAT
-            await self._expire()
 
     def _due(self) -> list[str]:
         """The phones to look at now; each is looked at several times, since its contact may still be on its way."""
@@ -109,14 +106,16 @@ class Live:
                 del self._words[name]
         return names
 
-    async def _expire(self) -> None:
-        """Tell of those whose time has come; of many of them Asterisk has heard again meanwhile, which is no news."""
+    async def _expire(self) -> bool:
+        """Tell of those whose time has come, unless Asterisk has heard of them again, which is no news.
+
+        Whether there may be more of them.
+        """
         names = await self._work.read(lambda uow: service.lapsed(uow, CHUNK))
         if names:
-            differing, refreshed = await self._work.read(partial(_look, names))
-            await self.feed.compare(differing)
-            await self.feed.remember(refreshed)
+            await self.feed.remember(await self._work.read(lambda uow: service.refreshed(uow, names)))
+            await self.feed.compare(await self._differing(names))
+        return len(names) == CHUNK
 
-
-async def _look(names: list[str], uow: Uow) -> service.Differing:
-    return await service.differing(uow, names)
+    async def _differing(self, names: list[str]) -> set[str]:
+        return await self._work.read(lambda uow: service.differing(uow, names))

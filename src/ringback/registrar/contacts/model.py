@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -132,6 +132,23 @@ class Summary:
 def plain(text: str) -> str:
     """The text with `;` where Asterisk's realtime wrote `^3B`, and its other escapes."""
     return re.sub(r"\^([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), text)
+
+
+@dataclass(slots=True)
+class Refreshed:
+    """Contacts that are the same as before but for their time alone (`longer`), or for more than that (`other`)."""
+
+    longer: list[Contact] = field(default_factory=list)
+    other: list[Contact] = field(default_factory=list)
+
+    def note(self, new: Mapping[str, Any], old: Mapping[str, Any]) -> None:
+        """What has become of one, as rows have it."""
+        if all(new[name] == old[name] for name in STATE):
+            return
+        contact, before = from_row(new), from_row(old)
+        if contact.state != before.state:
+            is_later = replace(before, expiration_time=contact.expiration_time).state == contact.state
+            (self.longer if is_later else self.other).append(contact)
 
 
 WHOLE: Final = re.compile(r"\s*([+-]?\d{1,4000})", re.ASCII)

@@ -1,10 +1,10 @@
 """Where a phone is right now, and what changed since we last looked."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from ringback.kit.pair import SecondAway
 from ringback.registrar.contacts import events, history, store
-from ringback.registrar.contacts.model import Cause, Contact, ContactNotFound, from_row
+from ringback.registrar.contacts.model import Cause, Contact, ContactNotFound, Refreshed, from_row
 from ringback.registrar.extensions.model import Extension
 from ringback.registrar.work import Seen, Uow
 
@@ -48,26 +48,25 @@ async def refresh(uow: Uow, extension: Extension) -> None:
     await _outdate(uow, extension)
 
 
-class Differing(NamedTuple):
-    """The endpoints whose contacts came or went since we last looked, and the contacts that were refreshed."""
+async def differing(uow: Uow, endpoint_ids: list[str]) -> set[str]:
+    """Of up to `CHUNK` endpoints those whose contacts came or went since we last looked; without a lock."""
+    live = await uow.sip.contact_names(endpoint_ids, uow.now)
+    seen = await store.names(uow.session, endpoint_ids)
+    return {live[id] for id in live.keys() - seen.keys()} | {seen[id] for id in seen.keys() - live.keys()}
 
-    endpoints: set[str]
-    refreshed: list[Contact]
 
-
-async def differing(uow: Uow, endpoint_ids: list[str]) -> Differing:
-    """Of up to `CHUNK` endpoints, without a lock: what `refresh` would tell."""
-    rows = map(from_row, await uow.sip.contacts_at(endpoint_ids, uow.now))
-    live = {contact.id: contact for contact in rows if contact.expiration_time > uow.now.timestamp()}
+async def refreshed(uow: Uow, endpoint_ids: list[str]) -> Refreshed:
+    """Of up to `CHUNK` endpoints the contacts that we have seen before, as far as they are others now."""
+    found = Refreshed()
     seen = await store.at_endpoints(uow.session, endpoint_ids)
-    new = {contact.endpoint for id, contact in live.items() if id not in seen}
-    gone = {str(row["endpoint_id"]) for id, row in seen.items() if id not in live}
-    known = [(contact, from_row(seen[id])) for id, contact in live.items() if id in seen]
-    return Differing(new | gone, [contact for contact, before in known if contact.state != before.state])
+    for row in await uow.sip.contacts_at(endpoint_ids, uow.now):
+        if before := seen.get(row["id"]):
+            found.note(row, before)
+    return found
 
 
 async def lapsed(uow: Uow, limit: int) -> list[str]:
-    """The names of up to `limit` endpoints with a contact that has expired, as far as we have seen it."""
+    """The names of the endpoints of up to `limit` contacts that have expired, as far as we have seen them."""
     return await store.lapsed(uow.session, int(uow.now.timestamp()), limit)
 
 

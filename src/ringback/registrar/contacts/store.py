@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, cast, delete, insert, select, update
 
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.kit.listing import Listing
@@ -12,10 +12,24 @@ from ringback.kit.pages import Cursor, Page
 from ringback.registrar.contacts.model import STATE, Contact, Entry, from_row
 from ringback.registrar.tables import contact_history, contact_states, extensions
 
+PART: Final = 100
+"""Contacts whose time is noted in one statement."""
 COLUMNS: Final = ("id", "extension_id", *STATE)
 IS_ID: Final = contact_states.c.id == bindparam("contact_id")
 ADD = Statement(insert(contact_states), *COLUMNS)
 CHANGE = Statement(update(contact_states).where(IS_ID), *STATE)
+LONGER = Statement(
+    update(contact_states)
+    .where(among(contact_states.c.id, "id", PART))
+    .values(
+        expiration_time=case(
+            *(
+                (contact_states.c.id == bindparam(f"id_{number}"), cast(bindparam(f"until_{number}"), BigInteger))
+                for number in range(PART)
+            )
+        )
+    )
+)
 DROP = Statement(delete(contact_states).where(IS_ID))
 OF_EXTENSION = Statement(
     select(contact_states)
@@ -39,6 +53,11 @@ KNOWN = Statement(
 
 AT_ENDPOINTS = Statement(
     select(contact_states, extensions.c.endpoint_id)
+    .join(extensions, OF_LIVE)
+    .where(among(extensions.c.endpoint_id, "name", CHUNK))
+)
+NAMES = Statement(
+    select(contact_states.c.id, extensions.c.endpoint_id)
     .join(extensions, OF_LIVE)
     .where(among(extensions.c.endpoint_id, "name", CHUNK))
 )
@@ -81,6 +100,12 @@ async def change(session: Session, contact: Contact) -> None:
     await session.run(CHANGE, contact_id=contact.id, **to_row(contact))
 
 
+async def prolong(session: Session, contacts: list[Contact]) -> None:
+    """Note until when up to `PART` contacts last."""
+    ids, times = [contact.id for contact in contacts], [contact.expiration_time for contact in contacts]
+    await session.run(LONGER, **spread("id", ids, PART), **spread("until", times, PART))
+
+
 async def drop(session: Session, id: str) -> None:
     await session.run(DROP, contact_id=id)
 
@@ -113,9 +138,14 @@ async def at_endpoints(session: Session, names: list[str]) -> dict[str, Row]:
     return {row["id"]: row for row in await session.all(AT_ENDPOINTS, **spread("name", names, CHUNK))}
 
 
+async def names(session: Session, names: list[str]) -> dict[str, str]:
+    """Whose contacts we have seen of up to `CHUNK` endpoints of live extensions: an endpoint's name by each id."""
+    return {row["id"]: row["endpoint_id"] for row in await session.all(NAMES, **spread("name", names, CHUNK))}
+
+
 async def lapsed(session: Session, now: int, limit: int) -> list[str]:
-    """The endpoints of up to `limit` contacts that expired by `now`, longest ago first; each name once."""
-    return list(dict.fromkeys(row["endpoint_id"] for row in await session.all(LAPSED, now=now, size=limit)))
+    """The endpoint of each of up to `limit` contacts that expired by `now`, longest ago first."""
+    return [row["endpoint_id"] for row in await session.all(LAPSED, now=now, size=limit)]
 
 
 async def add_entry(session: Session, entry: Entry) -> None:
