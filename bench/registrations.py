@@ -31,7 +31,7 @@ async def measure(ground: Ground) -> Found:
     site = await ground.filled_site(2 * (refreshed + changed))
     assert site.content
     port = free_port()
-    settings = {"asterisk_ami": f"ami://bench:bench@{HOST}:{port}"}
+    settings: dict[str, Any] = {"asterisk_ami": f"ami://bench:bench@{HOST}:{port}"}
     url = (await ground.rabbitmq()).url()
     more = {"database": {**site.driver(), "database": site.asterisk.name}, "port": port, "realm": site.content.realm}
     details: dict[str, Any] = {}
