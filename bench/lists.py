@@ -89,10 +89,10 @@ def _median(some: list[dict[str, Any]]) -> dict[str, Any]:
     return {"a_second": median(rates), "p99_ms": median(one["ms"]["p99"] for one in some), "cpu_us_each": each}
 
 
-async def counted(site: Site, callers: Running, side: Side) -> dict[str, int]:
+async def counted(site: Site, callers: Running, side: Side, first: int = 0) -> dict[str, int]:
     """Statements of one request, and rows that the database looks at for it; what goes on besides is taken off."""
     start, begun = status(site), time.perf_counter()
-    await load(callers, side, 60, in_flight=1, times=COUNTED)
+    await load(callers, side, 60, in_flight=1, times=COUNTED, first=first)
     end, took = status(site), time.perf_counter() - begun
     await asyncio.sleep(took)
     idle = status(site)

@@ -64,10 +64,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one benchmark has found; `details` by the number of the target: counts, and how it was measured."""
+    """What one benchmark has found; `details` by the number of the target: counts, and how it was measured.
+
+    `blocks` are Markdown that a page shows after them.
+    """
 
     figures: Sequence[Figure]
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    blocks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Run:
         return {
             "engine": self.engine,
             "results": [figure.document() for figure in self.figures],
+            "blocks": [block for one in self.found for block in one.blocks],
             "details": {number: details for one in self.found for number, details in one.details.items()},
         }
 

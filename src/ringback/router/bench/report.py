@@ -95,7 +95,7 @@ def _section(run: Mapping[str, Any]) -> str:
     rows = [row(result) for result in run["results"]]
     table = [_line(rows[0]), _line(["---"] * len(rows[0])), *(_line(one.values()) for one in rows)]
     details = [_listed(number, details) for number, details in run["details"].items()]
-    return "\n\n".join([f"## On {run['engine']}", "\n".join(table), *details])
+    return "\n\n".join([f"## On {run['engine']}", "\n".join(table), *details, *run["blocks"]])
 
 
 def _listed(number: str, details: Mapping[str, Any]) -> str:

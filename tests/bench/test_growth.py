@@ -1,0 +1,20 @@
+"""What an operation reads does not grow with what there is."""
+
+import pytest
+
+from bench import growth
+from bench.ground import ground
+
+pytestmark = pytest.mark.process
+
+
+async def test_no_operation_reads_more_rows_or_says_more_statements_among_more_extensions() -> None:
+    async with ground(lambda line: None, share=0.001) as made:
+        whole = await growth.measure(made)
+
+    found = whole.details["M-10"]
+    for name in growth.NAMES:
+        few, many = (found[f"{name}_{count}"] for count in (100, 1000))
+        assert abs(many["statements"] - few["statements"]) <= 1
+        assert many["rows_examined"] < 2 * few["rows_examined"] + 10
+    assert len(whole.blocks) == len(growth.NAMES)
