@@ -168,7 +168,7 @@ def waves(messages: Sequence[Message]) -> Iterator[list[Message]]:
     """The messages in order, so that no two of one wave are about one object; one that is about none goes alone."""
     wave: dict[UUID, Message] = {}
     for message in messages:
-        if wave and (message.object_id in wave or NIL in (message.object_id, *wave)):
+        if wave and (message.object_id in wave or message.object_id == NIL or NIL in wave):
             yield list(wave.values())
             wave = {}
         wave[message.object_id] = message

@@ -2,18 +2,34 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from re import Pattern
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
+from uuid import UUID
 
 from ringback.kit.errors import Fault
 from ringback.kit.reading import Asked, Identity, read, rule
 from ringback.kit.secret import Secret
+from ringback.sip.digest import Kept
 
 C = TypeVar("C", bound="Change")
+T = TypeVar("T")
 
 PASSWORD: Final = re.compile(r"[!-:<-\]_-~]{8,80}")
 """Printable ASCII without space; `;` and `^` are escapes to Asterisk's realtime."""
 TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted(Generic[T]):
+    """What is to be made: `asked` says what, `id` is its id where that is known, `kept` what is kept of its password.
+
+    Without `kept` that is made of the password that is asked for, or of a new one.
+    """
+
+    asked: T
+    id: UUID | None = None
+    kept: Kept | None = None
 
 
 def whole(pattern: Pattern[str]) -> Callable[[str], bool]:

@@ -166,7 +166,7 @@ async def _restate_credential(uow: Uow, id: object) -> bool:
         owner = await extensions.live(uow, id, lock=True) or await trunks.live(uow, id, lock=True)
     if owner is None:
         return await edge.drop(uow.session, id) > 0
-    await edge.put(uow.session, owner.credential, uow.now)
+    await edge.put(uow.session, uow.now, owner.credential)
     return True
 
 

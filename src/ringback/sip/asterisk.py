@@ -1,10 +1,9 @@
 """An endpoint as Asterisk's rows: put, dropped, compared; and the contacts that Asterisk wrote."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Final, Literal
+from typing import Final
 
 from sqlalchemy import BigInteger, String, Table, and_, bindparam, cast, delete, distinct, func, insert, select, update
 
@@ -12,49 +11,11 @@ from ringback.kit.clock import clock_beside
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.kit.rights import WRITES
 from ringback.sip.differences import Difference, differences
-from ringback.sip.digest import Kept
+from ringback.sip.endpoint import AsteriskDigest, Endpoint, rows_of
 from ringback.sip.tables import MANAGED, metadata, ps_contacts
 
-AsteriskDigest = Literal["md5_cred", "password_digest"]
-
-MAX_CONTACTS: Final = 3
 DECISIVE: Final = {"ps_endpoints": ("allow", "context"), "ps_aors": ("maximum_expiration",)}
 """Columns of the operator's that decide whether a phone works."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """What Asterisk must know of a phone account; `id` names endpoint, AOR and auth alike."""
-
-    id: str
-    username: str
-    realm: str
-    kept: Kept
-
-
-def auth_columns(endpoint: Endpoint, form: AsteriskDigest) -> dict[str, str | None]:
-    """Our columns of `ps_auths` (registrar 13.3); unused ones are NULL, which '' is not to Asterisk."""
-    columns: dict[str, str | None] = dict.fromkeys(MANAGED["ps_auths"])
-    columns |= {"username": endpoint.username, "realm": endpoint.realm, "auth_type": "md5"}
-    password, ha1 = endpoint.kept.password, endpoint.kept.ha1
-    if password is not None:
-        return columns | {"auth_type": "userpass", "password": password.reveal()}
-    if ha1 is None or form == "md5_cred":
-        return columns | {"md5_cred": ha1.md5 if ha1 else None}
-    return columns | {
-        "password_digest": f"MD5:{ha1.md5},SHA-256:{ha1.sha256}",
-        "supported_algorithms_uas": "SHA-256,MD5",
-        "supported_algorithms_uac": "SHA-256,MD5",
-    }
-
-
-def rows_of(endpoint: Endpoint, form: AsteriskDigest) -> dict[str, dict[str, Any]]:
-    """Table → our columns of its row: the whole truth about what Asterisk is told."""
-    return {
-        "ps_aors": {"max_contacts": MAX_CONTACTS, "remove_existing": "yes"},
-        "ps_auths": auth_columns(endpoint, form),
-        "ps_endpoints": {"aors": endpoint.id, "auth": endpoint.id},
-    }
 
 
 class Asterisk:
@@ -79,14 +40,20 @@ class Asterisk:
         self._changed = changed
         self._rewritten = rewritten
 
-    async def put(self, endpoint: Endpoint) -> None:
+    async def put(self, *endpoints: Endpoint) -> None:
         """Make the rows say this, whether they are there or not. Unmanaged columns of existing rows stay."""
-        self._changed(endpoint.id)
-        self._rewritten(endpoint.id)
-        for table, ours in rows_of(endpoint, self._form).items():
-            new = {"id": endpoint.id, **self._extra.get(table, {}), **ours}
-            if not await self._session.insert_if_new(adding(table, tuple(new)), **new):
-                await self._session.run(CHANGE[table], row_id=endpoint.id, **ours)
+        for endpoint in endpoints:
+            self._changed(endpoint.id)
+            self._rewritten(endpoint.id)
+        each = [(endpoint.id, rows_of(endpoint, self._form)) for endpoint in endpoints]
+        for table in MANAGED:
+            new = [{"id": id, **self._extra.get(table, {}), **ours[table]} for id, ours in each]
+            add = adding(table, tuple(new[0]))
+            if await self._session.insert_if_all_new(add, new):
+                continue
+            for row, (id, ours) in zip(new, each, strict=True):
+                if not await self._session.run(CHANGE[table], row_id=id, **ours[table]):
+                    await self._session.insert_if_new(add, **row)
 
     async def drop(self, id: str) -> int:
         """Remove the endpoint, how many rows it was; a contact left behind would ring a phone that is gone."""
@@ -101,10 +68,11 @@ class Asterisk:
             self._rewritten(row["id"])
         await self._session.run(FORGET_CLEAR, password=None, suffix=like_suffix(suffix))
 
-    async def purge(self, id: str) -> int:
-        """Forget where the phone is; with valid credentials it may register again."""
-        self._changed(id)
-        return await self._session.run(PURGE, endpoint=id)
+    async def purge(self, *ids: str) -> int:
+        """Forget where the phones are; with valid credentials they may register again."""
+        for id in ids:
+            self._changed(id)
+        return await self._session.run_each(PURGE, [{"endpoint": id} for id in ids])
 
     async def drop_contact(self, id: str, endpoint_id: str) -> None:
         """Forget one contact of the endpoint by the id of its row."""

@@ -72,12 +72,15 @@ class Credential:
         }
 
 
-async def put(session: Session, credential: Credential, now: datetime) -> None:
-    """Make the row say this. A stale row of somebody gone with the same credential must not block it."""
-    ours = credential.columns()
-    await session.run(DROP_OTHERS, of_realm=credential.realm, of_username=credential.username, row_id=credential.id)
-    if not await session.insert_if_new(ADD, id=credential.id, tm_create=now, **ours):
-        await session.run(CHANGE, row_id=credential.id, tm_update=now, **ours)
+async def put(session: Session, now: datetime, *credentials: Credential) -> None:
+    """Make the rows say this. A stale row of somebody gone with the same credential must not block it."""
+    each = [(one, one.columns()) for one in credentials]
+    if await session.insert_if_all_new(ADD, [{"id": one.id, "tm_create": now, **ours} for one, ours in each]):
+        return
+    for one, ours in each:
+        await session.run(DROP_OTHERS, of_realm=one.realm, of_username=one.username, row_id=one.id)
+        if not await session.run(CHANGE, row_id=one.id, tm_update=now, **ours):
+            await session.insert_if_new(ADD, id=one.id, tm_create=now, **ours)
 
 
 async def drop(session: Session, id: object) -> int:

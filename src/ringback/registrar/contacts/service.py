@@ -100,9 +100,9 @@ async def forget(
     return gone, [contact for contact in live if contact not in gone]
 
 
-async def lose(uow: Uow, extension: Extension) -> None:
-    """Remove what others may have left behind under a new extension's name."""
-    await uow.sip.purge(extension.endpoint_id)
+async def lose(uow: Uow, *extensions: Extension) -> None:
+    """Remove what others may have left behind under the names of new extensions."""
+    await uow.sip.purge(*(one.endpoint_id for one in extensions))
 
 
 async def _rows(uow: Uow, endpoint_id: str) -> list[Contact]:

@@ -11,9 +11,9 @@ from ringback.kit.errors import AlreadyExists, NotFound
 from ringback.kit.secret import Secret
 from ringback.registrar.directs.model import Direct
 from ringback.sip import names
-from ringback.sip.asterisk import Endpoint
 from ringback.sip.digest import Kept
 from ringback.sip.edge import Credential
+from ringback.sip.endpoint import Endpoint
 
 USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,40}")
 NUMBER: Final = re.compile(r"(?!anonymous\Z|direct\.)[A-Za-z0-9_.+-]{1,40}", re.IGNORECASE | re.ASCII)

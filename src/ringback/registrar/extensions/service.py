@@ -1,68 +1,62 @@
 """The rules of extensions: make, change, end, find."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from ringback.kit.errors import ValidationFailed
+from ringback.kit.listing import STEP
 from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
+from ringback.registrar.asked import Wanted
 from ringback.registrar.contacts import service as contacts
 from ringback.registrar.contacts.model import Cause
 from ringback.registrar.directs import events as direct_events
 from ringback.registrar.directs import service as directs
 from ringback.registrar.directs.model import Direct, DirectFlagsConflict, DirectNotEnabled, DirectNotFound
 from ringback.registrar.extensions import events, store
+from ringback.registrar.extensions.making import new, require_short
 from ringback.registrar.extensions.model import Extension, ExtensionNotFound, Provisioned
 from ringback.registrar.extensions.wire import ChangeExtension, NewExtension
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Realm
 from ringback.registrar.setups import service as setups
 from ringback.registrar.work import Uow
-from ringback.sip import edge, names
+from ringback.sip import edge
 from ringback.sip.digest import Kept
 
 
-async def create(
-    uow: Uow, customer_id: UUID, asked: NewExtension, *, id: UUID | None = None, kept: Kept | None = None
-) -> Provisioned:
-    """Give a customer a phone: our row, Asterisk's three, the edge's one, one event.
+async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisioned:
+    """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
+    (made,) = await create_all(uow, customer_id, [Wanted(asked)])
+    return made
 
-    `kept` is what has been made of a password before.
-    """
-    await realms.require_room(uow, "extension", customer_id, lambda: count(uow, customer_id))
+
+async def create_all(uow: Uow, customer_id: UUID, wanted: Sequence[Wanted[NewExtension]]) -> list[Provisioned]:
+    """The same for several at once, in as many statements; all of them or a failure, which need not say of which."""
+    await realms.require_room(uow, "extension", customer_id, lambda: count(uow, customer_id), len(wanted))
     realm = await realms.ensure(uow, customer_id)
-    username = asked.username or asked.extension
-    secret = None
-    if kept is None:
-        secret = asked.password or Secret.generate()
-        kept = Kept.of(username, realm.name, secret, uow.settings.secret_storage)
-    extension = Extension(
-        id=id or uow.new_id(),
-        customer_id=customer_id,
-        number=asked.extension,
-        username=username,
-        label=realm.label,
-        realm=realm.name,
-        kept=kept,
-        tm_create=await store.LISTING.own_moment(uow.session, {"customer_id": customer_id}, uow.now),
-        name=asked.name or "",
-        detail=asked.detail or "",
-    )
-    _require_short(extension)
-    await store.add(uow.session, extension)
-    await _tell_sip(uow, extension)
-    await contacts.lose(uow, extension)
-    if asked.direct:
-        extension = replace(extension, direct=await directs.enable(uow, customer_id, extension.id))
+    first = await store.LISTING.own_moment(uow.session, {"customer_id": customer_id}, uow.now)
+    made = [new(uow, customer_id, realm, one, first + number * STEP) for number, one in enumerate(wanted)]
+    extensions = [one.extension for one in made]
+    await store.add(uow.session, extensions)
+    await _tell_sip(uow, *extensions)
+    await contacts.lose(uow, *extensions)
+    for number, (extension, one) in enumerate(zip(extensions, wanted, strict=True)):
+        if one.asked.direct:
+            extension = replace(extension, direct=await directs.enable(uow, customer_id, extension.id))
+            made[number] = Provisioned(extension, made[number].secret)
+        _tell_created(uow, extension)
+    return made
+
+
+def _tell_created(uow: Uow, extension: Extension) -> None:
     uow.extension_changed(None, extension)
     uow.emit(events.created(extension, uow.settings.sip_domain))
     if extension.direct:
         uow.emit(direct_events.created(extension.direct, uow.settings.sip_domain))
     uow.after(uow.memory.metrics.extension_create.inc)
-    return Provisioned(extension, secret)
 
 
 async def change(
@@ -125,7 +119,7 @@ async def restore(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     secret = None if gone.realm == realm.name else Secret.generate()
     kept = Kept.of(gone.username, realm.name, secret, uow.settings.secret_storage) if secret else gone.kept
     extension = replace(gone, label=realm.label, realm=realm.name, kept=kept, tm_update=uow.now, tm_delete=None)
-    _require_short(extension)
+    require_short(extension)
     await store.restore(uow.session, extension)
     uow.extension_changed(None, extension)
     await _tell_sip(uow, extension)
@@ -146,11 +140,11 @@ async def move(uow: Uow, before: Extension, realm: Realm, *, reissue: bool) -> P
     secret = Secret.generate() if reissue else None
     kept = Kept.of(before.username, realm.name, secret, uow.settings.secret_storage) if secret else before.kept
     after = replace(before, label=realm.label, realm=realm.name, kept=kept, tm_update=uow.now)
-    _require_short(after)
+    require_short(after)
     await store.change(uow.session, after)
     uow.extension_changed(before, after)
     await uow.sip.rename(before.endpoint_id, after.endpoint)
-    await edge.put(uow.session, after.credential, uow.now)
+    await edge.put(uow.session, uow.now, after.credential)
     uow.emit(events.updated(after, uow.settings.sip_domain))
     return Provisioned(after, secret)
 
@@ -268,14 +262,9 @@ def _mine(extension: Extension | None, of: UUID | None) -> Extension:
     return extension
 
 
-def _require_short(extension: Extension) -> None:
-    if len(id := extension.endpoint_id) > (most := names.IDENTITY_LIMIT):
-        raise ValidationFailed(extension=f"is too long: {id} exceeds {most} characters")
-
-
-async def _tell_sip(uow: Uow, extension: Extension) -> None:
-    await uow.sip.put(extension.endpoint)
-    await edge.put(uow.session, extension.credential, uow.now)
+async def _tell_sip(uow: Uow, *extensions: Extension) -> None:
+    await uow.sip.put(*(one.endpoint for one in extensions))
+    await edge.put(uow.session, uow.now, *(one.credential for one in extensions))
 
 
 async def _turn_direct(uow: Uow, extension: Extension, asked: ChangeExtension) -> Direct | None:

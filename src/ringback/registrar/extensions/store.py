@@ -1,5 +1,6 @@
 """SQL of extensions; each is read together with its live direct address."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -131,11 +132,12 @@ def _direct(row: Row) -> Direct | None:
     return Direct(row["direct_id"], row["direct_customer_id"], row["id"], row["direct_hash"], made, changed)
 
 
-async def add(session: Session, extension: Extension) -> None:
+async def add(session: Session, extensions: Sequence[Extension]) -> None:
+    """All of them. Which one's number is taken is said where it is one alone."""
     try:
-        await session.run(ADD, **to_row(extension))
+        await session.run_each(ADD, [to_row(one) for one in extensions])
     except Duplicate as clash:
-        raise _taken(extension, clash) from None
+        raise _taken(extensions[0], clash) if len(extensions) == 1 else NumberTaken() from None
 
 
 async def restore(session: Session, extension: Extension) -> None:

@@ -63,7 +63,7 @@ class Rows(Protocol):
         """What is kept of a password: in that realm, or as it is there if it is that one already."""
 
     def service(self) -> Any:
-        """The module with `create`, `change`, `delete` and `count`."""
+        """The module with `create_all`, `change`, `delete` and `count`."""
 
 
 class There:

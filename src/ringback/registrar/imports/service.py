@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from ringback.kit.errors import DatabaseUnavailable, Failure, Fault
 from ringback.kit.rows import Row
 from ringback.kit.secret import Secret
 from ringback.kit.uow import Work
+from ringback.registrar.asked import Wanted
 from ringback.registrar.imports import store
 from ringback.registrar.imports.judge import ImportQuery, Judge, Judged
 from ringback.registrar.imports.kinds import KINDS, Rows
@@ -126,15 +128,19 @@ async def resume(work: Work[Uow]) -> bool:
 async def go_on(work: Work[Uow], id: UUID, heard: Callable[[Step], None] = NEVER) -> Exception | None:
     """Bring an import to its end: a `RowFailed` or another reason why all that it did was taken back, or `None`."""
     why: Exception | None = None
+    most = store.BATCH
     while True:
         try:
-            done = await work.write(partial(step, id=id))
+            done = await work.write(partial(step, id=id, most=most))
             heard(done)
             if done.over:
                 return why
         except (DatabaseUnavailable, ImportTakenOver):
             raise
         except Exception as error:
+            if isinstance(error, RowFailed) and not error.is_alone:
+                most = 1  # which of them it is, each of them says alone
+                continue
             if why:
                 raise
             why = error
@@ -194,16 +200,23 @@ async def _begin(work: Work[Uow], id: UUID, customer_id: UUID, kind: Rows) -> st
 async def _stage(uow: Uow, id: UUID, kind: Rows, realm: str, rows: list[Judged]) -> None:
     """Keep some rows, with what is kept of a password in its place."""
     await turn(uow, id, State.STAGING, of=State.STAGING)
-    for row in rows:
-        if row.action not in ("create", "update") or row.id is None:
-            continue
-        password = row.asked.password
-        at = row.there.realm if row.there else realm
-        kept = kind.kept(row.asked, password, at, uow, row.there).columns() if password else None
-        said = {name: value for name, value in msgspec.structs.asdict(row.asked).items() if value is not None}
-        said.pop("password", None)
-        data = {"asked": said, "kept": kept, "realm": at}
-        await store.add_row(uow.session, id, row.line, row.action, row.id, data)
+    await store.add_rows(
+        uow.session,
+        [
+            {"import_id": id, "line": row.line, "action": row.action, "object_id": row.id, "data": data}
+            for row in rows
+            if row.action in ("create", "update") and (data := _data(uow, kind, realm, row))
+        ],
+    )
+
+
+def _data(uow: Uow, kind: Rows, realm: str, row: Judged) -> dict[str, Any]:
+    password = row.asked.password
+    at = row.there.realm if row.there else realm
+    kept = kind.kept(row.asked, password, at, uow, row.there).columns() if password else None
+    said = {name: value for name, value in msgspec.structs.asdict(row.asked).items() if value is not None}
+    said.pop("password", None)
+    return {"asked": said, "kept": kept, "realm": at}
 
 
 async def _require_none(uow: Uow, customer_id: UUID, kind: Rows) -> None:
@@ -238,16 +251,19 @@ async def _do_one(work: Work[Uow], customer_id: UUID, kind: Rows, row: Judged) -
 
 
 async def _do_some(uow: Uow, customer_id: UUID, kind: Rows, rows: list[Judged]) -> int:
-    """Some of the rows, as many as a moment takes; how many."""
+    """The first of the rows, those that are new at once, of others as many as a moment takes; how many."""
+    new = list(takewhile(lambda row: row.action == "create", rows[:1] if uow.billing else rows))
+    if new:
+        await kind.service().create_all(uow, customer_id, [Wanted(row.asked, row.id) for row in new])
+        return len(new)
     pace = Pace()
-    for count, row in enumerate(rows, 1):
-        if row.action == "create":
-            await kind.service().create(uow, customer_id, row.asked, id=row.id)
-        elif row.action == "update":
+    rest = list(takewhile(lambda row: row.action != "create", rows))
+    for count, row in enumerate(rest, 1):
+        if row.action == "update":
             await kind.service().change(uow, row.id, row.asked, of=customer_id)
-        if pace.is_up or uow.billing:
+        if pace.is_up:
             return count
-    return len(rows)
+    return len(rest)
 
 
 def _line_faults(failure: Failure) -> list[Fault]:

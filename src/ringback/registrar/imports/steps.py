@@ -1,6 +1,7 @@
 """The steps from rows that are kept to what they say, each a short transaction that says how far it came."""
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -9,6 +10,7 @@ import structlog
 
 from ringback.kit.db import Row
 from ringback.kit.errors import DatabaseUnavailable, FailedPrecondition, Failure, NotFound
+from ringback.registrar.asked import Wanted
 from ringback.registrar.imports import store
 from ringback.registrar.imports.kinds import KINDS, Rows
 from ringback.registrar.imports.model import Import, ImportTakenOver, State
@@ -37,12 +39,13 @@ class Pace:
 
 
 class RowFailed(Exception):
-    """A row that was right is not any more."""
+    """A row that was right is not any more: the one of that line, or if it was not alone, one of those behind it."""
 
-    def __init__(self, line: int, failure: Failure) -> None:
+    def __init__(self, line: int, failure: Failure, *, is_alone: bool = True) -> None:
         super().__init__(f"line {line}: {failure}")
         self.line = line
         self.failure = failure
+        self.is_alone = is_alone
 
 
 class Step(NamedTuple):
@@ -68,45 +71,60 @@ async def turn(uow: Uow, id: UUID, state: State, *, of: State | None = None) -> 
     await store.move(uow.session, one, state, created if state is State.UNDOING else 0, uow.now)
 
 
-async def step(uow: Uow, id: UUID) -> Step:
-    """Go on with some rows."""
+async def step(uow: Uow, id: UUID, most: int = store.BATCH) -> Step:
+    """Go on with some rows, with at most so many."""
     one = await store.locked(uow.session, id)
     if one is None or one.state is State.STAGING:
         raise ImportTakenOver
     if one.state is State.ENDING:
         await store.move(uow.session, one, one.state, 0, uow.now)
         return Step(over=await store.forget_some(uow.session, one))
-    return await (_undo if one.state is State.UNDOING else _forward)(uow, one)
+    return await _undo(uow, one) if one.state is State.UNDOING else await _forward(uow, one, most)
 
 
-async def _forward(uow: Uow, one: Import) -> Step:
+async def _forward(uow: Uow, one: Import, most: int) -> Step:
     """Create what is new; then, which nothing can refuse, change what was there."""
-    verb = _create if one.state is State.CREATING else _change
-    rows = await store.next_rows(uow.session, one, "create" if one.state is State.CREATING else "update")
+    action = "create" if one.state is State.CREATING else "update"
+    rows: Sequence[Row] = (await store.next_rows(uow.session, one, action))[: 1 if uow.billing else most]
     if not rows:
         await store.move(uow.session, one, NEXT[one.state], 0, uow.now)
         return Step()
-    pace, done, missed = Pace(), list[int](), list[RowFailed]()
-    for row in rows:
-        if failed := await verb(uow, one, KINDS[one.kind], row):
-            missed.append(failed)
-        done.append(row["line"])
-        if pace.is_up or uow.billing:
-            break
-    await store.move(uow.session, one, one.state, done[-1], uow.now)
-    return Step(rows=len(done), missed=tuple(missed))
+    missed: tuple[RowFailed, ...] = ()
+    if one.state is State.CREATING:
+        await _create(uow, one, KINDS[one.kind], rows)
+    else:
+        rows, missed = await _change_some(uow, one, KINDS[one.kind], rows)
+    await store.move(uow.session, one, one.state, rows[-1]["line"], uow.now)
+    return Step(rows=len(rows), missed=missed)
 
 
-async def _create(uow: Uow, one: Import, kind: Rows, row: Row) -> None:
+async def _create(uow: Uow, one: Import, kind: Rows, rows: Sequence[Row]) -> None:
+    """All of them at once."""
     try:
-        if kind.kind == "extension" and (await realms.ensure(uow, one.customer_id)).name != row["data"]["realm"]:
-            raise DomainMoved
-        asked, kept = _asked(kind.shape, row["data"])
-        await kind.service().create(uow, one.customer_id, asked, id=row["object_id"], kept=kept)
+        if kind.kind == "extension":
+            realm = (await realms.ensure(uow, one.customer_id)).name
+            if any(row["data"]["realm"] != realm for row in rows):
+                raise DomainMoved
+        asked = [(row["object_id"], *_asked(kind.shape, row["data"])) for row in rows]
+        wanted = [Wanted(what, id, kept) for id, what, kept in asked]
+        await kind.service().create_all(uow, one.customer_id, wanted)
     except DatabaseUnavailable:
         raise
     except Failure as failure:
-        raise RowFailed(row["line"], failure) from failure
+        raise RowFailed(rows[0]["line"], failure, is_alone=len(rows) == 1) from failure
+
+
+async def _change_some(
+    uow: Uow, one: Import, kind: Rows, rows: Sequence[Row]
+) -> tuple[Sequence[Row], tuple[RowFailed, ...]]:
+    """As many of them as a moment takes; those, and which of them were missed."""
+    pace, missed = Pace(), list[RowFailed]()
+    for count, row in enumerate(rows, 1):
+        if failed := await _change(uow, one, kind, row):
+            missed.append(failed)
+        if pace.is_up:
+            return rows[:count], tuple(missed)
+    return rows, tuple(missed)
 
 
 async def _change(uow: Uow, one: Import, kind: Rows, row: Row) -> RowFailed | None:

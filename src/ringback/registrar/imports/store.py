@@ -1,8 +1,9 @@
 """SQL of imports."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -12,7 +13,7 @@ from ringback.registrar.billing import Kind
 from ringback.registrar.imports.model import Import, State
 from ringback.registrar.imports.tables import imports, rows
 
-BATCH: Final = 25
+BATCH: Final = 100
 """Rows that one transaction may go on with."""
 MOST_ENDING: Final = 500
 
@@ -68,8 +69,8 @@ async def move(session: Session, one: Import, state: State, done: int, now: date
     return replace(one, state=state, done=done, tm_update=now)
 
 
-async def add_row(session: Session, id: UUID, line: int, action: str, object_id: UUID, data: Any) -> None:
-    await session.run(ADD_ROW, import_id=id, line=line, action=action, object_id=object_id, data=data)
+async def add_rows(session: Session, some: Sequence[Row]) -> None:
+    await session.run_each(ADD_ROW, some)
 
 
 async def next_rows(session: Session, one: Import, action: str) -> list[Row]:

@@ -1,6 +1,6 @@
 """The rules of trunks: make, change, end, find."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.networks import canonical
 from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
+from ringback.registrar.asked import Wanted
 from ringback.registrar.realms import service as realms
 from ringback.registrar.trunks import events, store
 from ringback.registrar.trunks.model import OutboundTaken, Provisioned, Trunk, TrunkNotFound, lacking, no_password
@@ -16,6 +17,11 @@ from ringback.registrar.trunks.wire import ChangeTrunk, NewTrunk
 from ringback.registrar.work import Uow
 from ringback.sip import edge, names
 from ringback.sip.digest import Kept, Storage
+
+
+async def create_all(uow: Uow, customer_id: UUID, wanted: Sequence[Wanted[NewTrunk]]) -> list[Provisioned]:
+    """Each of them, or a failure, which need not say of which."""
+    return [await create(uow, customer_id, one.asked, id=one.id, kept=one.kept) for one in wanted]
 
 
 async def create(
@@ -45,7 +51,7 @@ async def create(
     trunk, secret = _with_secret(trunk, asked.password, uow.settings.secret_storage)
     await store.add(uow.session, trunk)
     uow.trunk_changed(None, trunk)
-    await edge.put(uow.session, trunk.credential, uow.now)
+    await edge.put(uow.session, uow.now, trunk.credential)
     uow.emit(events.created(trunk))
     uow.after(uow.memory.metrics.trunk_create.inc)
     return Provisioned(trunk, secret)
@@ -67,7 +73,7 @@ async def change(uow: Uow, id: UUID, asked: ChangeTrunk, *, of: UUID | None, kep
     await store.change(uow.session, after)
     uow.trunk_changed(before, after)
     if after.credential != before.credential:
-        await edge.put(uow.session, after.credential, uow.now)
+        await edge.put(uow.session, uow.now, after.credential)
     uow.emit(events.updated(after))
     return Provisioned(after, secret if after.kept != before.kept else None)
 
@@ -92,7 +98,7 @@ async def restore(uow: Uow, id: UUID, *, of: UUID | None) -> Provisioned:
     await _require_the_only_way_out(uow, trunk)
     await store.restore(uow.session, trunk)
     uow.trunk_changed(None, trunk)
-    await edge.put(uow.session, trunk.credential, uow.now)
+    await edge.put(uow.session, uow.now, trunk.credential)
     uow.emit(events.created(trunk))
     uow.after(uow.memory.metrics.trunk_create.inc)
     return Provisioned(trunk)
@@ -173,7 +179,7 @@ async def keep_digests(uow: Uow, limit: int) -> int:
         await store.change(uow.session, changed)
         uow.trunk_changed(trunk, changed)
         if changed.tm_delete is None:
-            await edge.put(uow.session, changed.credential, uow.now)
+            await edge.put(uow.session, uow.now, changed.credential)
     return len(some)
 
 
