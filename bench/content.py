@@ -1,6 +1,7 @@
 """Many extensions of one customer: the rows of one that was made over RPC, copied by the database itself."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Self
 from uuid import UUID
@@ -18,6 +19,8 @@ TABLES: Final = (
 )
 AT_ONCE: Final = 100_000
 """Rows of one transaction."""
+AT_A_TIME: Final = 2
+"""Tables that are filled together."""
 NUMBER: Final = "(1000000 + seq)"
 ID: Final = "UNHEX(MD5(CONCAT('extension', seq)))"
 DIRECT: Final = "UNHEX(MD5(CONCAT('direct', seq)))"
@@ -67,36 +70,36 @@ class Content:
 
 def fill(own: Database, asterisk: Database, template: Template, count: int) -> Content:
     """So many copies, of all rows of the template in both databases."""
-    for table in TABLES:
-        columns = own.execute(COLUMNS, own.name, asterisk.name, table)
-        schema = columns[0][2]
-        names = ", ".join(f"`{name}`" for name, _, _ in columns)
-        values = ", ".join(_copied(name, kind, template) for name, kind, _ in columns)
-        which = _which(table, template)
-        for first in range(1, count + 1, AT_ONCE):
-            last = min(first + AT_ONCE - 1, count)
-            own.execute(
-                f"INSERT INTO `{schema}`.`{table}` ({names}) SELECT {values} "
-                f"FROM `{schema}`.`{table}` AS one, seq_{first}_to_{last} WHERE {which}"
-            )
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        list(pool.map(lambda table: _copy(own, asterisk, template, table, count), TABLES))
     for table in TABLES:
         own.execute(f"ANALYZE TABLE `{(own if table.startswith('registrar') else asterisk).name}`.`{table}`")
     return Content(count, template.endpoint.partition("@")[2], len(template.hash))
 
 
-def _copied(name: str, kind: str, template: Template) -> str:
+def _copy(own: Database, asterisk: Database, template: Template, table: str, count: int) -> None:
+    columns = own.execute(COLUMNS, own.name, asterisk.name, table)
+    place, which = f"`{columns[0][2]}`.`{table}`", _which(table, template)
+    names = ", ".join(f"`{name}`" for name, _, _ in columns)
+    (row,) = own.execute(f"SELECT {names} FROM {place} AS one WHERE {which}")
+    values = ", ".join(_copied(name, value, template) for (name, _, _), value in zip(columns, row, strict=True))
+    for first in range(1, count + 1, AT_ONCE):
+        last = min(first + AT_ONCE - 1, count)
+        own.execute(
+            f"INSERT INTO {place} ({names}) SELECT {values} FROM {place} AS one, seq_{first}_to_{last} WHERE {which}"
+        )
+
+
+def _copied(name: str, value: object, template: Template) -> str:
     """What a column has in the copy."""
     column = f"one.`{name}`"
-    if kind == "binary":
-        other = f"WHEN {_binary(template.direct_id)} THEN {DIRECT} ELSE {column} END"
-        return f"CASE {column} WHEN {_binary(template.id)} THEN {ID} {other}"
     if name == "tm_create":
         return f"{column} - INTERVAL seq * 100 MICROSECOND"
-    if "char" not in kind and "text" not in kind:
-        return column
-    endpoint = f"REPLACE({column}, '{template.number}@', CONCAT({NUMBER}, '@'))"
-    number = f"IF({column} = '{template.number}', {NUMBER}, {endpoint})"
-    return f"IF({column} = '{template.hash}', {HASH.format(length=len(template.hash))}, {number})"
+    if isinstance(value, str) and f"{template.number}@" in value:
+        return f"REPLACE({column}, '{template.number}@', CONCAT({NUMBER}, '@'))"
+    others = {template.id.bytes: ID, template.direct_id.bytes: DIRECT, template.number: NUMBER}
+    others[template.hash] = HASH.format(length=len(template.hash))
+    return others.get(value, column) if isinstance(value, str | bytes) else column
 
 
 def _which(table: str, template: Template) -> str:
