@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench import creates, growth, lists, registrations, requests, rest, router
+from bench import creates, growth, imports, lists, registrations, requests, rest, router, starting
 from bench.ground import Ground, ground
 from ringback import answers
 from ringback.router.bench.figures import Found, Run
@@ -31,6 +31,8 @@ MEASURED: Final[Mapping[str, ModuleType]] = {
     "M-3": rest,
     "M-5": lists,
     "M-6": registrations,
+    "M-7": imports,
+    "M-9": starting,
     "M-10": growth,
 }
 """What is measured, in this order; each module has `measure`. M-8 is the router's own."""
