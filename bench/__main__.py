@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench import creates, growth, imports, lists, registrations, requests, rest, router, starting
+from bench import creates, growth, imports, lists, registrations, requests, rest, router, scale, starting
 from bench.ground import Ground, ground
 from ringback import answers
 from ringback.router.bench.figures import Found, Run
@@ -34,6 +34,7 @@ MEASURED: Final[Mapping[str, ModuleType]] = {
     "M-7": imports,
     "M-9": starting,
     "M-10": growth,
+    "scale": scale,
 }
 """What is measured, in this order; each module has `measure`. M-8 is the router's own."""
 ROUTER: Final = "M-8"
@@ -73,6 +74,7 @@ def main() -> int:
     if numbers == everything and asked.share == 1:
         JSON.write_text(text)
         PAGE.write_text(page(whole, ABOUT))
+        scale.refresh()
     if asked.json:
         with open(asked.json, "w") as file:
             file.write(text)
