@@ -12,6 +12,9 @@ import pytest
 
 from ringback.kit.gate import Gate
 from ringback.transports import amqp
+from ringback.transports.amqp.address import Address
+from ringback.transports.amqp.channel import BasicProperties
+from ringback.transports.amqp.connection import Connection
 from tests.live.amqp import ENOUGH, ENVELOPE, OK, SERVICE, UPSTREAM, Peer, ok, reason, serving, until_count
 from tests.live.conftest import ROOT
 from tests.servers.fixtures import MakeVhost
@@ -423,3 +426,22 @@ class Raw(pika.BasicProperties):  # type: ignore[misc]
 def publish_raw(url: str, body: bytes, table: bytes, reply_to: str) -> None:
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         connection.channel().basic_publish("", SERVICE.requests, body, Raw(table, reply_to))
+
+
+async def test_all_that_is_said_in_one_turn_of_the_loop_leaves_in_one_piece(url: str) -> None:
+    connection = await Connection.open(Address.parse(url), "test")
+    channel = await connection.channel()
+    queue = await channel.declare_own_queue()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    await channel.consume(queue, "tag", lambda tag, properties, body: heard.put_nowait(body), auto_ack=True)
+    wire = connection._wire
+    before = wire.frames_sent
+
+    for number in range(50):
+        channel.publish("", queue, str(number).encode(), BasicProperties())
+    came = [await heard.get() for _ in range(50)]
+    pieces = wire.frames_sent - before
+    await connection.close()
+
+    assert came == [str(number).encode() for number in range(50)]
+    assert pieces == 1

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from sqlalchemy import Dialect
 
 from ringback.kit.db import Conflict, Duplicate, Refused, Statement
+from ringback.kit.deadline import Until
 
 LEAVING: Final = 0.25
 """Seconds that the end of a transaction which failed may take, or the end of a turn."""
@@ -108,7 +109,7 @@ class Line:
             raise Lost("earlier")
         self.is_broken = True
         try:
-            async with asyncio.timeout_at(deadline):
+            async with Until(deadline):
                 answer = await self.link.execute(sql, parameters)
         except TimeoutError:
             complaint: Exception = Lost("timeout")

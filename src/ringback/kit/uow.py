@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from ringback.kit import audit, outbox
 from ringback.kit.audit import SYSTEM, Actor
 from ringback.kit.db import Conflict, Database, Session
+from ringback.kit.deadline import Until
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.events import Event
 
@@ -132,7 +133,7 @@ class Work(Generic[U]):
     async def _run(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, patience: float) -> T:
         deadline = asyncio.get_running_loop().time() + patience
         try:
-            async with asyncio.timeout_at(deadline):
+            async with Until(deadline):
                 answer, uow = await self._persistently(verb, writes=writes, deadline=deadline)
         except TimeoutError:
             raise DatabaseUnavailable from None

@@ -36,6 +36,8 @@ class Wire(AsyncioConnection):  # type: ignore[misc]
         whole, self._unsent = b"".join(self._unsent), []
         if self._transport is not None:
             super()._output_marshaled_frames([whole])
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            self._transport._on_socket_writable()  # it would wait for the loop to say so, which it nearly always will
 
     def _read_frame(self) -> tuple[int, Any]:
         """The next frame of the buffer. pika gives up the connection over a header table that it cannot decode, and
