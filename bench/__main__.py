@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench import creates, growth, imports, lists, registrations, requests, rest, router, scale, starting
+from bench import creates, growth, imports, lists, lookups, registrations, requests, rest, router, scale, starting
 from bench.ground import Ground, ground
 from ringback import answers
 from ringback.router.bench.figures import Found, Run
@@ -29,6 +29,7 @@ MEASURED: Final[Mapping[str, ModuleType]] = {
     "M-1": requests,
     "M-2": creates,
     "M-3": rest,
+    "M-4": lookups,
     "M-5": lists,
     "M-6": registrations,
     "M-7": imports,
