@@ -142,10 +142,7 @@ def logged() -> Iterator[Callable[[], str]]:
     said = StringIO()
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
-    set_up("registrar-manager", "debug", "json", IN_LOGS)
-    (handler,) = root.handlers
-    assert isinstance(handler, logging.StreamHandler)
-    handler.setStream(said)
+    set_up("registrar-manager", "debug", "json", IN_LOGS, stream=said)
     yield said.getvalue
     structlog.configure(**before)
     root.handlers[:] = handlers

@@ -165,6 +165,10 @@ def test_a_line_has_the_name_of_whose_it_is() -> None:
     assert Lines(io.StringIO())().name == __name__
 
 
+def test_a_line_has_spaces_behind_commas_and_colons_for_those_who_search_in_it() -> None:
+    assert as_json(None, "info", {"severity": "ERROR", "n": [1, 2]}) == '{"severity": "ERROR", "n": [1, 2]}'
+
+
 def test_what_json_has_no_word_for_is_shown_all_the_same() -> None:
     event = {"event": "half a letter \ud800", "set": {1}, "id": UUID(int=1), "error": ValueError("x")}
 

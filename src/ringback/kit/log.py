@@ -110,7 +110,7 @@ class Named:
 def as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
     """A line of JSON; what JSON has no word for is shown as Python does."""
     try:
-        return msgspec.json.encode(event, enc_hook=repr).decode()
+        return msgspec.json.format(msgspec.json.encode(event, enc_hook=repr), indent=0).decode()
     except (TypeError, ValueError):  # a name that is no text, or half a letter
         return json.dumps(event, default=repr, skipkeys=True)
 
@@ -140,8 +140,16 @@ class Lines:
         return Line(self._named(*names).name, self._stream)
 
 
-def set_up(service: str, level: str, form: str, *rewrites: Rewrite, scans: Scans = MappingProxyType({})) -> None:
+def set_up(
+    service: str,
+    level: str,
+    form: str,
+    *rewrites: Rewrite,
+    scans: Scans = MappingProxyType({}),
+    stream: TextIO | None = None,
+) -> None:
     """Send our logs and those of libraries to stderr, as JSON lines (`json`) or for eyes (`console`)."""
+    stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.format_exc_info,
@@ -155,11 +163,11 @@ def set_up(service: str, level: str, form: str, *rewrites: Rewrite, scans: Scans
         last = [structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
         processors=[*shared, *last],
-        logger_factory=Lines(sys.stderr),
+        logger_factory=Lines(stream),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
