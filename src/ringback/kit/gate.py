@@ -1,8 +1,7 @@
 """A few at a time: whoever comes when all places are taken waits for one, and not too many wait."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Final, Self
 
@@ -72,18 +71,52 @@ class Gates:
         self._begun: set[Hashable] = set()
         """Of whom somebody has begun since the loop looked for news."""
 
-    @asynccontextmanager
-    async def place(self, key: Hashable) -> AsyncIterator[None]:
+    def place(self, key: Hashable) -> "Place":
         """One of the places of `key`."""
-        gate = self._gates.setdefault(key, Gate(self._places, full=self._full))
+        return Place(self, key)
+
+    async def enter(self, key: Hashable) -> None:
+        """Wait for a place of `key`, which must `leave` again."""
+        gate = self._gates.get(key)
+        if gate is None:
+            gate = self._gates[key] = Gate(self._places, full=self._full)
         try:
-            async with gate:
+            await gate.__aenter__()
+            try:
                 if gate.waiting > 1 or key in self._begun:
                     async with gate.begin:
                         await asyncio.sleep(0)
-                self._begun.add(key)
-                asyncio.get_running_loop().call_soon(self._begun.discard, key)
-                yield
+            except BaseException:
+                await gate.__aexit__()
+                raise
         finally:
-            if not gate.waiting:
-                self._gates.pop(key, None)
+            self._forget(key, gate)
+        if key not in self._begun:
+            self._begun.add(key)
+            asyncio.get_running_loop().call_soon(self._begun.discard, key)
+
+    async def leave(self, key: Hashable) -> None:
+        """Give a place of `key` back."""
+        gate = self._gates[key]
+        await gate.__aexit__()
+        self._forget(key, gate)
+
+    def _forget(self, key: Hashable, gate: Gate) -> None:
+        if not gate.waiting:
+            self._gates.pop(key, None)
+
+
+class Place:
+    """A place of a key, while inside."""
+
+    __slots__ = ("_gates", "_key")
+
+    def __init__(self, gates: Gates, key: Hashable) -> None:
+        self._gates = gates
+        self._key = key
+
+    async def __aenter__(self) -> None:
+        await self._gates.enter(self._key)
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._gates.leave(self._key)
