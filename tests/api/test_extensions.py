@@ -6,6 +6,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from ringback.customers.keys import store as keys
+from ringback.registrar.extensions import store
 from tests.world import PASSWORD, MakeWorld, World, refusal
 
 ROOT = "/v1.0/extensions"
@@ -228,3 +230,14 @@ async def test_where_a_state_must_be_named_nothing_is_changed_without(make_world
         tag = (await http.get(one)).headers["etag"]
         assert (await http.put(one, json={"name": "x"}, headers={"if-match": tag})).status_code == 200
         assert (await http.put("/v1.0/customer_domain", json={"domain_label": "acme"})).status_code != 428
+
+
+async def test_an_extension_costs_two_statements_the_key_with_its_customer_and_itself(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    made = (await http.post(ROOT, json={"extension": "1001"})).json()
+    world.statements.clear()
+
+    assert (await http.get(f"{ROOT}/{made['id']}")).json()["extension"] == "1001"
+
+    assert world.statements == [keys.BY_HASH, store.LIVE]

@@ -359,7 +359,7 @@ async def test_a_failure_before_any_statement_leaves_the_link_and_the_phone_as_t
 
 
 async def test_the_token_and_the_password_stand_nowhere_but_in_their_one_answer(
-    http: httpx.AsyncClient, nobody: httpx.AsyncClient, world: World, logged: Callable[[], str]
+    logged: Callable[[], str], http: httpx.AsyncClient, nobody: httpx.AsyncClient, world: World
 ) -> None:
     place = await place_of(http)
     path = await link(http, place)

@@ -1,7 +1,7 @@
 """What a REST route gets and gives: the slices' side of the gateway."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -49,8 +49,7 @@ def etag(data: msgspec.Struct) -> str:
     return f'"{sha256(msgspec.json.encode(without_secrets(data))).hexdigest()[:32]}"'
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who is asking: a customer's own credential, or (`None`) the platform's; what it is called and what it may do.
 
     `identity` tells it from all others of the customer, or of the platform, whatever they are called.
@@ -91,8 +90,7 @@ class Flow(Generic[U]):
     encoding: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[U]):
+class Call(msgspec.Struct, Generic[U], frozen=True):
     """One authenticated request; `body` and `query` are the shapes that the route declares.
 
     `customer_id` is nil where the platform asks for what is no customer's. A route that is declared with `streams`
@@ -136,8 +134,7 @@ class Listening:
     types: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What goes back. `location` is where a new object lives, `tag` the state of one that has a revision of its own.
 
     `data` is JSON already where it was answered before; `added` are fields of it that are known after the commit only.
@@ -149,8 +146,8 @@ class Answer:
     status: int = 200
     location: str | None = None
     tag: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    added: dict[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    added: dict[str, Any] = {}
     refused: Failure | None = None
     listening: Listening | None = None
     content: bytes | None = None

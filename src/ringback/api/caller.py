@@ -1,13 +1,13 @@
 """Who is asking, and for which customer: decided in one place."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import jwt
 from jwt.types import Options
+from msgspec import structs
 
 from ringback.api.call import Caller
 from ringback.customers.keys import service as keys
@@ -70,14 +70,16 @@ async def who(uow: Uow, address: str, *credentials: str) -> Caller:
     It is an access key, the access token of a person who has signed in, or a token of VoIPbin's agents.
     """
     token = _token(*credentials)
+    status = None
     if token.startswith(PREFIX):
-        caller = _caller(await keys.holder(uow, token), address)
+        key, status = await keys.holder(uow, token) or (None, None)
+        caller = _caller(key, address)
     elif is_ours(token):
         caller = _person(await people.holder(uow, token), address)
     else:
-        caller = replace(_agent(token, uow), address=address)
+        caller = structs.replace(_agent(token, uow), address=address)
     if caller.customer_id is not None:
-        status = await realms.status(uow, caller.customer_id)
+        status = status or await realms.status(uow, caller.customer_id)
         if status is Status.DELETED:
             raise InvalidCredentials
         if status is Status.FROZEN:

@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -22,6 +20,7 @@ from ringback.api.caller import customer_of
 from ringback.api.events import STREAM
 from ringback.api.limits import HEADERS, RateLimited
 from ringback.api.live import Live
+from ringback.api.responses import READING, MethodNotAllowed, refusal, response_of
 from ringback.api.source import source_of
 from ringback.customers.rights import Right
 from ringback.kit.audit import Actor
@@ -35,7 +34,8 @@ from ringback.kit.uow import PATIENCE, Work
 from ringback.registrar.events import PUBLISHER as REGISTRAR
 
 Page = Callable[[Request], Awaitable[Response]]
-READING: Final = ("GET", "HEAD")
+Known = Found[Route] | WrongMethod | None
+"""What is known of a path and a method."""
 CHANGING: Final = ("PUT", "PATCH", "DELETE")
 SERVICE: Final = "ringback.service"
 """Where the scope of a request keeps whose route it is."""
@@ -47,16 +47,6 @@ class InvalidId(InvalidArgument):
     """The id in the path is not a UUID."""
 
     reason = "INVALID_ID"
-
-
-class MethodNotAllowed(InvalidArgument):
-    """The method is not allowed here."""
-
-    code, reason = 405, "METHOD_NOT_ALLOWED"
-
-    def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__()
-        self.allowed = sorted({*allowed, "HEAD"} if "GET" in allowed else allowed)
 
 
 class Gateway:
@@ -89,32 +79,47 @@ class Gateway:
         self._needs_match = needs_match
         self._site_methods = site_methods
         self._heads = heads
+        self._log = log.bind()  # once, not for each line
         self.live = Live(works[REGISTRAR]) if REGISTRAR in works else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         started = time.perf_counter()
-        request = Request(scope, receive)
-        request_id = request_id_of(request.headers.get("x-request-id"))
-        with structlog.contextvars.bound_contextvars(request_id=request_id, action=f"{request.method} notfound"):
-            response = await self._guarded(request, request_id)
-            response.headers["x-request-id"] = request_id
-            response.headers.update(scope.get(HEADERS, {}))
-            for name, text in self._heads.get(scope.get(SERVICE, ""), dict)().items():
-                response.headers.setdefault(name, text)
-            response.headers.setdefault("cache-control", "no-store")
-            response.headers["x-content-type-options"] = "nosniff"
-            if request.method == "HEAD":
+        request = asked.Heard(scope, receive)
+        request_id = request_id_of(request.said.get("x-request-id"))
+        path, method = asked.path_of(scope), scope["method"]
+        page = self._site.get(path)
+        found = None if page else self._routes.find("GET" if method in READING else method, path)
+        pattern = path if page else found.route.pattern if isinstance(found, Found) else "notfound"
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id, action=f"{method} {pattern}")
+        try:
+            response = await self._guarded(request, page, found, request_id)
+            if method == "HEAD":
                 response.body = b""
-            is_usual = asked.path_of(scope) in self._site or "retry-after" in response.headers
-            say = log.debug if is_usual else log.info
+            names = self._complete(response, scope, request_id)
+            say = self._log.debug if page or b"retry-after" in names else self._log.info
             say("answered", status=response.status_code, ms=round((time.perf_counter() - started) * 1000, 1))
             await response(scope, receive, send)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
 
-    async def _guarded(self, request: Request, request_id: str) -> Response:
+    def _complete(self, response: Response, scope: Scope, request_id: str) -> set[bytes]:
+        """Give it the headers of every answer, as far as it has no others; the names of those that it had."""
+        raw = response.raw_headers
+        names = {name for name, _ in raw}
+        raw += [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
+        raw += [(name.encode(), text.encode()) for name, text in scope.get(HEADERS, {}).items()]
+        if told := self._heads.get(scope.get(SERVICE, "")):
+            heads = told().items()
+            raw += [(name.encode(), text.encode()) for name, text in heads if name.encode() not in names]
+        if b"cache-control" not in names:
+            raw.append((b"cache-control", b"no-store"))
+        return names
+
+    async def _guarded(self, request: asked.Heard, page: Page | None, found: Known, request_id: str) -> Response:
         try:
-            return await self._answer(request, request_id)
+            return await (self._page(request, page) if page else self._answer(request, found, request_id))
         except RateLimited as failure:
             await self._limits.hold()
             return refusal(failure, request_id)
@@ -126,24 +131,20 @@ class Gateway:
             log.error("failed", exc_info=error)
             return refusal(Internal(), request_id)
 
-    async def _answer(self, request: Request, request_id: str) -> Response:
-        method = "GET" if request.method in READING else request.method
-        path = asked.path_of(request.scope)
-        if page := self._site.get(path):
-            structlog.contextvars.bind_contextvars(action=f"{request.method} {path}")
-            if request.method not in self._site_methods:
-                raise MethodNotAllowed(self._site_methods)
-            return await page(request)
-        found = self._routes.find(method, path)
+    async def _page(self, request: Request, page: Page) -> Response:
+        if request.method not in self._site_methods:
+            raise MethodNotAllowed(self._site_methods)
+        return await page(request)
+
+    async def _answer(self, request: asked.Heard, found: Known, request_id: str) -> Response:
         if found is None:
             raise RouteNotFound
         if isinstance(found, WrongMethod):
             raise MethodNotAllowed(found.allowed)
-        structlog.contextvars.bind_contextvars(action=f"{request.method} {found.route.pattern}")
         about = found.route.about
         service = request.scope[SERVICE] = about.get("service", REGISTRAR)
         caller = await self._who(request, about["right"], service)
-        if self._needs_match and "if-match" not in request.headers and _has_state(found.route):
+        if self._needs_match and "if-match" not in request.said and _has_state(found.route):
             raise PreconditionRequired
         by = Actor(caller.name, "rest", request_id, caller.address or None, caller.identity or None)
         work = self._works[service].acting(by)
@@ -158,14 +159,16 @@ class Gateway:
                 raise answer.refused
         if answer.listening and self.live:
             return await self._listen(request, self.live, answer.listening, caller, about["right"])
-        return _response(request, answer)
+        return response_of(request, answer)
 
     def end_streams(self) -> None:
         """Let go of all who listen; whoever comes later is told what there is, and no more."""
         if self.live:
             self.live.close()
 
-    async def _listen(self, request: Request, live: Live, wanted: Listening, caller: Caller, right: Right) -> Response:
+    async def _listen(
+        self, request: asked.Heard, live: Live, wanted: Listening, caller: Caller, right: Right
+    ) -> Response:
         """A stream of what happens, for as long as whoever asked may know it."""
         after = asked.last_event_of(request)
         if request.method == "HEAD":
@@ -177,7 +180,7 @@ class Gateway:
 
         return StreamingResponse(await live.open(wanted, after, still), media_type=STREAM)
 
-    async def _who(self, request: Request, right: Right | None, service: str) -> Caller:
+    async def _who(self, request: asked.Heard, right: Right | None, service: str) -> Caller:
         """Who asks, and may; anybody where no right is needed."""
         address = source_of(request, self._proxies)
         if right is None:
@@ -198,7 +201,7 @@ def _has_state(route: Entry[Route]) -> bool:
     return route.method in CHANGING and "<" in route.pattern and is_object(route.about["answers"])
 
 
-async def _read(request: Request, found: Found[Route], caller: Caller, request_id: str, work: Work[Any]) -> Verb:
+async def _read(request: asked.Heard, found: Found[Route], caller: Caller, request_id: str, work: Work[Any]) -> Verb:
     """The verb that was asked for, ready to run; or every fault of path, query and body at once.
 
     One that streams does its own `work`, and reads the body as it comes.
@@ -224,68 +227,15 @@ async def _read(request: Request, found: Found[Route], caller: Caller, request_i
         raise ValidationFailed(*faults.found)
 
     async def run(uow: Any) -> Answer:
-        call = Call(uow, customer_id, found.path, filters, body, caller=caller, request_id=request_id, flow=flow)
-        return await found.route.answer(_with_headers(call, request))
+        said = request.said
+        headers = (said.get("user-agent", ""), said.get("traceparent", ""), said.get("accept", ""))
+        rest = (said.get("if-match"), caller, request_id, *headers, request.method == "HEAD", flow)
+        return await found.route.answer(Call(uow, customer_id, found.path, filters, body, *rest))
 
     verb = repeat.once(run, key, request, raw, caller)
     return about["around"](verb, filters) if "around" in about else verb
 
 
-def _with_headers(call: Call[Any], request: Request) -> Call[Any]:
-    return replace(
-        call,
-        if_match=asked.list_in(request, "if-match"),
-        accept=asked.list_in(request, "accept") or "",
-        user_agent=request.headers.get("user-agent", ""),
-        traceparent=request.headers.get("traceparent", ""),
-        is_head=request.method == "HEAD",
-    )
-
-
 def _flow(request: Request, about: Mapping[str, Any], work: Work[Any]) -> Flow[Any]:
     media, encoding = asked.media_of(request) if "uploads" in about else ("", "")
     return Flow(work, asked.upload_of(request), media, encoding)
-
-
-def _response(request: Request, answer: Answer) -> Response:
-    headers = dict(answer.headers)
-    if answer.stream:
-        if request.method == "HEAD":
-            return Response(b"", answer.status, headers, answer.media)
-        return StreamingResponse(answer.stream, answer.status, headers, answer.media)
-    if answer.content is not None:
-        return Response(answer.content, answer.status, headers, answer.media)
-    if tag := answer.entity_tag:
-        headers["etag"] = tag
-        if request.method in READING and _is_known(request, headers["etag"]):
-            return Response(status_code=304, headers=headers)
-    if answer.location:
-        headers["location"] = answer.location
-    return Response(answer.body, answer.status, headers, asked.JSON)
-
-
-def _is_known(request: Request, tag: str) -> bool:
-    """Whether the caller has that very state already (RFC 9110 13.1.2, a weak comparison)."""
-    known = [text.strip().removeprefix("W/") for text in (asked.list_in(request, "if-none-match") or "").split(",")]
-    return tag in known or known == ["*"]
-
-
-def refusal(failure: Failure, request_id: str) -> Response:
-    """The error envelope of REST (registrar 18.1)."""
-    error: dict[str, Any] = {
-        "status": failure.status,
-        "reason": failure.reason,
-        "message": failure.sentence,
-        "request_id": request_id,
-    }
-    if details := failure.detail_objects():
-        error["details"] = details
-    error |= failure.more
-    headers = {"allow": ", ".join(failure.allowed)} if isinstance(failure, MethodNotAllowed) else {}
-    if failure.tag:
-        headers["etag"] = failure.tag
-    if failure.seconds:
-        headers["retry-after"] = str(failure.seconds)
-    if failure.code == 401:
-        headers["www-authenticate"] = "Bearer"
-    return Response(msgspec.json.encode({"error": error}), failure.code, headers, asked.JSON)

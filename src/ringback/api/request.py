@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -51,6 +52,19 @@ class NotJson(InvalidArgument):
     code, reason = 415, "UNSUPPORTED_MEDIA_TYPE"
 
 
+class Heard(Request):
+    """A request whose headers are read once, all of them."""
+
+    @cached_property
+    def said(self) -> dict[str, str]:
+        """Each header by its name in lower case; the lines of one are a list (RFC 9110 5.3)."""
+        found: dict[str, str] = {}
+        for raw, value in self.scope["headers"]:
+            name, text = raw.decode("latin-1"), value.decode("latin-1")
+            found[name] = f"{found[name]}, {text}" if name in found else text
+        return found
+
+
 def path_of(scope: Scope) -> str:
     """The path as it was sent, percent-encoded: the table of routes decodes each segment once."""
     raw: bytes | None = scope.get("raw_path")
@@ -59,6 +73,8 @@ def path_of(scope: Scope) -> str:
 
 def query_of(scope: Scope) -> tuple[dict[str, str], list[Fault]]:
     """The query, form-encoded (`+` is a space); names given twice and bytes that are not UTF-8 are its faults."""
+    if not scope["query_string"]:
+        return {}, []
     text = scope["query_string"].decode("utf-8", "surrogateescape")
     values: dict[str, str] = {}
     faults: list[Fault] = []
@@ -107,15 +123,9 @@ async def bytes_of(
     return b"".join(parts)
 
 
-def list_in(request: Request, header: str) -> str | None:
-    """What a header says that is a list: its lines are one (RFC 9110 5.3)."""
-    lines = request.headers.getlist(header)
-    return ", ".join(lines) if lines else None
-
-
-def last_event_of(request: Request) -> int | None:
+def last_event_of(request: Heard) -> int | None:
     """The last event that a listener has got, if it says so."""
-    text = list_in(request, "last-event-id")
+    text = request.said.get("last-event-id")
     if text is not None and not EVENT.fullmatch(text):
         raise ValidationFailed(**{"Last-Event-ID": "must be the id of an event, or 0"})
     return None if text is None else int(text)
@@ -155,6 +165,8 @@ def read_body(shape: Any, raw: bytes) -> Any:
 
 def _repeated(raw: bytes) -> list[str]:
     """Names that an object in the body has more than once, some of them: all but its last value would be lost."""
+    if not raw:
+        return []
     found: dict[str, None] = {}
 
     def look(pairs: list[tuple[str, object]]) -> None:
@@ -162,7 +174,7 @@ def _repeated(raw: bytes) -> list[str]:
             found.update((name, None) for name, count in Counter(name for name, _ in pairs).items() if count > 1)
 
     try:
-        json.loads(raw or b"{}", object_pairs_hook=look, parse_int=len, parse_float=len)
+        json.loads(raw, object_pairs_hook=look, parse_int=len, parse_float=len)
     except RecursionError:
         raise InvalidJsonBody.too_deep() from None
     except ValueError:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ringback import terminal
-from ringback.api import gateway
+from ringback.api import responses
 from ringback.kit.bus import BusAway, Letter, NoResponders, TooLate
 from ringback.router import control
 from ringback.router.admin import door
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.contract("router 5.6")
 
 def told(failure: RunFailed) -> Told:
     """What REST, NATS and the command line say of it."""
-    response = gateway.refusal(failure, "req_1")
+    response = responses.refusal(failure, "req_1")
     error = msgspec.json.decode(response.body)["error"]
     assert door.refusal(failure)["code"] == error["reason"].lower()
     assert door.refusal(failure)["details"]["run"] == error["run"]

@@ -29,7 +29,7 @@ from ringback.kit.pages import Cursor, Page
 from ringback.kit.secret import Secret
 from ringback.kit.uow import UnitOfWork
 from ringback.registrar.realms import service as realms
-from ringback.registrar.realms.model import CustomerDeleted
+from ringback.registrar.realms.model import CustomerDeleted, Status
 
 KIND: Final = "accesskey"
 BOOTSTRAP: Final = UUID("4b1f0a52-5d0e-4c38-8c36-0c6a3d1f7e01")
@@ -178,7 +178,7 @@ async def any_exist(uow: UnitOfWork) -> bool:
     return await store.any_exist(uow.session)
 
 
-async def holder(uow: UnitOfWork, token: str) -> AccessKey | None:
-    """The key behind a token, if it works now."""
-    key = await store.by_hash(uow.session, token_hash(token))
-    return key if key and key.works(uow.now) else None
+async def holder(uow: UnitOfWork, token: str) -> tuple[AccessKey, Status] | None:
+    """The key behind a token, if it works now, and what its customer may do."""
+    found = await store.by_hash(uow.session, token_hash(token))
+    return found if found and found[0].works(uow.now) else None

@@ -26,6 +26,8 @@ from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import CHUNK, OWN, Row, Session, Statement
 from ringback.kit.listing import Listing
 from ringback.kit.pages import Cursor, Page
+from ringback.registrar.realms.model import Status
+from ringback.registrar.tables import customers
 
 metadata = MetaData(schema=OWN)
 accesskeys = Table(
@@ -57,7 +59,11 @@ WHOLE: Final = select(*(accesskeys.c[name] for name in COLUMNS)).where(accesskey
 IN_ORDER: Final = WHOLE.where(accesskeys.c.id > bindparam("after")).order_by(accesskeys.c.id).limit(CHUNK)
 
 ADD = Statement(insert(accesskeys), *COLUMNS)
-BY_HASH = Statement(WHOLE.where(accesskeys.c.token_hash == bindparam("hash")))
+BY_HASH = Statement(
+    WHOLE.add_columns(customers.c.status.label("customer_status"))
+    .outerjoin(customers, customers.c.customer_id == accesskeys.c.customer_id)
+    .where(accesskeys.c.token_hash == bindparam("hash"))
+)
 BY_ID = Statement(WHOLE.where(accesskeys.c.id == bindparam("of")))
 BY_PREFIX = Statement(WHOLE.where(accesskeys.c.token_prefix == bindparam("prefix")))
 BEHIND = Statement(IN_ORDER.where(accesskeys.c.tm_revoke.is_(None)))
@@ -106,9 +112,14 @@ async def add(session: Session, key: AccessKey) -> None:
     await session.run(ADD, **to_row(key))
 
 
-async def by_hash(session: Session, hash: str) -> AccessKey | None:
+async def by_hash(session: Session, hash: str) -> tuple[AccessKey, Status] | None:
+    """A key, and what its customer may do: one that nobody spoke of is active, and so is the platform."""
     row = await session.one(BY_HASH, hash=hash)
-    return from_row(row) if row else None
+    if row is None:
+        return None
+    values = dict(row)
+    status = values.pop("customer_status")
+    return from_row(values), Status(status) if status else Status.ACTIVE
 
 
 async def by_id(session: Session, id: UUID) -> AccessKey | None:
