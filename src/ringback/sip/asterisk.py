@@ -11,7 +11,7 @@ from ringback.kit.clock import clock_beside
 from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
 from ringback.kit.rights import WRITES
 from ringback.sip.differences import Difference, differences
-from ringback.sip.endpoint import AsteriskDigest, Endpoint, rows_of
+from ringback.sip.endpoint import AsteriskDigest, Endpoint, columns_of, rows_of
 from ringback.sip.tables import MANAGED, metadata, ps_contacts
 
 DECISIVE: Final = {"ps_endpoints": ("allow", "context"), "ps_aors": ("maximum_expiration",)}
@@ -157,7 +157,7 @@ class Asterisk:
 
 def differing(row: Row, table: str, endpoint: Endpoint, form: AsteriskDigest) -> tuple[Difference, ...]:
     """The managed columns of the row that are not what they should be."""
-    return differences(row, rows_of(endpoint, form)[table])
+    return differences(row, columns_of(table, endpoint, form))
 
 
 def like_suffix(suffix: str) -> str:

@@ -1,10 +1,10 @@
 """`registrar_sip_auths`: the credentials that the SIP edge (Kamailio) reads from our own database."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, delete, insert, select, update
 
 from ringback.kit.columns import Id, Json, Time
@@ -48,8 +48,7 @@ ONE = Statement(OURS.where(sip_auths.c.id == bindparam("row_id")))
 KNOWN = Statement(OURS.where(among(sip_auths.c.id, "id", CHUNK)))
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(msgspec.Struct, frozen=True):
     """What the edge must know of one extension or trunk; `id` is that object's."""
 
     id: UUID

@@ -1,7 +1,8 @@
 """What Asterisk is told of a phone account: the columns of its rows, as a pure function of it."""
 
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+import msgspec
 
 from ringback.sip.digest import Kept
 from ringback.sip.tables import MANAGED
@@ -10,8 +11,7 @@ AsteriskDigest = Literal["md5_cred", "password_digest"]
 MAX_CONTACTS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """What Asterisk must know of a phone account; `id` names endpoint, AOR and auth alike."""
 
     id: str
@@ -38,8 +38,13 @@ def auth_columns(endpoint: Endpoint, form: AsteriskDigest) -> dict[str, str | No
 
 def rows_of(endpoint: Endpoint, form: AsteriskDigest) -> dict[str, dict[str, Any]]:
     """Table → our columns of its row: the whole truth about what Asterisk is told."""
-    return {
-        "ps_aors": {"max_contacts": MAX_CONTACTS, "remove_existing": "yes"},
-        "ps_auths": auth_columns(endpoint, form),
-        "ps_endpoints": {"aors": endpoint.id, "auth": endpoint.id},
-    }
+    return {table: columns_of(table, endpoint, form) for table in MANAGED}
+
+
+def columns_of(table: str, endpoint: Endpoint, form: AsteriskDigest) -> dict[str, Any]:
+    """Our columns of its row in one of the tables of `MANAGED`."""
+    if table == "ps_aors":
+        return {"max_contacts": MAX_CONTACTS, "remove_existing": "yes"}
+    if table == "ps_auths":
+        return auth_columns(endpoint, form)
+    return {"aors": endpoint.id, "auth": endpoint.id}
