@@ -10,7 +10,20 @@ from typing import Any, Final
 
 import msgspec
 
-from bench import creates, growth, imports, lists, lookups, registrations, requests, rest, router, scale, starting
+from bench import (
+    creates,
+    growth,
+    imports,
+    lists,
+    lookups,
+    registrations,
+    requests,
+    rest,
+    router,
+    scale,
+    starting,
+    steady,
+)
 from bench.ground import Ground, ground
 from ringback import answers
 from ringback.router.bench.figures import Found, Run
@@ -35,6 +48,7 @@ MEASURED: Final[Mapping[str, ModuleType]] = {
     "M-7": imports,
     "M-9": starting,
     "M-10": growth,
+    "M-11": steady,
     "scale": scale,
 }
 """What is measured, in this order; each module has `measure`. M-8 is the router's own."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ringback.router.bench.figures import spread
+from ringback.router.bench.figures import quantile, spread
 
 Ask = Callable[[int], Awaitable[object]]
 """Ask for the operation of that number, and wait for it: what it came to, in a word."""
@@ -29,8 +29,13 @@ class Taken:
             "seconds": self.seconds,
             "a_second": count / self.seconds if self.seconds else 0.0,
             "ms": spread(self.ms) if self.ms else None,
+            "p99_of_halves": [quantile(half, 0.99) if half else None for half in self._halves()],
             "came": dict(self.came),
         }
+
+    def _halves(self) -> tuple[list[float], list[float]]:
+        middle = len(self.ms) // 2
+        return self.ms[:middle], self.ms[middle:]
 
 
 async def closed(ask: Ask, in_flight: int, seconds: float, first: int = 0, times: int = 1 << 62) -> Taken:
