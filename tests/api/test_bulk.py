@@ -152,7 +152,8 @@ async def test_a_hundred_rows_are_as_many_inserts_as_one(http: httpx.AsyncClient
         seen.clear()
         rows = [f"{number}" for number in range(first, first + count)]
         assert counts(await sent(http, "\n".join(["extension", *rows]), mode=mode))[0] == count
-        said.append([text for text in seen if not text.startswith(("SELECT", "UPDATE"))])  # others look around as well
+        writes = [text for text in seen if not text.startswith(("SELECT", "UPDATE"))]  # others look around as well
+        said.append([text for text in writes if "registrar_stale_keys" not in text])  # 500 names fill a note of these
 
     assert said[1] == said[2]
 

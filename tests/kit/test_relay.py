@@ -189,8 +189,8 @@ async def test_an_event_about_no_single_object_comes_behind_all_before_it_whatev
 async def test_the_events_of_a_burst_gather_and_leave_together(world: World) -> None:
     registrar = Bus()
     relay = Relay(world.ringback.work, [Way(ONE, registrar, ignore)], news(world), gathering=3600)
-    running = asyncio.create_task(relay.run())
     await tell(world, ONE, 0)
+    running = asyncio.create_task(relay.run())
     await registrar.has(1)
 
     for number in range(1, 30):
