@@ -24,7 +24,10 @@ LONGER = Statement(
     .values(
         expiration_time=case(
             *(
-                (contact_states.c.id == bindparam(f"id_{number}"), cast(bindparam(f"until_{number}"), BigInteger))
+                (
+                    contact_states.c.id == bindparam(f"id_{number}"),
+                    cast(bindparam(f"until_{number}", type_=BigInteger), BigInteger),
+                )
                 for number in range(PART)
             )
         )
