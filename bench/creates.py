@@ -4,7 +4,6 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from bench import rows
 from bench.child import Running
 from bench.ground import QUEUE, Ground, Site
 from bench.processes import spending
-from bench.requests import ECHO, Side, load
+from bench.sides import ECHO, Side, load, middle
 from ringback.router.bench.figures import Figure, Found
 
 IN_FLIGHT: Final = 16
@@ -65,9 +64,7 @@ class Creating:
 
     def document(self) -> dict[str, Any]:
         """What its rounds came to, but for the first, which makes everything warm."""
-        rounds = self.rounds[1:]
-        rate = median(one["a_second"] for one in rounds)
-        return {"a_second": rate, "rounds": rounds, "asked": self.asked, "rows": self.made()}
+        return {**middle(self.rounds[1:]), "asked": self.asked, "rows": self.made()}
 
 
 async def measure(ground: Ground) -> Found:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from bench import lists
 from bench.child import Running
 from bench.ground import Ground, Site
-from bench.requests import Side, load
+from bench.sides import Side, load
 from ringback.router.bench.figures import Figure, Found
 
 SIZES: Final = (10_000, 100_000, 1_000_000)

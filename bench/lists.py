@@ -3,12 +3,11 @@
 import asyncio
 import time
 from datetime import UTC, datetime
-from statistics import median
 from typing import Any, Final
 
 from bench.child import Running
 from bench.ground import QUEUE, Ground, Site
-from bench.requests import ECHO, Side, load
+from bench.sides import ECHO, Side, load, rounds
 from ringback.router.bench.figures import Figure, Found
 
 MANY: Final = 1_000_000
@@ -16,7 +15,6 @@ SIZE: Final = 100
 DEEP: Final = 5000
 """The page that is deep down, where there are so many."""
 IN_FLIGHT: Final = 16
-ROUNDS: Final = 5
 SECONDS: Final = 2.0
 COUNTED: Final = 100
 """Lists while statements and rows are counted."""
@@ -47,7 +45,8 @@ async def measure(ground: Ground) -> Found:
                     "ringback": Side(QUEUE, asked(ground, site, moment), pids | {"service": registrar.process.pid}),
                     "driver": Side(ECHO, asked(ground, site, moment), pids | {"service": echo.pid}),
                 }
-                found = await rounds(ground, callers, sides)
+                found = await rounds(callers, sides, ground.seconds(SECONDS), IN_FLIGHT)
+            assert found["ringback"]["came"].keys() == {"200"}, found["ringback"]["came"]
             found["ringback"]["counted"] = await counted(site, callers, sides["ringback"])
             details[name] = found
             figures += _figures(name, found)
@@ -70,23 +69,6 @@ def asked(ground: Ground, site: Site, moment: datetime) -> Any:
     token = "" if moment is FAR else f"&page_token={moment.replace(tzinfo=UTC).isoformat().replace('+00:00', 'Z')}"
     whose = {"customer_id": str(site.customer_id), "deleted": False}
     return ground.envelopes([("GET", f"/v1/extensions?page_size={SIZE}{token}", whose)])
-
-
-async def rounds(ground: Ground, callers: Running, sides: dict[str, Side]) -> dict[str, Any]:
-    """What some rounds of each in turn came to, by its name, after one that makes everything warm."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
-    for lasting in (0.5, *[ground.seconds(SECONDS)] * ROUNDS):
-        for name, side in sides.items():
-            found[name].append(await load(callers, side, lasting, in_flight=IN_FLIGHT))
-    return {name: _median(some[1:]) for name, some in found.items()}
-
-
-def _median(some: list[dict[str, Any]]) -> dict[str, Any]:
-    came = {word for one in some for word in one["came"]}
-    assert came <= {"200", "echo"}, came
-    each = {name: median(one["cpu_us_each"][name] for one in some) for name in some[0]["cpu_us_each"]}
-    rates = [one["a_second"] for one in some]
-    return {"a_second": median(rates), "p99_ms": median(one["ms"]["p99"] for one in some), "cpu_us_each": each}
 
 
 async def counted(site: Site, callers: Running, side: Side, first: int = 0) -> dict[str, int]:

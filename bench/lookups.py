@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from bench.content import Content
 from bench.ground import QUEUE, Ground, Site
-from bench.requests import ECHO, Side, rate, rounds
+from bench.requests import rate
+from bench.sides import ECHO, Side, rounds
 from ringback.router.bench.figures import Figure, Found
 
 LIVE: Final = 1_000_000

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import mkdtemp
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from bench.bare import MADE, PLACE
 from bench.child import Running, child
 from bench.ground import Ground
 from bench.processes import spending
+from bench.sides import middle
 from ringback.router.bench.figures import Figure, Found
 from tests.live.daemon import environment
 
@@ -65,8 +65,9 @@ async def measure(ground: Ground) -> Found:
         for _ in range(ROUNDS):
             for name, side in sides.items():
                 rounds[name].append(await side.load(askers, ground.seconds(SECONDS)))
-    rate = {name: median(one["a_second"] for one in found) for name, found in rounds.items()}
-    return Found([figure(rate, "litestar", 0.6), figure(rate, "asgi", 0.0)], {"M-3": rounds})
+    details = {name: middle(some) for name, some in rounds.items()}
+    rate = {name: found["a_second"] for name, found in details.items()}
+    return Found([figure(rate, "litestar", 0.6), figure(rate, "asgi", 0.0)], {"M-3": details})
 
 
 def figure(rate: Mapping[str, float], floor: str, limit: float) -> Figure:

@@ -34,6 +34,14 @@ def test_one_missed_target_is_a_failure_of_the_whole() -> None:
     assert whole["runs"][0]["results"][1]["ratio"] is None
 
 
+def test_a_page_tells_of_details_and_leaves_the_rounds_to_json() -> None:
+    details = {"M-1": {"64": {"echo": {"a_second": 1234.5, "us": {"service": 115.25}, "rounds": [{"count": 7}]}}}}
+    whole = document({"cores": 2}, [Run("RabbitMQ", [Found([Figure("M-1", "", 1, "", ">=", 0)], details)])], NOW)
+
+    assert "- 64: echo (a_second 1,234, us (service 115))\n" in page(whole) + "\n"
+    assert whole["runs"][0]["details"] == details
+
+
 @pytest.mark.contract("router X-31")
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
     good, unknown = Figure("T-1", "lookup", 0.5, "us", "<", 10), Figure("T-5", "pipelines", None, "", ">=", 2000)

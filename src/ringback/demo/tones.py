@@ -5,7 +5,6 @@ import math
 import sys
 import wave
 from pathlib import Path
-from statistics import median
 
 RATE = 8000  # samples per second, as in G.711
 
@@ -27,13 +26,13 @@ def write_tone(path: Path, hertz: int, seconds: float = 2.0) -> None:
 def tone_share(path: Path, hertz: int) -> float:
     """The part of a recording's energy that lies at that pitch, 0.0 to 1.0; 0.0 for silence or no file.
 
-    Only the loudest stretch (half a second) is looked at, a tenth of a second at a time, of which the one in the middle
-    counts: neither silence at the edges nor packets that came too late make a tone less pure, only other sounds do.
+    Only the loudest stretch (half a second) is looked at, a tenth of a second at a time, of which the purest counts:
+    neither silence at the edges nor packets that came too late make a tone less pure, only other sounds do.
     """
     rate, samples = _read(path)
     stretch = _loudest(samples, rate // 2)
     windows = [stretch[at : at + rate // 10] for at in range(0, len(stretch), rate // 10)]
-    return min(1.0, median(_share(window, hertz, rate) for window in windows)) if windows else 0.0
+    return min(1.0, max(_share(window, hertz, rate) for window in windows)) if windows else 0.0
 
 
 def _share(samples: "array.array[int]", hertz: int, rate: int) -> float:

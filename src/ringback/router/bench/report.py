@@ -27,6 +27,8 @@ many processes kept the machine busy before: with one or more, figures in millis
 the others as well.
 """
 
+RAW: Final = "rounds"
+"""Details that JSON alone has."""
 UNKNOWN: Final = "—"
 WORDS: Final = {True: "PASS", False: "FAIL", None: UNKNOWN}
 
@@ -99,12 +101,16 @@ def _section(run: Mapping[str, Any]) -> str:
 
 
 def _listed(number: str, details: Mapping[str, Any]) -> str:
-    return "\n".join([f"**{number}**", "", *(f"- {name}: {_told(value)}" for name, value in details.items())])
+    lines = (f"- {name}: {_told(value)}" for name, value in details.items() if name != RAW)
+    return "\n".join([f"**{number}**", "", *lines])
 
 
 def _told(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_told(one)}" for name, one in value.items())
+        parts = {name: _told(one) for name, one in value.items() if name != RAW}
+        return ", ".join(
+            f"{name} ({text})" if isinstance(value[name], dict) else f"{name} {text}" for name, text in parts.items()
+        )
     return ", ".join(map(_told, value)) if isinstance(value, list) else shown(value)
 
 
