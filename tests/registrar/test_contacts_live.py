@@ -81,6 +81,7 @@ async def test_two_thousand_refreshes_at_once_are_read_some_hundreds_at_a_time_a
             insert(world, number, number)
             world.register(name, id=f"{number:04}")
     await world.ringback.feed.once()
+    world.ground.analyze()
     for name in names:
         world.ringback.asterisks.hear(proven(name))
     world.sql("UPDATE ps_contacts SET expiration_time = expiration_time + 3600")
