@@ -134,6 +134,8 @@ class Ground:
         with nullcontext() if alone else _turn(await self.mariadb(), site):
             async with Daemon.running(**site.settings, rabbitmq_address=broker, **(usual | more)) as running:
                 yield running
+                running.tell()  # who is killed may have answered what the broker then gives to the next one again
+                await running.ended()
 
     @asynccontextmanager
     async def callers(self) -> AsyncIterator[Running]:
