@@ -53,14 +53,20 @@ class Running:
 @asynccontextmanager
 async def child(module: str, **settings: object) -> AsyncIterator[Running]:
     """`python -m module` while inside, which was ready. Raises ChildFailed."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST, env={**os.environ}
-    )
-    running = Running(process)
-    try:
+    async with program(sys.executable, "-m", module) as running:
         await running.ask(**settings)
         yield running
+
+
+@asynccontextmanager
+async def program(*words: str) -> AsyncIterator[Running]:
+    """A command while inside."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *words, stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST, env={**os.environ}
+    )
+    try:
+        yield Running(process)
     finally:
         if process.returncode is None:
             process.terminate()
