@@ -58,24 +58,21 @@ def test_a_document_is_text_to_each_driver_and_none_is_null(dialect: Dialect, ty
 
 @pytest.mark.parametrize("type", [Id(), Time(), Moment(), Json()])
 @pytest.mark.parametrize("dialect", [SQLITE, MYSQL, POSTGRESQL])
-def test_a_column_is_read_as_its_values_are_one_by_one(type: Any, dialect: Dialect) -> None:
-    values: Any = {Id: ID, Json: {"a": 1}}.get(type.__class__, datetime(2026, 2, 11, 9, 30, 0, 1, tzinfo=UTC))
-    bind, one, all = type.bind_processor(dialect), type.result_processor(dialect, None), reader(type, dialect)
-    stored = bind(values) if bind else values
+def test_a_value_is_read_as_sqlalchemy_reads_it(type: Any, dialect: Dialect) -> None:
+    value: Any = {Id: ID, Json: {"a": 1}}.get(type.__class__, datetime(2026, 2, 11, 9, 30, 0, 1, tzinfo=UTC))
+    bind, slow, read = type.bind_processor(dialect), type.result_processor(dialect, None), reader(type, dialect)
+    stored = bind(value) if bind else value
     if isinstance(type, Moment) and dialect is POSTGRESQL:
-        stored = values.astimezone(timezone(timedelta(hours=1)))
+        stored = value.astimezone(timezone(timedelta(hours=1)))
 
-    assert all
-    assert list(all([stored, None, stored])) == [values, None, values] == [one(stored), None, one(stored)]
+    assert (read(stored) if read else stored) == value == slow(stored)
 
 
-def test_a_value_that_somebody_spoilt_spoils_no_other() -> None:
-    ids, times = reader(Id(), MYSQL), reader(Time(), MYSQL)
-    assert ids
-    assert times
+def test_a_value_that_somebody_spoilt_is_read_as_far_as_it_goes() -> None:
+    read_id, read_time = reader(Id(), MYSQL), reader(Time(), MYSQL)
+    assert read_id
+    assert read_time
 
-    assert list(ids([ID.bytes, b"short"])) == [ID, b"short"]
-    assert list(times([datetime(2026, 2, 11), "2026-02-11 09:30:00"])) == [
-        datetime(2026, 2, 11, tzinfo=UTC),
-        datetime(2026, 2, 11, 9, 30, tzinfo=UTC),
-    ]
+    assert [read_id(value) for value in (ID.bytes, b"short", "3f")] == [ID, b"short", "3f"]
+    for spoilt in ("2026-02-11 09:30:00", datetime(2026, 2, 11, 9, 30, tzinfo=timezone(timedelta(hours=1)))):
+        assert read_time(spoilt) == datetime(2026, 2, 11, 9, 30, tzinfo=UTC)

@@ -1,11 +1,14 @@
 """Statements compiled once per engine."""
 
 import re
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, delete, exists, func, insert, select, update
+from sqlalchemy import Column, Integer, MetaData, String, Table, cast, delete, exists, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
+from ringback.kit.columns import Id, Time
 from ringback.kit.db import ASTERISK, OWN, Schemas, Statement, among, spread
 from ringback.kit.mariadb import MariaDb
 from ringback.kit.postgres import Postgres
@@ -51,6 +54,19 @@ def test_fewer_values_than_an_in_has_places_are_repeated() -> None:
     for values in ([], [1, 2, 3]):
         with pytest.raises(AssertionError):
             spread("id", values, 2)
+
+
+def test_rows_have_the_names_of_columns_and_what_the_driver_gave_as_it_is_read() -> None:
+    columns = own.c.id, cast(own.c.name, Id).label('it\'s "so"'), cast(own.c.name, Time).label("at")
+    rows = Statement(select(*columns)).prepared(DIALECTS["sqlite"], Schemas("main", "main")).rows
+
+    assert rows([]) == []
+    assert rows([(1, b"\1" * 16, "2026-02-11 09:30:00.000001"), (2, None, None)]) == [
+        {"id": 1, 'it\'s "so"': UUID("01" * 16), "at": datetime(2026, 2, 11, 9, 30, 0, 1, tzinfo=UTC)},
+        {"id": 2, 'it\'s "so"': None, "at": None},
+    ]
+    with pytest.raises(ValueError, match="values to unpack"):
+        rows([(1, None)])
 
 
 DIALECTS = {"mysql": MariaDb.dialect, "postgresql": Postgres.dialect, "sqlite": sqlite.dialect(paramstyle="qmark")}

@@ -1,6 +1,6 @@
-"""Column types that mean the same on every engine: ids, times, JSON; and how a whole column of them is read."""
+"""Column types that mean the same on every engine: ids, times, JSON; and how their values are read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -16,30 +16,15 @@ NIL: Final = UUID(int=0)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 
-Reader = Callable[[Sequence[Any]], Sequence[Any]]
-"""The values of a column, as the driver gives them, to what they are here."""
+Reader = Callable[[Any], Any]
+"""A value as the driver gives it, which is not NULL, to what it is here."""
 
 
 def reader(type: TypeEngine[Any], dialect: Dialect) -> Reader | None:
-    """How a column of that type is read; `None` where the driver's values are right."""
-    one = type.dialect_impl(dialect).result_processor(dialect, None)
-    if one is None:
-        return None
-
-    def read(values: Sequence[Any]) -> Sequence[Any]:
-        return [value if value is None else one(value) for value in values]
-
-    at_once = type.at_once(dialect) if isinstance(type, Id | Time) else None
-    if at_once is None:
-        return read
-
-    def read_at_once(values: Sequence[Any]) -> Sequence[Any]:
-        try:
-            return at_once(values)
-        except (msgspec.ValidationError, TypeError):  # somebody else spoilt one of them
-            return read(values)
-
-    return read_at_once
+    """How a value of that type is read; `None` where the driver's is right."""
+    if isinstance(type, Id | Time | Json):
+        return type.reader(dialect)
+    return type.dialect_impl(dialect).result_processor(dialect, None)
 
 
 class Plain(UserDefinedType[Any]):
@@ -65,18 +50,19 @@ class Id(TypeDecorator[UUID]):
             return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
         return dialect.type_descriptor(BINARY(16) if dialect.name in ("mysql", "mariadb") else Plain("BLOB"))
 
-    def at_once(self, dialect: Dialect) -> Reader | None:
-        """Where the column has 16 bytes of each: on SQLite it may have any text."""
-        if dialect.name not in ("mysql", "mariadb"):
-            return None
-        return partial(msgspec.convert, type=list[UUID | None])
+    def reader(self, dialect: Dialect) -> Reader | None:
+        return None if dialect.name == "postgresql" else _id
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
         return value.bytes if isinstance(value, UUID) and dialect.name != "postgresql" else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        """What somebody else spoilt comes back as it is, which equals no id of ours."""
-        return UUID(bytes=bytes(value)) if isinstance(value, bytes | bytearray) and len(value) == 16 else value
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return _id(value)
+
+
+def _id(value: Any) -> Any:
+    """What somebody else spoilt comes back as it is, which equals no id of ours. `UUID(bytes=…)` takes longer."""
+    return msgspec.convert(value, UUID) if isinstance(value, bytes) and len(value) == 16 else value
 
 
 class Time(TypeDecorator[datetime]):
@@ -93,9 +79,8 @@ class Time(TypeDecorator[datetime]):
         }
         return dialect.type_descriptor(kinds.get(dialect.name, Text()))
 
-    def at_once(self, dialect: Dialect) -> Reader | None:
-        """Where the driver gives moments without a zone; `replace` takes seven times as long."""
-        return None if dialect.name == "sqlite" else _in_utc
+    def reader(self, dialect: Dialect) -> Reader | None:
+        return _moment_of if dialect.name == "sqlite" else _moment
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
@@ -103,14 +88,20 @@ class Time(TypeDecorator[datetime]):
         utc = value.astimezone(UTC).replace(tzinfo=None)
         return utc.isoformat(" ", "microseconds") if dialect.name == "sqlite" else utc
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else _moment(value)
+
+
+def _moment_of(text: str) -> Any:
+    return _moment(datetime.fromisoformat(text))
+
+
+def _moment(value: Any) -> Any:
+    """In UTC; `replace` takes seven times as long. What somebody else has put there may be a text, or have a zone."""
+    try:
+        return EPOCH + (value - NAIVE_EPOCH)
+    except TypeError:
         return (datetime.fromisoformat(value) if isinstance(value, str) else value).replace(tzinfo=UTC)
-
-
-def _in_utc(values: Sequence[Any]) -> Sequence[Any]:
-    return [value if value is None else EPOCH + (value - NAIVE_EPOCH) for value in values]
 
 
 class Moment(Time):
@@ -123,9 +114,8 @@ class Moment(Time):
             return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True, precision=6))
         return super().load_dialect_impl(dialect)
 
-    def at_once(self, dialect: Dialect) -> Reader | None:
-        """With its zone it is right as it comes."""
-        return super().at_once(dialect) if dialect.name != "postgresql" else None
+    def reader(self, dialect: Dialect) -> Reader:
+        return partial(self.process_result_value, dialect=dialect)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
@@ -151,14 +141,21 @@ class Json(TypeDecorator[Any]):
         words = {"mysql": "JSON", "mariadb": "JSON", "postgresql": "JSONB"}
         return dialect.type_descriptor(Plain(words.get(dialect.name, "TEXT")))
 
+    def reader(self, dialect: Dialect) -> Reader:
+        return _document
+
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         return msgspec.json.encode(value).decode() if value is not None else None
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """What somebody else spoilt comes back as the text it is, which equals no document of ours."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            return value
+        return _document(value)
+
+
+def _document(value: Any) -> Any:
+    """What somebody else spoilt comes back as the text it is, which equals no document of ours."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value

@@ -66,26 +66,16 @@ class Schemas(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A statement in one engine's words: its text, how to bind each value, how to read the values of each column."""
+    """A statement in one engine's words: its text, how to bind each value, how to read what the driver gives."""
 
     sql: str
     literals: Mapping[str, Any]
     binds: tuple[tuple[str, Convert | None], ...]
-    names: tuple[str, ...]
-    converts: tuple[tuple[int, Convert], ...]
+    rows: Callable[[Sequence[tuple[Any, ...]]], list[Row]]
 
     def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        given = {**self.literals, **values}
-        return tuple(convert(given[name]) if convert else given[name] for name, convert in self.binds)
-
-    def rows(self, raw: Sequence[tuple[Any, ...]]) -> list[Row]:
-        """What the driver has given; a column is read at once, so that a value costs no call of ours."""
-        if not raw:
-            return []
-        columns: list[Any] = list(zip(*raw, strict=True))
-        for place, convert in self.converts:
-            columns[place] = convert(columns[place])
-        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+        given = {**self.literals, **values} if self.literals else values
+        return tuple([convert(given[name]) if convert else given[name] for name, convert in self.binds])
 
 
 class Statement:
@@ -136,14 +126,23 @@ class Statement:
             sql=str(compiled),
             literals=literals,
             binds=tuple((name, converts.get(name)) for name in names),
-            names=tuple(column.key or "" for column in columns),
-            converts=tuple(
-                (place, convert) for place, column in enumerate(columns) if (convert := reader(column.type, dialect))
-            ),
+            rows=_rows([(column.key or "", reader(column.type, dialect)) for column in columns]),
         )
 
     def __repr__(self) -> str:
         return " ".join(str(self.core).split())
+
+
+def _rows(columns: Sequence[tuple[str, Convert | None]]) -> Callable[[Sequence[tuple[Any, ...]]], list[Row]]:
+    """Rows of the driver to mappings of names. It is written out for these columns: no loop over them at each row."""
+    values, reads = [], {}
+    for place, (name, read) in enumerate(columns):
+        reads[f"read{place}"] = read
+        value = f"v{place} if v{place} is None else read{place}(v{place})" if read else f"v{place}"
+        values.append(f"{name!r}: {value}")
+    one = f"{{{', '.join(values)}}} for [{', '.join(f'v{place}' for place in range(len(columns)))}]"
+    written: Callable[[Sequence[tuple[Any, ...]]], list[Row]] = eval(f"lambda raw: [{one} in raw]", reads)  # noqa: S307
+    return written
 
 
 class Session(Protocol):
