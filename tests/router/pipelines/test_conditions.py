@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringback.router.pipelines.conditions import holds
@@ -87,13 +87,18 @@ def test_it_does_not_hold(when: dict[str, Any]) -> None:
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=10,
 )
 operands = values | st.sampled_from([{"var": "context.x"}, {"var": "context.x.y"}, {"var": ""}, {"var": 1}])
 keys = st.sampled_from(["==", "!=", ">", "<", ">=", "<=", "in", "x", "context.x", "."]) | st.text(max_size=4)
 
 
-@settings(max_examples=50)
-@given(st.dictionaries(keys, values | st.lists(operands, min_size=2, max_size=2)), st.dictionaries(keys, values))
+whens = st.dictionaries(keys, values | st.lists(operands, min_size=2, max_size=2), max_size=4)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(whens, st.dictionaries(keys, values, max_size=4))
 def test_no_json_makes_it_raise(when: dict[str, Any], context: dict[str, Any]) -> None:
     assert holds(when, context) in (True, False)
