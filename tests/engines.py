@@ -29,6 +29,7 @@ from sqlalchemy import (
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import ASTERISK, OWN, Database, Schemas, Statement
 from ringback.kit.dsn import parse_dsn
+from ringback.kit.lookups import Lookup
 from ringback.kit.remote import RemoteDatabase
 from ringback.kit.sqlite import SqliteDatabase
 from tests.servers.database import DatabaseServer
@@ -67,7 +68,7 @@ COLUMNS: Final = tuple(column.name for column in things.columns)
 IS_THING: Final = things.c.id == bindparam("thing")
 ADD = Statement(insert(things), *COLUMNS)
 ALL = Statement(select(things).order_by(things.c.id))
-BY_ID = Statement(select(things).where(IS_THING))
+BY_ID = Lookup(select(things), things.c.id, "thing")
 LOCK = Statement(select(things.c.id).where(IS_THING).with_for_update())
 BY_NAME = Statement(select(things.c.id).where(func.lower(things.c.name) == func.lower(bindparam("wanted"))))
 CHANGE = Statement(update(things).where(IS_THING), "name")

@@ -10,6 +10,7 @@ from ringback.customers.model import Customer, CustomerExists
 from ringback.kit.columns import Id, Time
 from ringback.kit.db import OWN, Duplicate, Row, Session, Statement
 from ringback.kit.listing import Listing
+from ringback.kit.lookups import Lookup
 from ringback.registrar.realms.model import Status
 from ringback.registrar.tables import customer_domains as domains
 from ringback.registrar.tables import customers as states
@@ -44,7 +45,7 @@ WHOLE: Final = select(
 ADD = Statement(insert(customers), *COLUMNS)
 CHANGE = Statement(update(customers).where(IS_CUSTOMER), "name", "email", "detail", "tm_update", "tm_delete")
 LOCK = Statement(select(customers.c.id).where(IS_CUSTOMER).with_for_update())
-LIVE = Statement(WHOLE.where(IS_CUSTOMER, customers.c.tm_delete.is_(None)))
+LIVE = Lookup(WHOLE.where(customers.c.tm_delete.is_(None)), customers.c.id, "of_customer")
 ERASE = Statement(update(customers).where(IS_CUSTOMER), "name", "email", "detail")
 END = Statement(update(customers).where(IS_CUSTOMER, customers.c.tm_delete.is_(None)), "tm_update", "tm_delete")
 

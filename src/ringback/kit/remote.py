@@ -10,8 +10,10 @@ from sqlalchemy import MetaData
 
 from ringback.kit.cancelling import cancellable
 from ringback.kit.db import Absent, Duplicate, Prepared, Row, Schemas, Statement, StillRead
+from ringback.kit.deadline import Until
 from ringback.kit.errors import DatabaseUnavailable, TableMissing
 from ringback.kit.link import Answer, Busy, Engine, Line, Lost, Parameters, leave
+from ringback.kit.lookups import Lookup, Lookups
 from ringback.kit.pool import Pool
 
 CONNECTING: Final = 2.0
@@ -49,6 +51,7 @@ class RemoteDatabase:
         self.schemas = schemas
         self.watch = watch or (lambda statement: None)
         self.lines = Pool(self._open, size)
+        self.lookups = Lookups(self._found)
         self._turns = Pool(self._open_watched, TURNS)
         self._timeout = timeout
         self._beat = beat
@@ -61,7 +64,10 @@ class RemoteDatabase:
     async def turn(self, name: str) -> AsyncIterator[bool]:
         name = f"{self.schemas.own}.{name}"
         deadline = asyncio.get_running_loop().time() + self._timeout
-        line, answer = await self.begun(self._turns, deadline, *self.engine.lock(name))
+        try:
+            line, answer = await self.begun(self._turns, deadline, *self.engine.lock(name))
+        except (Absent, Busy, Lost) as error:
+            raise told(error) from None
         is_ours = bool(answer.rows[0][0])
         if not is_ours:
             self._turns.give(line)
@@ -107,7 +113,19 @@ class RemoteDatabase:
                 pool.give(line)
                 was_dead = isinstance(error, Lost) and line.is_used
                 if not was_dead or asyncio.get_running_loop().time() >= deadline:
-                    raise told(error) from None
+                    raise
+
+    async def read(self, sql: str, parameters: Parameters, statement: Statement, deadline: float) -> Answer:
+        """The answer to a statement that is a transaction by itself."""
+        self.watch(statement)
+        line, answer = await self.begun(self.lines, deadline, sql, parameters, statement)
+        self.lines.give(line)
+        return answer
+
+    async def _found(self, lookup: Lookup, keys: Sequence[object], deadline: float) -> list[Row]:
+        statement, values = lookup.of(keys)
+        prepared = statement.prepared(self.engine.dialect, self.schemas)
+        return prepared.rows((await self.read(prepared.sql, prepared.parameters(values), lookup, deadline)).rows)
 
     async def _open(self, deadline: float) -> Line:
         latest = asyncio.get_running_loop().time() + CONNECTING
@@ -189,6 +207,8 @@ class RemoteSession:
             return False
 
     async def one(self, statement: Statement, **values: object) -> Row | None:
+        if isinstance(statement, Lookup) and not self._writes:
+            return await self._looked_up(statement, values)
         rows = await self.all(statement, **values)
         return rows[0] if rows else None
 
@@ -218,26 +238,34 @@ class RemoteSession:
     def _prepared(self, statement: Statement) -> Prepared:
         return statement.prepared(self._database.engine.dialect, self._database.schemas)
 
+    async def _looked_up(self, lookup: Lookup, values: Row) -> Row | None:
+        try:
+            async with Until(self._deadline):
+                return await self._database.lookups.one(lookup, values[lookup.name], self._deadline)
+        except TimeoutError:
+            raise DatabaseUnavailable from None
+        except (Absent, Busy, Lost) as error:
+            raise told(error) from None
+
     async def _ask(self, statement: Statement, values: Row | Sequence[Row], more: str = "") -> Answer:
         prepared = self._prepared(statement)
         rows = [values] if isinstance(values, Mapping) else values
         bound = [prepared.parameters(row) for row in rows]
         sql, parameters = prepared.sql + more, bound if len(bound) > 1 else bound[0]
-        lines = self._database.lines
-        if self._writes and not self._line:
-            self._line, _ = await self._database.begun(lines, self._deadline, BEGIN)
-        self._database.watch(statement)
-        if self._line:
-            return await self._say(self._line, sql, parameters, statement)
-        line, answer = await self._database.begun(lines, self._deadline, sql, parameters, statement)
-        lines.give(line)
-        return answer
-
-    async def _say(
-        self, line: Line, sql: str, parameters: Parameters = None, statement: Statement | None = None
-    ) -> Answer:
+        database = self._database
         try:
-            return await line.say(sql, parameters, deadline=self._deadline, statement=statement)
+            if not self._writes:
+                return await database.read(sql, parameters, statement, self._deadline)
+            if not self._line:
+                self._line, _ = await database.begun(database.lines, self._deadline, BEGIN)
+            database.watch(statement)
+            return await self._line.say(sql, parameters, deadline=self._deadline, statement=statement)
+        except (Absent, Busy, Lost) as error:
+            raise told(error) from None
+
+    async def _say(self, line: Line, sql: str, parameters: Parameters = None) -> None:
+        try:
+            await line.say(sql, parameters, deadline=self._deadline)
         except (Absent, Busy, Lost) as error:
             raise told(error) from None
 

@@ -25,6 +25,7 @@ from ringback.customers.keys.model import AccessKey, State
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import CHUNK, OWN, Row, Session, Statement
 from ringback.kit.listing import Listing
+from ringback.kit.lookups import Lookup
 from ringback.kit.pages import Cursor, Page
 from ringback.registrar.realms.model import Status
 from ringback.registrar.tables import customers
@@ -59,12 +60,14 @@ WHOLE: Final = select(*(accesskeys.c[name] for name in COLUMNS)).where(accesskey
 IN_ORDER: Final = WHOLE.where(accesskeys.c.id > bindparam("after")).order_by(accesskeys.c.id).limit(CHUNK)
 
 ADD = Statement(insert(accesskeys), *COLUMNS)
-BY_HASH = Statement(
-    WHOLE.add_columns(customers.c.status.label("customer_status"))
-    .outerjoin(customers, customers.c.customer_id == accesskeys.c.customer_id)
-    .where(accesskeys.c.token_hash == bindparam("hash"))
+BY_HASH = Lookup(
+    WHOLE.add_columns(customers.c.status.label("customer_status")).outerjoin(
+        customers, customers.c.customer_id == accesskeys.c.customer_id
+    ),
+    accesskeys.c.token_hash,
+    "hash",
 )
-BY_ID = Statement(WHOLE.where(accesskeys.c.id == bindparam("of")))
+BY_ID = Lookup(WHOLE, accesskeys.c.id, "of")
 BY_PREFIX = Statement(WHOLE.where(accesskeys.c.token_prefix == bindparam("prefix")))
 BEHIND = Statement(IN_ORDER.where(accesskeys.c.tm_revoke.is_(None)))
 ALL_BEHIND = Statement(IN_ORDER)

@@ -10,6 +10,7 @@ from ringback.customers.people.model import EmailTaken, Person
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import OWN, Duplicate, Row, Session, Statement
 from ringback.kit.listing import Listing
+from ringback.kit.lookups import Lookup
 from ringback.kit.pages import Cursor, Page
 
 metadata = MetaData(schema=OWN)
@@ -33,7 +34,7 @@ WHOLE: Final = select(people)
 IS: Final = people.c.id == bindparam("of")
 
 ADD = Statement(insert(people), *COLUMNS)
-BY_ID = Statement(WHOLE.where(IS))
+BY_ID = Lookup(WHOLE, people.c.id, "of")
 LOCKED = Statement(WHOLE.where(IS).with_for_update())
 BY_EMAIL = Statement(WHOLE.where(people.c.email == bindparam("address")))
 CHANGE = Statement(update(people).where(IS), "name", "roles", "status", "password_hash", "tm_update")

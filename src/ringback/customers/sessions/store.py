@@ -13,6 +13,7 @@ from ringback.kit import db
 from ringback.kit.columns import Id, Time
 from ringback.kit.db import OWN, Statement
 from ringback.kit.listing import Listing
+from ringback.kit.lookups import Lookup
 
 metadata = MetaData(schema=OWN)
 sessions = Table(
@@ -42,7 +43,7 @@ IS: Final = sessions.c.id == bindparam("of")
 OF_EMAIL: Final = failures.c.email_hash == bindparam("of")
 
 ADD = Statement(insert(sessions), *(column.name for column in sessions.columns))
-GET = Statement(select(sessions).where(IS))
+GET = Lookup(select(sessions), sessions.c.id, "of")
 RENEW = Statement(
     update(sessions).where(IS, sessions.c.refresh_hash == bindparam("before")),
     *("refresh_hash", "tm_refresh", "address", "user_agent"),

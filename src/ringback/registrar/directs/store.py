@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select, update
 
 from ringback.kit.db import Row, Session, Statement
+from ringback.kit.lookups import Lookup
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.realms.model import Status
 from ringback.registrar.tables import addresses_view, customers, direct_hashes, directs, extensions
@@ -24,16 +25,17 @@ OF_EXTENSION = Statement(
     .where(directs.c.extension_id == bindparam("extension_id"), directs.c.tm_delete.is_(None))
     .with_for_update()
 )
-REACHABLE = Statement(
+REACHABLE = Lookup(
     select(directs)
     .join(extensions, extensions.c.id == directs.c.extension_id)
     .outerjoin(customers, customers.c.customer_id == directs.c.customer_id)
     .where(
-        directs.c.hash == bindparam("hash"),
         directs.c.tm_delete.is_(None),
         extensions.c.tm_delete.is_(None),
         customers.c.status.is_(None) | (customers.c.status == Status.ACTIVE.value),
-    )
+    ),
+    directs.c.hash,
+    "hash",
 )
 RUNG = Statement(
     select(addresses_view.c.endpoint).where(

@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 from ringback.kit.db import CHUNK, Duplicate, Row, Session, Statement, among, spread
 from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
+from ringback.kit.lookups import Lookup
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.extensions.model import Extension, NumberTaken
 from ringback.registrar.tables import directs, extensions
@@ -52,7 +53,7 @@ HAS_NUMBER: Final = and_(
 )
 IS_OF_CUSTOMER: Final = extensions.c.customer_id == bindparam("of_customer")
 IS_AT_ENDPOINT: Final = extensions.c.endpoint_id == bindparam("of_endpoint")
-LIVE = Statement(LIVING.where(IS_EXTENSION))
+LIVE = Lookup(LIVING, extensions.c.id, "extension_id")
 GONE = Statement(select(extensions).where(extensions.c.tm_delete.is_not(None), IS_EXTENSION).with_for_update())
 BY_NUMBER = Statement(LIVING.where(HAS_NUMBER))
 AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))

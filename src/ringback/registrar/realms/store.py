@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 
 from ringback.kit.db import Duplicate, Row, Session, Statement, among, spread
+from ringback.kit.lookups import Lookup
 from ringback.registrar.realms.model import Customer, LabelTaken, Realm, Status
 from ringback.registrar.tables import customer_domains, customers, extensions, trunks
 
@@ -24,9 +25,9 @@ CHANGE = Statement(
 DROP = Statement(delete(customer_domains).where(customer_domains.c.customer_id == bindparam("of_customer")))
 OF_CUSTOMER = Statement(select(customer_domains).where(customer_domains.c.customer_id == bindparam("of_customer")))
 NAMED = Statement(select(customer_domains).where(customer_domains.c.realm == bindparam("name")))
-CUSTOMER = select(*(customers.c[name] for name in CUSTOMER_COLUMNS)).where(IS_CUSTOMER)
-LIVE = Statement(CUSTOMER)
-LOCKED = Statement(CUSTOMER.with_for_update())
+CUSTOMER: Final = select(*(customers.c[name] for name in CUSTOMER_COLUMNS))
+LIVE = Lookup(CUSTOMER, customers.c.customer_id, "of_customer")
+LOCKED = Statement(CUSTOMER.where(IS_CUSTOMER).with_for_update())
 ADD_CUSTOMER = Statement(insert(customers), *CUSTOMER_COLUMNS, "tm_create")
 CHANGE_CUSTOMER = Statement(
     update(customers).where(IS_CUSTOMER), "status", "limit_extension", "limit_trunk", "tm_status", "tm_update"

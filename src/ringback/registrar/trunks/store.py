@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from ringback.kit.db import Duplicate, Row, Session, Statement, among, spread
 from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
+from ringback.kit.lookups import Lookup
 from ringback.registrar.tables import trunks
 from ringback.registrar.trunks.model import DomainTaken, Trunk
 from ringback.sip.digest import Kept
@@ -34,7 +35,7 @@ CHANGE = Statement(
 )
 END = Statement(update(trunks).where(IS_TRUNK), "tm_update", "tm_delete")
 RESTORE = Statement(update(trunks).where(IS_TRUNK), *CHANGE.columns, "tm_delete")
-LIVE = Statement(LIVING.where(IS_TRUNK))
+LIVE = Lookup(LIVING, trunks.c.id, "trunk_id")
 GONE = Statement(WHOLE.where(trunks.c.tm_delete.is_not(None), IS_TRUNK).with_for_update())
 OF_CUSTOMER = LIVING.where(trunks.c.customer_id == bindparam("of_customer")).order_by(trunks.c.tm_create, trunks.c.id)
 ALL = Statement(OF_CUSTOMER)
