@@ -20,7 +20,7 @@ from ringback.router.bench.figures import spread
 TICK: Final = 0.02
 """Seconds of phones that are written in one statement."""
 EXPIRES: Final = 300
-SETTLED: Final = (4.0, 12.0)
+SETTLED: Final = (4.0, 60.0)
 """Seconds after which news would be news of nothing, and within which all that is due must have come."""
 GREETING: Final = b"Asterisk Call Manager/11.0.0\r\n"
 WORD: Final = (

