@@ -65,10 +65,18 @@ class Keeper:
         self.pid = 0
         return code
 
-    def send(self, number: int) -> None:
-        """A signal to all of its processes."""
+    def pause(self) -> None:
+        """Returns when all of its processes stand still."""
+        children = descendants(os.getpid())
+        for child in children:
+            signal_to(child, signal.SIGSTOP)
+        while not all(map(is_still, children)):
+            os.sched_yield()
+
+    def resume(self) -> None:
+        """After `pause`."""
         for child in descendants(os.getpid()):
-            signal_to(child, number)
+            signal_to(child, signal.SIGCONT)
 
 
 def become(command: list[str], env: dict[str, str], given: str, log: str, uid: int | None) -> None:
@@ -119,6 +127,18 @@ def signal_to(pid: int, number: int) -> None:
     """That, unless it has just gone."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def is_still(pid: int) -> bool:
+    """Whether no thread of a stopped process runs: each goes on until the first has had its turn to take the signal."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] not in "TtZX":
+                    return False
+    except OSError:
+        pass  # it is gone
+    return True
 
 
 def reap() -> None:

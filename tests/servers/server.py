@@ -121,12 +121,12 @@ class Server(ABC):
         self._tell("end", number=signal.SIGTERM, seconds=self.STOP_SECONDS)
 
     def pause(self) -> None:
-        """SIGSTOP: its port is open and it does not answer."""
-        self._tell("send", number=signal.SIGSTOP)
+        """SIGSTOP: its port is open and it does not answer from now on."""
+        self._tell("pause")
 
     def resume(self) -> None:
         """After `pause`."""
-        self._tell("send", number=signal.SIGCONT)
+        self._tell("resume")
 
     def stop(self) -> None:
         """Kill it and remove its folder; may be called twice."""
