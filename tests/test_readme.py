@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.house import ROOT
+from tests.patience import ENOUGH
 
 README = (ROOT / "README.md").read_text()
 PIPELINES = (ROOT / "docs" / "pipelines.md").read_text()
@@ -60,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         assert found
         yield {"said": said, "address": found[1], "home": environment["RINGBACK_HOME"]}
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=10)
+        process.wait(timeout=ENOUGH)
 
 
 @pytest.mark.process
@@ -159,7 +160,7 @@ def test_others_are_let_in_as_the_readme_says(server: dict[str, str]) -> None:
 @pytest.mark.process
 def test_events_are_heard_as_the_readme_says(server: dict[str, str]) -> None:
     whose, _, _ = commands_with("accesskeys").partition("\n")
-    listen = meant(f"{whose}\nexec {commands_with('/v1.0/events')}", server).replace("-sN", "-sN -m 20")
+    listen = meant(f"{whose}\nexec {commands_with('/v1.0/events')}", server).replace("-sN", "-sN -m 60")
     a_phone, _, _ = commands_with("registrar-control").partition("# the same")
     assert ran(a_phone, server).returncode == 0
     with subprocess.Popen(["bash", "-euc", listen], cwd=ROOT, stdout=subprocess.PIPE, text=True) as listening:
@@ -174,7 +175,9 @@ def test_events_are_heard_as_the_readme_says(server: dict[str, str]) -> None:
 def test_the_lines_that_a_first_start_prints_paste_as_they_are(server: dict[str, str]) -> None:
     lines = [line.strip() for line in server["said"].splitlines() if line.strip().startswith(("curl", ".venv/"))]
     for line in lines:
-        done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=ENOUGH, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert "1001" in done.stdout
 

@@ -26,6 +26,7 @@ from ringback.knobs import load
 from ringback.settings import Settings
 from ringback.transports import local
 from tests.cli.conftest import Shell
+from tests.patience import ENOUGH
 
 pytestmark = pytest.mark.process
 
@@ -63,7 +64,7 @@ def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 async def create(keys: first_start.Keys, number: str) -> httpx.Response:
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {keys.customer_key}"}) as client:
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {keys.customer_key}"}, timeout=ENOUGH) as client:
         return await client.post(f"{keys.url}/v1.0/extensions", json={"extension": number})
 
 
@@ -79,7 +80,9 @@ async def test_the_first_start_makes_a_customer_and_keys_that_work(tmp_path: Pat
             "operator_key": keys.operator_key,
         }
         made = await create(keys, "1001")
-        async with httpx.AsyncClient(headers={"authorization": f"Bearer {keys.operator_key}"}) as client:
+        async with httpx.AsyncClient(
+            headers={"authorization": f"Bearer {keys.operator_key}"}, timeout=ENOUGH
+        ) as client:
             named = await client.get(f"{keys.url}/v1.0/extensions", params={"customer_id": str(keys.customer_id)})
 
     assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
@@ -142,7 +145,7 @@ async def test_keys_that_the_operator_took_away_are_not_made_again(tmp_path: Pat
 
 @pytest.mark.contract("registrar R-81")
 async def test_metrics_and_health_have_a_port_of_their_own(tmp_path: Path) -> None:
-    async with server.running(settings(tmp_path)) as started, httpx.AsyncClient() as client:
+    async with server.running(settings(tmp_path)) as started, httpx.AsyncClient(timeout=ENOUGH) as client:
         pages = {path: await client.get(started.metrics_url + path) for path in ("/metrics", "/health", "/ready")}
         nothing = await client.get(started.metrics_url + "/v1.0/extensions")
 
@@ -168,7 +171,7 @@ def test_a_process_prints_its_keys_once_and_ends_cleanly(tmp_path: Path) -> None
             assert ("rb_" in said) == first, said
             assert (".venv/bin/registrar-control" in said and "make demo" in said and "curl" in said) == first
             process.send_signal(signal.SIGTERM)
-            _, logged = process.communicate(timeout=10)
+            _, logged = process.communicate(timeout=ENOUGH)
             assert process.returncode == 0
             assert [json.loads(line)["message"] for line in logged.splitlines()] == ["started", "stopping"]
             assert "rb_" not in logged
@@ -310,7 +313,9 @@ async def test_the_registry_is_served_from_the_start_and_follows_commands_and_sq
         keys = first_start.read(tmp_path)
         assert keys is not None
         root = f"{started.url}/v1.0/router"
-        async with httpx.AsyncClient(headers={"authorization": f"Bearer {keys.operator_key}"}) as operator:
+        async with httpx.AsyncClient(
+            headers={"authorization": f"Bearer {keys.operator_key}"}, timeout=ENOUGH
+        ) as operator:
             first = (await operator.get(f"{root}/extensions")).json()["result"]
             words = [
                 "--local",
@@ -325,7 +330,7 @@ async def test_the_registry_is_served_from_the_start_and_follows_commands_and_sq
             await asyncio.to_thread(
                 subprocess.run, [*RINGBACK, "router-control", *words], check=True, capture_output=True
             )
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(ENOUGH):
                 while (await operator.get(f"{root}/extensions/pii_guard")).json()["timeout_ms"] != 90:
                     pass
             changed = await operator.patch(f"{root}/extensions/pii_guard", json={"timeout_ms": 95})

@@ -37,6 +37,7 @@ from ringback.registrar.realms.model import Status, new_label
 from ringback.registrar.work import Uow
 from ringback.settings import Settings
 from ringback.transports.memory import MemoryBus
+from tests.patience import ENOUGH
 from tests.stacks import Ground
 
 T = TypeVar("T")
@@ -56,8 +57,6 @@ CODES = {
 
 UNLIMITED: Final = {"rest_rate_limit": 1_000_000, "rest_rate_burst": 1_000_000, "rest_failure_limit": 0}
 """Budgets of REST that no test spends: the clock stands still unless it is turned."""
-PATIENCE: Final = 20.0
-"""Seconds for one answer of a Redis, which a loaded machine may take."""
 
 
 class Broken(Exception):
@@ -158,7 +157,7 @@ class World:
         )
         self.started.append(started)
         if started.memory.keys:
-            started.memory.keys.redis.patience = PATIENCE  # type: ignore[attr-defined]
+            started.memory.keys.redis.patience = ENOUGH  # type: ignore[attr-defined]
         return started
 
     def open(self) -> Database:

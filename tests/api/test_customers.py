@@ -21,6 +21,7 @@ from ringback.registrar import cascade
 from ringback.registrar.realms.model import Status
 from ringback.registrar.work import Uow
 from ringback.transports.memory import Inward
+from tests.patience import ENOUGH
 from tests.registrar.test_customers import left, realm, status
 from tests.world import Broken, MakeWorld, World
 
@@ -368,7 +369,7 @@ async def test_a_customer_whose_end_is_long_holds_up_no_other(world: World, oper
             await may_end.wait()
         ended[str(id)].set()
 
-    async with followed(world, heard), asyncio.timeout(20):
+    async with followed(world, heard), asyncio.timeout(ENOUGH):
         assert (await operator.delete(f"{ROOT}/{slow}")).is_success
         await begun.wait()
         assert (await operator.delete(f"{ROOT}/{quick}")).is_success
@@ -389,7 +390,7 @@ async def test_an_end_that_a_stop_interrupts_is_gone_on_with(world: World, opera
         finally:
             interrupted.set()
 
-    async with followed(world, heard), asyncio.timeout(20):
+    async with followed(world, heard), asyncio.timeout(ENOUGH):
         assert (await operator.delete(f"{ROOT}/{customer}")).is_success
         await begun.wait()
     assert interrupted.is_set()

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from ringback.registrar.realms.model import Status
 from ringback.sip.ami_events import Refusal
+from tests.patience import ENOUGH
 from tests.sip.test_ami_link import PASSWORD as SECRET
 from tests.sip.test_ami_link import Port
 from tests.world import PASSWORD, World, refusal
@@ -339,7 +340,7 @@ async def test_an_asterisk_that_is_heard_is_no_problem_and_its_refusals_are_know
     world = make_world(asterisk_ami=f"ami://ringback:{SECRET.reveal()}@{address}")
     made = await registered(world)
     (link,) = world.ringback.asterisks.links
-    async with server, await world.http() as http, asyncio.timeout(30):
+    async with server, await world.http() as http, asyncio.timeout(ENOUGH):
         session = asyncio.create_task(link.session())
         while not link.is_connected:  # noqa: ASYNC110
             await asyncio.sleep(0)

@@ -16,6 +16,7 @@ import pytest
 from ringback.api.live import MOST, MOST_WAITING, Live
 from ringback.api.news import TYPES, WEBHOOKS
 from ringback.kit.outbox import KEEP, LATEST
+from tests.patience import ENOUGH
 from tests.world import World
 
 pytestmark = pytest.mark.long
@@ -47,7 +48,7 @@ class Ear:
     async def block(self) -> list[str] | None:
         """The lines up to the next empty one; `None` at the end."""
         while b"\n\n" not in self.rest:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(ENOUGH):
                 part = await self.body.get()
             if part is None:
                 return None

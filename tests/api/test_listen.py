@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from ringback.api.listen import Http, Protocol, listening
 from ringback.knobs import load
+from tests.patience import ENOUGH
 
 POST: Final = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n"
 
@@ -38,7 +39,7 @@ async def test_who_owes_the_rest_of_a_request_is_hung_up_on(tmp_path: Path) -> N
 
     http = Http.of(echo, load({"ringback_home": tmp_path}, None), protocol=Hasty)
     with listening("rest_listen_address", "127.0.0.1:0") as at:
-        async with http.serving(at), asyncio.timeout(30):
+        async with http.serving(at), asyncio.timeout(ENOUGH):
             answers = await asyncio.gather(*(answered(at, sent) for sent in OWING))
 
     assert [answer[-4:] for answer in answers] == [b"", b"", b"", b"", b"abcd"]

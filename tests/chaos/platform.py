@@ -14,7 +14,7 @@ from aio_pika.exceptions import AMQPError
 
 from tests.live.amqp import SERVICE, UPSTREAM
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 180.0
 """Seconds that a request may go unanswered while its broker lives: daemons and databases need some to come back."""
 FEW: Final = 200
 LOST: Final = (AMQPError, OSError, RuntimeError)

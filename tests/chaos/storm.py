@@ -19,9 +19,9 @@ ANSWERS: Final = (5, 150)
 """Answers between two kills."""
 DOWNTIME: Final = (0, 6)
 """Answers that are given while a database or Redis is away: fewer than there are workers, who wait then."""
-RECOVERY: Final = 60.0
+RECOVERY: Final = 180.0
 """Seconds that all has to serve again; where nobody else needs the machine it takes 5 at most."""
-REST: Final = 60.0
+REST: Final = 180.0
 """Seconds within which everything comes to rest."""
 EVENT_PAUSE: Final = 8.0
 """Seconds that an event waits which was tried once more; whoever holds one that waits longer is killed."""

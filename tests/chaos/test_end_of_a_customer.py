@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from .installation import Installation, Place
-from .platform import Platform
+from .platform import PATIENCE, Platform
 from .storm import QUEUES
 
 pytestmark = pytest.mark.process
@@ -55,7 +55,7 @@ async def test_a_customer_with_many_extensions_ends_whatever_is_killed_half_way(
             await platform.tell("customer_deleted", customer)
             for left, victim in KILLS.items():
                 await until(installation, partial(is_down_to, left * MANY, installation.own))
-                assert messages(installation) > 0
+                assert messages(installation) > 0 or count(installation.own, LIVE) == 0
                 await installation.kill(victim, 0)
                 await installation.revive(victim)
 
@@ -127,7 +127,7 @@ def messages(installation: Installation) -> int:
 
 
 async def until(installation: Installation, seen: Callable[[], bool]) -> None:
-    """Wait for it, a minute at most."""
-    async with asyncio.timeout(60):
+    """Wait for it, as long as for an answer."""
+    async with asyncio.timeout(PATIENCE):
         while not await asyncio.to_thread(seen):
             await installation.pace()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Ran, Shell
+from tests.patience import ENOUGH
 from tests.test_server import up
 
 pytestmark = pytest.mark.long
@@ -218,10 +219,10 @@ def test_it_works_beside_a_running_server(shell: Shell, monkeypatch: pytest.Monk
             phone["endpoint_id"],
         ]
         keys = json.loads((shell.home / "keys.json").read_bytes())
-        answer = httpx.get(f"{keys['url']}/ready")
+        answer = httpx.get(f"{keys['url']}/ready", timeout=ENOUGH)
         assert (answer.status_code, process.poll()) == (200, None)
         process.send_signal(signal.SIGTERM)
-        _, logged = process.communicate(timeout=10)
+        _, logged = process.communicate(timeout=ENOUGH)
     assert {json.loads(line)["severity"] for line in logged.splitlines()} == {"INFO"}
 
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.cli.conftest import Ran, Shell
+from tests.patience import ENOUGH
 from tests.test_server import up
 
 MARKER = "Marker-Pass-4711"
@@ -171,7 +172,7 @@ def test_migrate_waits_for_the_end_of_the_server(shell: Shell, monkeypatch: pyte
             assert f"Ringback is running on this database already (process {process.pid})" in refusal
         assert everything(shell)["registrar_extensions"] == before
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=ENOUGH)
 
     assert shell.control("secrets", "migrate", "--force").code == 0
     assert holding(shell.home, MARKER) == []

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell
+from tests.patience import ENOUGH
 
 PASSWORD = "Sample-Pass-0001"
-LONGEST = 10.0
 
 
 class Talk:
@@ -30,7 +30,7 @@ class Talk:
     def until(self, text: str) -> None:
         """Read on until the text is there."""
         while text not in self.seen:
-            assert select.select([self.terminal], [], [], LONGEST)[0], f"waited for {text!r}, saw {self.seen!r}"
+            assert select.select([self.terminal], [], [], ENOUGH)[0], f"waited for {text!r}, saw {self.seen!r}"
             self.seen += os.read(self.terminal, 4096).decode()
 
     def type(self, text: str) -> None:
@@ -38,7 +38,7 @@ class Talk:
 
     def type_unseen(self, text: str) -> None:
         """Type once the terminal has stopped to echo; whatever is typed before that is thrown away."""
-        last = time.monotonic() + LONGEST
+        last = time.monotonic() + ENOUGH
         while termios.tcgetattr(self.terminal)[3] & termios.ECHO:
             assert time.monotonic() < last, "the terminal still echoes"
             os.sched_yield()
@@ -47,7 +47,7 @@ class Talk:
     def end(self) -> int:
         """The exit code, after the rest was read."""
         with contextlib.suppress(OSError):
-            while select.select([self.terminal], [], [], LONGEST)[0]:
+            while select.select([self.terminal], [], [], ENOUGH)[0]:
                 self.seen += os.read(self.terminal, 4096).decode()
         os.close(self.terminal)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

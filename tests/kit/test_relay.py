@@ -12,6 +12,7 @@ from ringback.kit.columns import NIL
 from ringback.kit.errors import BrokerUnavailable
 from ringback.kit.events import Event, Message
 from ringback.kit.relay import Relay, Way, waves
+from tests.patience import ENOUGH
 from tests.world import World
 
 ONE: Final = "registrar-manager"
@@ -42,7 +43,7 @@ class Bus:
         self.changed.set()
 
     async def has(self, count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(ENOUGH):
             while len(self.heard) < count:
                 self.changed.clear()
                 await self.changed.wait()

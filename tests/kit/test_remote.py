@@ -31,6 +31,7 @@ from tests.engines import (
     thing,
     things,
 )
+from tests.patience import ENOUGH
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 WAITING = {
@@ -75,7 +76,7 @@ async def ground(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
 
 async def until(happens: Callable[[], bool]) -> None:
     """Wait for something that the server does."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         while not await asyncio.to_thread(happens):
             pass
 
@@ -282,7 +283,7 @@ async def test_a_turn_ends_with_the_process_that_has_it(ground: Ground) -> None:
         holder.kill()
         await holder.wait()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         while True:
             async with database.turn("relay") as is_ours:
                 if is_ours:
@@ -298,7 +299,7 @@ async def test_who_has_a_turn_gives_signs_of_life_and_has_none_without_its_conne
         await until(lambda: ground.sql(BEATS[ground.engine]) != beat)
         for (word,) in await asyncio.to_thread(ground.sql, KILLS[ground.engine]):
             ground.sql(word)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(ENOUGH):
             while True:
                 async with other.turn("relay") as is_theirs:
                     if is_theirs:

@@ -10,6 +10,7 @@ import pytest
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.uow import UnitOfWork, Work
 from tests.engines import ADD, ALL, CHANGE, SERVERS, Ground, ground_on, soon, thing
+from tests.patience import ENOUGH
 from tests.servers.database import DatabaseServer
 
 ONE = UUID(int=1)
@@ -142,7 +143,7 @@ async def test_a_server_that_does_not_answer_takes_no_longer_than_the_deadline(
     await work.read(look)
     server.pause()
     try:
-        async with asyncio.timeout(2.5):
+        async with asyncio.timeout(ENOUGH):
             with pytest.raises(DatabaseUnavailable):
                 await session.all(ALL)
             await session.rollback()
@@ -152,7 +153,7 @@ async def test_a_server_that_does_not_answer_takes_no_longer_than_the_deadline(
             with pytest.raises(DatabaseUnavailable):
                 async with database.turn("relay"):
                     raise AssertionError
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENOUGH):
             with pytest.raises(DatabaseUnavailable):
                 await database.compact()
     finally:
@@ -163,11 +164,11 @@ async def test_a_server_that_does_not_answer_takes_no_longer_than_the_deadline(
 
 async def test_a_rollback_that_nobody_answers_does_not_hang(ground: Ground, server: DatabaseServer) -> None:
     database = ground.open(size=1)
-    session = database.session(writes=True, deadline=soon(60))
+    session = database.session(writes=True, deadline=soon(10 * ENOUGH))
     await session.run(ADD, **thing(1))
     server.pause()
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(ENOUGH):
             await session.rollback()
     finally:
         server.resume()
@@ -208,7 +209,7 @@ async def test_a_server_that_became_read_only_is_left_for_the_next_connection(
         for statement in (switch.format("off"), take_effect):
             server.execute(statement)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         while not await is_written(work):
             pass
 
@@ -232,7 +233,7 @@ async def test_a_server_is_told_when_a_connection_ends(ground: Ground, server: D
     database.close()
     await asyncio.sleep(0)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         while await asyncio.to_thread(ground.sql, connections) != [(1,)]:
             pass
     assert ground.sql(asked) == before

@@ -17,12 +17,11 @@ from ringback.kit.events import Message
 from ringback.kit.rpc import Serve
 from ringback.transports import amqp
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 
 SERVICE: Final = amqp.Topology.of("registrar-manager", "customer-manager")
 UPSTREAM: Final = "bin-manager.customer-manager.event"
 OK: Final = b'{"status_code":200,"data_type":""}'
-ENOUGH: Final = 30.0
-"""Seconds that nothing takes, even where many tests run at once."""
 ENVELOPE: Final = b'{"uri":"/v1/extensions/count_by_customer","method":"GET"}'
 
 Take = Callable[[bytes], Awaitable[object]]
@@ -129,7 +128,7 @@ async def until_count(peer: Peer, queue: str, expected: tuple[int, int]) -> None
     async def seen() -> bool:
         return await peer.count(queue) == expected
 
-    assert await until(seen, ENOUGH)
+    assert await until(seen)
 
 
 def reason(reply: bytes) -> tuple[int, str]:

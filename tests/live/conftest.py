@@ -31,6 +31,7 @@ from ringback.registrar.realms.model import Status
 from ringback.sip.config import AsteriskOptions
 from ringback.sip.kamailio import KamailioOptions, new_secret
 from ringback.sip.odbc import sqlite_url
+from tests.patience import ENOUGH
 
 from .digest import register
 
@@ -267,13 +268,13 @@ async def callee(world: World, phone: StartPhone) -> Callee:
     return one, f"sip:direct.{extension['direct_hash']}@sip.localhost"
 
 
-async def until(seen: Callable[[], Awaitable[Any]], within: float) -> Any:
-    """What `seen` gives, as soon as it is something; TimeoutError when that takes longer than `within` seconds.
+async def until(seen: Callable[[], Awaitable[Any]]) -> Any:
+    """What `seen` gives, as soon as it is something; TimeoutError when that never comes.
 
     It is asked again soon after it has answered: what another process does, nobody tells us, and it needs the
     processor more than we."""
     nothing = asyncio.Event()
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(ENOUGH):
         while not (found := await seen()):
             with suppress(TimeoutError):
                 async with asyncio.timeout(PACE):

@@ -15,6 +15,7 @@ import msgspec
 from ringback.databases import places
 from ringback.knobs import load
 from ringback.migrations import commands
+from tests.patience import ENOUGH
 from tests.servers.database import Database
 
 DOMAINS = {"domain_name_extension": "registrar.example.com", "domain_name_trunk": "trunk.example.com"}
@@ -60,7 +61,7 @@ async def refused(program: str, *arguments: str, **settings: object) -> Ended:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(ENOUGH):
         _, said = await process.communicate()
     lines = [line for line in said.decode().splitlines() if not line.startswith("{")]
     assert len(lines) == 1, said.decode()
@@ -93,7 +94,7 @@ class Daemon:
         )
         self = cls(process)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(ENOUGH):
                 await self._started.wait()
             yield self
         finally:
@@ -106,12 +107,12 @@ class Daemon:
 
     async def stops(self) -> None:
         """Returns when it has said that it stops."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(ENOUGH):
             await self._stopping.wait()
 
     async def ended(self) -> int:
         """Its exit code, once it has ended."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(ENOUGH):
             return await self.process.wait()
 
     async def _read(self) -> None:

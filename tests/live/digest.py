@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import Any, Protocol
 
 from ringback.demo.ports import HOST
+from tests.patience import ENOUGH
 
 NAMES = {"MD5": "md5", "SHA-256": "sha256"}
 CONTACTS = {"TCP": "tcp", "TLS": "tls", "WSS": "ws"}
@@ -53,11 +54,11 @@ class Register:
     agent: str = "by hand"
     transport: str = "UDP"
 
-    def run(self) -> tuple[int, list[str]]:
-        """Send it, and once more with the proof if it is challenged."""
+    def run(self, patience: float = ENOUGH) -> tuple[int, list[str]]:
+        """Send it, and once more with the proof if it is challenged; TimeoutError for no answer in so many seconds."""
         host, port = self.server.split(":")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.settimeout(5)
+            udp.settimeout(patience)
             udp.bind((self.source, 0))
             udp.connect((host, int(port)))
             return self.over(udp)

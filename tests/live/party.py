@@ -9,6 +9,7 @@ from secrets import token_hex
 from typing import Self
 
 from ringback.demo.ports import HOST
+from tests.patience import ENOUGH
 
 SDP = "v=0\r\no=- 1 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
 
@@ -96,8 +97,8 @@ class Party:
             await loop.sock_sendto(self.socket, text.encode(), (host, int(port)))
 
     async def hear(self) -> Message:
-        """The next message but for `100 Trying`. TimeoutError when none comes in five seconds."""
-        async with asyncio.timeout(5):
+        """The next message but for `100 Trying`. TimeoutError when none comes."""
+        async with asyncio.timeout(ENOUGH):
             while not self._is_news(message := await self._next()):
                 pass
         return message

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
@@ -17,12 +17,11 @@ from ringback.kit.secret import Secret
 from ringback.knobs import load
 from ringback.router.admin.door import ROOT
 from tests.live.test_nats import PASSWORDS, documented
+from tests.patience import ENOUGH
 from tests.servers.nats import Nats
 from tests.transports.links import address, linked
 
 pytestmark = pytest.mark.process
-
-ENOUGH: Final = 30.0
 
 
 @asynccontextmanager
@@ -47,7 +46,7 @@ async def test_a_gateway_asks_with_a_key_until_it_is_revoked(nats: Nats, tmp_pat
     at_nats = {"nats_address": nats.url, "nats_user": nats.USER, "nats_password": nats.password}
     async with (
         server.running(load({"ringback_home": tmp_path, **free, **at_nats})) as started,
-        AsyncClient(base_url=started.url) as http,
+        AsyncClient(base_url=started.url, timeout=ENOUGH) as http,
         gateway(nats) as client,
     ):
         assert started.keys

@@ -12,8 +12,9 @@ from ringback.kit.peer import Peer as Asker
 from ringback.registrar.extensions.model import ExtensionNotFound, NumberTaken
 from ringback.registrar.extensions.wire import ChangeExtension, ExtensionFilters, NewExtensionOfCustomer
 from ringback.transports import amqp
-from tests.live.amqp import ENOUGH, ENVELOPE, OK, SERVICE, Peer, ok, serving, until_count
+from tests.live.amqp import ENVELOPE, OK, SERVICE, Peer, ok, serving, until_count
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
 from tests.world import MakeWorld
@@ -142,7 +143,7 @@ async def test_what_was_asked_when_the_connection_goes_may_have_been_done_and_th
                 await asyncio.sleep(0)
                 return False
 
-        await until(answered, ENOUGH)
+        await until(answered)
 
 
 @pytest.mark.contract("registrar R-86")

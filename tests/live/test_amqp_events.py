@@ -12,8 +12,9 @@ import pytest_asyncio
 from ringback.kit.errors import BrokerUnavailable
 from ringback.transports import amqp
 from ringback.transports.amqp import Publishing
-from tests.live.amqp import ENOUGH, SERVICE, UPSTREAM, Peer, event, serving, until_count
+from tests.live.amqp import SERVICE, UPSTREAM, Peer, event, serving, until_count
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
 from tests.world import MakeWorld
@@ -148,7 +149,7 @@ async def test_what_was_not_confirmed_when_the_connection_went_is_not_safe(
         await peer.channel.declare_queue(f"listens.{SERVICE.events}", durable=True)
         await (await peer.listen(SERVICE.events)).purge()
     publishing = asyncio.create_task(publish_on())
-    await until(closed, ENOUGH)
+    await until(closed)
     safe = await publishing
 
     async def again() -> bool:
@@ -159,7 +160,7 @@ async def test_what_was_not_confirmed_when_the_connection_went_is_not_safe(
             return False
         return True
 
-    await until(again, ENOUGH)
+    await until(again)
     async with Peer.at(url) as peer:
         queue = await peer.listen(SERVICE.events)
         there = []
@@ -257,7 +258,7 @@ async def test_events_that_are_none_are_let_go_and_the_next_is_followed(url: str
             await peer.count(SERVICE.subscription)
             return [row["status"] for row in world.everything()["registrar_customers"]] == ["frozen"]
 
-        await until(frozen, ENOUGH)
+        await until(frozen)
     assert world.everything()["registrar_dead_events"] == []
 
 

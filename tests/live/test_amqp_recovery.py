@@ -21,8 +21,9 @@ from ringback.kit.errors import BrokerUnavailable, CannotStart, PeerUnavailable
 from ringback.kit.rpc import Send
 from ringback.transports import amqp
 from ringback.transports.amqp.connection import HANDSHAKE
-from tests.live.amqp import ENOUGH, ENVELOPE, OK, SERVICE, UPSTREAM, Peer, event, ok, serving, until_count
+from tests.live.amqp import ENVELOPE, OK, SERVICE, UPSTREAM, Peer, event, ok, serving, until_count
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.servers.rabbitmq import RabbitMq
 from tests.servers.server import HOST
 
@@ -88,7 +89,7 @@ class Ours:
                     return await self.send(SERVICE.requests, ENVELOPE, 1.0) == OK
             return False
 
-        assert await until(all_of_it, ENOUGH)
+        assert await until(all_of_it)
 
     async def _take(self, body: bytes) -> None:
         self.heard.put_nowait(body)
@@ -153,7 +154,7 @@ async def test_connections_that_an_operator_closes_come_back(own: RabbitMq, vhos
     async with Ours.at(url) as ours:
         for _ in range(3):
             await ours.works(url)
-            assert await asyncio.to_thread(own.close_connections, vhost) == 1
+            assert await asyncio.to_thread(own.close_connections, vhost) >= 1  # and those that are about to end
         await ours.works(url)
 
 
@@ -176,7 +177,7 @@ async def test_a_channel_that_the_broker_closes_comes_back(own: RabbitMq, url: s
     try:
         async with serving(url, serve, drain=0), Peer.at(url) as peer:
             asked = asyncio.create_task(peer.ask(b"slow"))
-            await until(ticked, ENOUGH)
+            await until(ticked)
             assert await asked == b"slow"
             assert tried == [b"slow", b"slow"]
             assert await peer.ask(b"next") == b"next"
@@ -258,7 +259,7 @@ async def test_a_broker_that_takes_nothing_for_a_while_is_waited_for(
         await asyncio.to_thread(own.evaluate, "vm_memory_monitor:set_vm_memory_high_watermark(0.00001), ok.")
         try:
             told_event = asyncio.create_task(ours.bus.publish(event(1)))
-            await until(told, ENOUGH)
+            await until(told)
             assert not told_event.done()
         finally:
             await asyncio.to_thread(own.evaluate, "vm_memory_monitor:set_vm_memory_high_watermark(0.6), ok.")
@@ -456,11 +457,11 @@ async def test_rights_that_are_taken_later_are_logged_and_tried_for_ever(
         await ours.works(url)
         await asyncio.to_thread(own.evaluate, user("fallen", "MARK-1", vhost, EVERYTHING.replace(".*", "^$|.*event$")))
         await asyncio.to_thread(own.close_connections, vhost)
-        await until(told, ENOUGH)
+        await until(told)
         assert '"setting": "rabbit_queue_listen"' in logged()
         assert '"severity": "ERROR"' in logged()
         assert not ours.broker.is_serving
-        await until(published, ENOUGH)
+        await until(published)
 
         await asyncio.to_thread(own.evaluate, user("fallen", "MARK-1", vhost, EVERYTHING))
 
@@ -480,7 +481,7 @@ async def test_a_password_that_changes_later_is_logged_and_tried_for_ever(
         await ours.works(url)
         await asyncio.to_thread(own.evaluate, password("changed", "MARK-2"))
         await asyncio.to_thread(own.close_connections, vhost)
-        await until(told, ENOUGH)
+        await until(told)
         assert '"severity": "ERROR"' in logged()
         await asyncio.to_thread(own.evaluate, password("changed", "MARK-1"))
         await ours.works(url)
@@ -623,7 +624,7 @@ async def until_asked(url: str, body: bytes) -> None:
                 return await peer.ask(body) == body
         return False
 
-    await until(answered, ENOUGH)
+    await until(answered)
 
 
 EVERYTHING = '<<".*">>'

@@ -15,8 +15,9 @@ from ringback.transports import amqp
 from ringback.transports.amqp.address import Address
 from ringback.transports.amqp.channel import BasicProperties
 from ringback.transports.amqp.connection import Connection
-from tests.live.amqp import ENOUGH, ENVELOPE, OK, SERVICE, UPSTREAM, Peer, ok, reason, serving, until_count
+from tests.live.amqp import ENVELOPE, OK, SERVICE, UPSTREAM, Peer, ok, reason, serving, until_count
 from tests.live.conftest import ROOT
+from tests.patience import ENOUGH
 from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
 from tests.world import MakeWorld

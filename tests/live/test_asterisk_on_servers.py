@@ -91,7 +91,7 @@ async def told(world: World, extension: Extension, *expected: tuple[str, str]) -
     async def enough() -> bool:
         return len(await world.news(extension)) >= len(expected)
 
-    await until(enough, 15)
+    await until(enough)
     assert await world.news(extension) == list(expected)
 
 
@@ -139,7 +139,7 @@ async def test_a_phone_registers_is_seen_and_rung_until_it_leaves(world: Servers
     assert (await caller.call(number, talk=0.1)).status == 200
     assert (await stranger.call(direct, talk=0.1)).status == 200
     assert one.rang == 2
-    await until(lambda: calls_of(world, extension, "ended", 2), 10)
+    await until(lambda: calls_of(world, extension, "ended", 2))
     assert [call["direction"] for call in await calls_of(world, extension, "ended", 2)] == ["direct", "internal"]
 
     assert await one.unregister() == 200
@@ -161,7 +161,7 @@ async def test_a_call_is_recorded_whatever_the_caller_says_who_he_is(world: Serv
         for method, number in (("ACK", 1), ("BYE", 2)):
             await party.send(caller_leg(answer).request(party, method, number), at)
 
-        await until(lambda: calls_of(world, extension, "ended", 1), 10)
+        await until(lambda: calls_of(world, extension, "ended", 1))
 
     (call,) = await calls_of(world, extension, "ended", 1)
     assert (answer.status, call["direction"], call["ended_by"]) == (200, "direct", "caller")
@@ -227,7 +227,7 @@ async def test_asterisk_itself_removes_a_contact_that_has_expired(world: Servers
     async def gone() -> bool:
         return world.sql("SELECT id FROM ps_contacts WHERE endpoint = ?", name) == []
 
-    await until(gone, 30)
+    await until(gone)
     await told(world, extension, ("contact_registered", ""), ("contact_expired", ""))
 
 

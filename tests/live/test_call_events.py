@@ -10,6 +10,7 @@ from tests.calls.recorded import COLUMNS, RECORDED, RECORDED_AT
 from tests.live.amqp import Peer
 from tests.live.daemon import Daemon, databases
 from tests.live.test_customers import ringback
+from tests.patience import ENOUGH
 from tests.servers.fixtures import MakeDatabase, MakeVhost
 from tests.servers.rabbitmq import RabbitMq
 
@@ -39,7 +40,7 @@ async def test_peers_hear_of_calls_at_an_exchange_of_their_own(
             values = [value.replace(RECORDED_AT, made["realm"]) for value in event]
             own.execute(f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES ({marks})", *values)
         told: list[dict[str, Any]] = []
-        async with asyncio.timeout(30), events.iterator() as messages:
+        async with asyncio.timeout(ENOUGH), events.iterator() as messages:
             while len(told) < 2:
                 told.append(json.loads((await anext(messages)).body))
         calls = await ringback(dsns, "call", "list", "--customer_id", CUSTOMER)

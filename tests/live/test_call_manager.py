@@ -13,7 +13,7 @@ from ringback.demo.ports import HOST, free_ports
 from ringback.demo.programs import AsteriskProgram
 
 from . import test_calls, test_directs
-from .conftest import StartPhone, World, in_front, running, until
+from .conftest import Extension, StartPhone, World, in_front, running, until
 from .party import Party, invite
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
@@ -128,30 +128,39 @@ async def test_a_call_manager_that_says_nothing_is_waited_for_a_while_and_cuts_n
     world: World, phone: StartPhone
 ) -> None:
     """One call is asked for before and lasts longer than that; a caller gives up meanwhile."""
-    one, two, three = await asyncio.gather(world.create("1410"), world.create("1411"), world.create("1412"))
-    caller, callee, impatient, late = await asyncio.gather(phone(one), phone(two), phone(three), phone(three))
+    one, two, three, four = await asyncio.gather(*(world.create(number) for number in ("1410", "1411", "1412", "1415")))
+    caller, callee, impatient, late = await asyncio.gather(*map(phone, (one, two, three, four)))
     assert [await each.register() for each in (caller, callee, impatient, late)] == [200] * 4
     address = f"sip:1411@{two['realm']}"
-    lasting = asyncio.create_task(caller.call(address, talk=4.5))
+    lasting = asyncio.create_task(caller.call(address, talk=60))
     await callee.answered()
+
+    async def asks() -> bool:
+        return any("!AGI!" in channel for channel in await channels(world, three))
+
+    async def is_gone() -> bool:
+        return not await channels(world, three)
 
     os.kill(world.server.pid, signal.SIGSTOP)
     try:
         given_up = asyncio.create_task(impatient.call(address))
         made = asyncio.create_task(late.call(address, talk=0.1))
-        await until(lambda: channels(world, 4), 5)
+        await until(asks)
         await impatient.hang_up()
         assert (await given_up).status == 487
-        await until(lambda: channels(world, 3), 2)
+        await until(is_gone)
         assert (await made).status == 200
+        assert not lasting.done()
+        await caller.hang_up()
         assert ((await lasting).status, callee.rang) == (200, 2)
     finally:
         os.kill(world.server.pid, signal.SIGCONT)
 
 
-async def channels(world: World, count: int) -> bool:
-    """Whether Asterisk has so many."""
-    return f"{count} active channel" in await world.asterisk.command("core show channels count")
+async def channels(world: World, extension: Extension) -> list[str]:
+    """What Asterisk says of each call of a phone."""
+    said = await world.asterisk.command("core show channels concise")
+    return [line for line in said.splitlines() if line.startswith(f"PJSIP/{extension['endpoint_id']}-")]
 
 
 async def test_calls_go_on_while_ringback_is_away(world: World, phone: StartPhone) -> None:

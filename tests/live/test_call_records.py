@@ -18,8 +18,6 @@ from ringback.demo.server import Server
 from .conftest import Edge, Extension, StartPhone, World, running, until
 
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
-SECOND = 1.0
-"""In which an event must be there, and some more for a loaded machine."""
 
 
 async def calls_of(world: World, extension: Extension) -> list[Mapping[str, Any]]:
@@ -36,7 +34,7 @@ async def ended(world: World, extension: Extension, count: int = 1) -> Mapping[s
         found = await _in_state(world, extension, "ended")
         return found if len(found) >= count else []
 
-    await until(seen, 10 * SECOND)
+    await until(seen)
     return (await calls_of(world, extension))[0]
 
 
@@ -61,10 +59,10 @@ async def test_answered_calls_end_by_either_side(world: World, phone: StartPhone
 
     assert (await caller.call(f"sip:1902@{two['realm']}", talk=0.5)).status == 200
     first = await ended(world, one)
-    talking = asyncio.create_task(caller.call(f"sip:1902@{two['realm']}", talk=10))
+    talking = asyncio.create_task(caller.call(f"sip:1902@{two['realm']}", talk=60))
     await callee.answered()
     await callee.answered()
-    await until(lambda: _in_state(world, two, "up"), 5)
+    await until(lambda: _in_state(world, two, "up"))
     await callee.hang_up()
     assert (await talking).status == 200
     second = await ended(world, two, 2)
@@ -72,7 +70,7 @@ async def test_answered_calls_end_by_either_side(world: World, phone: StartPhone
     assert said(first, *HOW) == ["internal", "ended", 16, "normal_clearing", "caller"]
     assert said(second, *HOW) == ["internal", "ended", 16, "normal_clearing", "callee"]
     assert said(first, "from", "to", "from_extension_id", "to_extension_id") == ["1901", "1902", one["id"], two["id"]]
-    assert 0.4 < first["duration"] < 5
+    assert first["duration"] > 0.4
     assert told(world, first) == told(world, second) == ["call_started", "call_answered", "call_ended"]
 
 
@@ -87,7 +85,7 @@ async def test_calls_that_nobody_takes_say_why(world: World, phone: StartPhone, 
         assert said(await ended(world, busy), *HOW) == ["internal", "ended", 17, "user_busy", "callee"]
 
         calling = asyncio.create_task(caller.call(f"sip:1905@{one['realm']}"))
-        await until(lambda: _in_state(world, slow, "ringing"), 5)
+        await until(lambda: _in_state(world, slow, "ringing"))
         await caller.hang_up()
         assert (await calling).status == 487
     cancelled = await ended(world, slow)
@@ -135,7 +133,7 @@ async def test_calls_that_a_kill_of_asterisk_cut_off_end_when_it_is_back(world: 
     assert [await caller.register(), await callee.register()] == [200, 200]
     talking = asyncio.create_task(caller.call(f"sip:1908@{two['realm']}", talk=2, within=60))
     await callee.answered()
-    await until(lambda: _in_state(world, one, "up"), 5)
+    await until(lambda: _in_state(world, one, "up"))
 
     await world.asterisk.kill()
     await world.asterisk.again()
@@ -161,7 +159,7 @@ async def test_calls_go_on_while_ringback_is_away_and_are_recorded_when_it_is_ba
             assert [await caller.register(), await callee.register()] == [200, 200]
             for count, is_killed in ((2, True), (4, False)):
                 talking = asyncio.create_task(caller.call(f"sip:1002@{two['realm']}", talk=60))
-                await until(partial(_in_state, world, one, "up"), 5)
+                await until(partial(_in_state, world, one, "up"))
                 await (world.server.kill() if is_killed else world.server.stop())
                 assert (await _callee_ends(callee, talking)) == 200
                 assert (await caller.call(f"sip:1002@{two['realm']}", talk=0.2)).status == 200

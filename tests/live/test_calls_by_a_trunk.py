@@ -129,7 +129,7 @@ async def test_a_phone_that_gives_up_stops_the_ringing(edge: Edge, phone: StartP
             await asyncio.sleep(0)
             return pbx.rang
 
-        await until(is_ringing, 5)
+        await until(is_ringing)
         await one.hang_up()
 
         assert ((await call).status, (await pbx.next_call()).status) == (487, 487)

@@ -94,7 +94,7 @@ async def test_a_phone_at_the_edge_is_busy_or_rings_until_the_caller_gives_up(
         await asyncio.sleep(0)
         return ringing.rang
 
-    await until(is_ringing, 5)
+    await until(is_ringing)
     await caller.hang_up()
     assert ((await call).status, (await ringing.next_call()).status) == (487, 487)
 

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from ringback.demo.kamailio import Kamailio
 from ringback.demo.ports import free_ports
+from tests.patience import ENOUGH
 
 from .conftest import EDGE, Edge, as_phone
 from .digest import Register
@@ -225,7 +226,7 @@ async def test_what_is_known_by_another_password_is_somewhere_else(scene: Scene)
         return Register(scene.at, as_phone(trunk, password=password), source=CARRIER).over(line)
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.settimeout(5)
+        line.settimeout(ENOUGH)
         line.bind((CARRIER, 0))
         line.connect((EDGE, int(scene.at.rpartition(":")[2])))
         assert (await asyncio.to_thread(registers, trunk["password"]))[0] == 200

@@ -312,7 +312,7 @@ async def test_a_caller_who_gives_up_stops_the_ringing(edge: Edge, phone: StartP
             await asyncio.sleep(0)
             return one.rang
 
-        await until(is_ringing, 5)
+        await until(is_ringing)
         await pbx.hang_up()
 
         assert ((await call).status, (await one.next_call()).status) == (487, 487)

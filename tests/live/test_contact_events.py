@@ -24,7 +24,7 @@ async def told(world: World, extension: Extension, *expected: tuple[str, str]) -
     async def enough() -> bool:
         return len(await world.news(extension)) >= len(expected)
 
-    await until(enough, 5)
+    await until(enough)
     await world.contacts(extension, fresh=True)
     assert await world.news(extension) == list(expected)
 

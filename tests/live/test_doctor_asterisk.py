@@ -156,7 +156,7 @@ async def test_a_wrong_password_is_told_by_a_process_that_has_not_heard_of_it(pa
         assert (await register(world.ports.phones_at, {**extension, "password": "Sample-Pass-0003"}))[0] == 401
         return bool(world.sql("SELECT 1 FROM registrar_refusals WHERE endpoint_id = ?", extension["endpoint_id"]))
 
-    await until(kept, 30)
+    await until(kept)
     settings = load({"ringback_home": world.server.home})
     async with opened(settings) as found:
         told = await assemble(settings, found).work.read(

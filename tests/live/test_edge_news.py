@@ -60,4 +60,4 @@ async def test_whom_the_edge_refuses_is_told_so_by_the_diagnosis(telling: Edge) 
         answer = await world.server.rest("GET", f"/v1.0/extensions/{extension['id']}/diagnosis")
         return "password" in next(one["seen"] for one in answer.body["checks"] if one["name"] == "refusals")
 
-    assert await until(refusals, 5)
+    assert await until(refusals)

@@ -88,7 +88,7 @@ async def test_phones_at_two_edges_and_at_asterisk_are_in_one_list_and_all_ring(
                 await asyncio.sleep(0)
                 return all(device.rang for device in (one, two, three))
 
-            await until(all_ring, 5)
+            await until(all_ring)
             await rings.hang_up()
             assert (await call).status == 487
             assert [(await device.next_call()).status for device in (one, two, three)] == [487] * 3

@@ -17,6 +17,7 @@ from ringback.demo.phone import Account, Phone, PhoneOptions
 from ringback.demo.ports import free_ports
 from ringback.sip.transports_conf import Tls
 from tests.certificates import certificate
+from tests.patience import ENOUGH
 
 from .conftest import EDGE, Callee, Edge, StartPhone, Trunk, as_phone
 from .digest import Line, Register, invited
@@ -46,7 +47,7 @@ class Secure:
         context.set_ciphers("ALL:@SECLEVEL=0")
         context.minimum_version = context.maximum_version = version
         with (
-            socket.create_connection(self.at(transport), timeout=5) as plain,
+            socket.create_connection(self.at(transport), timeout=ENOUGH) as plain,
             context.wrap_socket(plain, server_hostname=EDGE) as line,
         ):
             yield line

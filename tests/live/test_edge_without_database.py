@@ -15,6 +15,7 @@ from ringback.demo.ports import free_ports
 from ringback.demo.programs import KAMAILIO
 from ringback.kit.dsn import parse_dsn
 from ringback.sip.kamailio import KamailioOptions, new_secret
+from tests.patience import ENOUGH
 from tests.servers.mariadb import MariaDb
 from tests.servers.postgresql import PostgreSql
 
@@ -24,7 +25,6 @@ from .tables import Tables
 
 pytestmark = [pytest.mark.sip, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE = 30
 CARRIER = "127.0.0.95"
 REALM = "away.trunk.localhost"
 TRUNK = {"extension": "pbx", "username": "", "realm": REALM, "password": ""}
@@ -53,7 +53,7 @@ async def test_it_starts_without_its_database_and_serves_when_that_is_there(tabl
 
     def asked() -> int:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            line.settimeout(PATIENCE)
+            line.settimeout(ENOUGH)
             line.bind((CARRIER, 0))
             line.connect((CARRIER, port))
             return Register("", TRUNK).over(line)[0]
@@ -68,17 +68,17 @@ async def test_it_starts_without_its_database_and_serves_when_that_is_there(tabl
     async with await Kamailio.start(program, options, tmp_path / "kamailio") as kamailio:
         assert await says() == 500
         await asyncio.to_thread(server.start)
-        await until(says_ok, 20)
+        await until(says_ok)
 
         await asyncio.to_thread(server.kill)
         assert await says() == 500
         await asyncio.to_thread(server.start)
-        await until(says_ok, 20)
+        await until(says_ok)
 
         await asyncio.to_thread(server.pause)
         try:
             assert await says() == 500
         finally:
             await asyncio.to_thread(server.resume)
-        await until(says_ok, 40)
+        await until(says_ok)
         assert [line for line in kamailio.problems() if not re.search("db_|sqlops", line)] == []

@@ -29,6 +29,7 @@ from ringback.transports.nats.address import Address
 from ringback.transports.nats.link import Link
 from tests.certificates import certificate
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.router.conftest import Node
 from tests.router.grounds import File
 from tests.servers.nats import Nats
@@ -37,8 +38,6 @@ from tests.transports.test_bus import echo
 
 pytestmark = pytest.mark.process
 
-ENOUGH: Final = 30.0
-"""Seconds that nothing takes, even where many tests run at once."""
 EVENTS: Final = "beamline.extensions.events"
 PAGE: Final = Path(__file__).parents[2] / "docs" / "operate-the-registry.md"
 MARK: Final = "Sample-Pass-0001"
@@ -78,7 +77,7 @@ async def until_connected(link: Link) -> None:
     async def seen() -> bool:
         return link.is_connected
 
-    await until(seen, ENOUGH)
+    await until(seen)
 
 
 def arrived(at: Nats) -> list[int]:
@@ -182,7 +181,7 @@ async def test_what_is_said_to_be_safe_through_kills_is_there_and_the_first_of_e
             async def far(bound: int = bound) -> bool:
                 return len(safe) > bound
 
-            await until(far, ENOUGH)
+            await until(far)
             await asyncio.to_thread(own.kill)
             await asyncio.to_thread(own.start)
         async with asyncio.timeout(ENOUGH):
@@ -201,7 +200,7 @@ async def test_a_nats_that_does_not_answer_is_not_waited_for_longer_than_seconds
         await bus.publish(event(1))
         await asyncio.to_thread(own.pause)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(ENOUGH):
                 big = [bus.publish(event(id, text="x" * 100_000)) for id in range(2, 100)]
                 answers = await asyncio.gather(*big, return_exceptions=True)
         finally:
@@ -236,7 +235,7 @@ async def test_a_password_that_changes_later_is_told_once_and_tried_on(own: Nats
         async def told() -> bool:
             return "the server does not know the user" in logged()
 
-        await until(told, ENOUGH)
+        await until(told)
         assert not link.is_connected
         with pytest.raises(BrokerUnavailable):
             await link.publishing().publish(event(1))
@@ -388,7 +387,7 @@ async def test_of_several_servers_the_next_one_takes_over() -> None:
                     return True
                 return False
 
-            await until(published, ENOUGH)
+            await until(published)
         assert (arrived(one), arrived(other)) == ([1], [2])
 
 
@@ -417,7 +416,10 @@ async def test_a_whole_server_tells_what_changes_in_the_registry_when_nats_is_th
     def waiting() -> set[str]:
         return {row["publisher"] for row in node.sql("SELECT publisher FROM registrar_outbox WHERE tm_publish IS NULL")}
 
-    async with server.running(load({"ringback_home": tmp_path, **free, **at_nats})) as started, AsyncClient() as http:
+    async with (
+        server.running(load({"ringback_home": tmp_path, **free, **at_nats})) as started,
+        AsyncClient(timeout=ENOUGH) as http,
+    ):
         keys, said = started.keys, started.metrics_url
         assert keys
         assert (await node.loader.reload()).ok
@@ -432,7 +434,7 @@ async def test_a_whole_server_tells_what_changes_in_the_registry_when_nats_is_th
         async def registrar_told() -> bool:
             return waiting() == {"router-manager"}
 
-        await until(registrar_told, ENOUGH)
+        await until(registrar_told)
         ready = await http.get(f"{said}/ready")
         assert (ready.status_code, ready.json()["checks"]["nats"]) == (200, "The broker does not answer.")
         assert "router_nats_connected 0.0" in (await http.get(f"{said}/metrics")).text
@@ -442,7 +444,7 @@ async def test_a_whole_server_tells_what_changes_in_the_registry_when_nats_is_th
         async def all_told() -> bool:
             return waiting() == set()
 
-        await until(all_told, ENOUGH)
+        await until(all_told)
         assert (await http.get(f"{said}/ready")).json()["checks"]["nats"] == "ok"
         text = (await http.get(f"{said}/metrics")).text
     assert "router_nats_connected 1.0" in text

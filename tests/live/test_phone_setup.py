@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
+from tests.patience import ENOUGH
+
 from .conftest import Extension, StartPhone, World
 from .digest import register
 
@@ -26,7 +28,7 @@ async def link(world: World, extension: Extension) -> str:
 
 async def fetched(world: World, path: str, user_agent: str) -> httpx.Response:
     """What a softphone is told there."""
-    async with httpx.AsyncClient(base_url=world.server.url, headers={"user-agent": user_agent}) as http:
+    async with httpx.AsyncClient(base_url=world.server.url, headers={"user-agent": user_agent}, timeout=ENOUGH) as http:
         return await http.get(path)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ringback.demo.ports import HOST
+from tests.patience import ENOUGH
 
 from .conftest import Edge, Extension, StartPhone
 from .digest import Register, register
@@ -40,7 +41,7 @@ class Device(Register):
 
     def _said(self) -> Message:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.settimeout(5)
+            udp.settimeout(ENOUGH)
             udp.bind((self.source, 0))
             host, port = self.server.split(":")
             udp.connect((host, int(port)))

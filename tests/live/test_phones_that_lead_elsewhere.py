@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.patience import ENOUGH
+
 from .conftest import Edge, Extension, StartPhone, World
 from .digest import Register, invited
 from .party import SDP, Message, Party, callee_leg, end, invite
@@ -107,7 +109,7 @@ async def test_a_phone_is_rung_where_its_register_came_from_whatever_it_says(wor
     ((victim,),) = world.sql("SELECT uri FROM ps_contacts WHERE endpoint = ?", theirs["endpoint_id"])
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(5)
+        udp.settimeout(ENOUGH)
         udp.bind((LIAR, 0))
         host, _, port = world.ports.phones_at.partition(":")
         udp.connect((host, int(port)))

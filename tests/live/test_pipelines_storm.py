@@ -20,6 +20,7 @@ from ringback.router.policies.model import Policy
 from ringback.transports.nats.link import Link
 from tests.live.conftest import until
 from tests.live.pipeline_workers import BAD, BAD_WORD, SUBJECTS, Worker, expected, workers
+from tests.patience import ENOUGH
 from tests.router.invoking.edges import WHEN, record
 from tests.router.pipelines.stand import CUSTOMER
 from tests.servers.nats import Nats, QuietNats
@@ -34,9 +35,6 @@ ANSWERS: Final = (100, 600)
 """Answers between two kills, or from a kill until the worker is started again."""
 DEADLINE: Final = 3.0
 """Seconds of each request."""
-GRACE: Final = 10.0
-"""Seconds that this machine may be too busy to notice."""
-ENOUGH: Final = 30.0
 FAILED: Final = {
     "EXTENSION_TIMEOUT", "EXTENSION_UNAVAILABLE", "DEADLINE_EXCEEDED", "PRE_PROCESSOR_FAILED", "POST_PROCESSOR_FAILED",
     "PROVIDER_FAILED", "NO_PROVIDER_AVAILABLE", "VALIDATOR_BLOCKED",
@@ -79,7 +77,7 @@ class Node:
         text = text_of(number)
         run = Run(CUSTOMER, "storm", {"message_id": str(number), "payload": text}, deadline_ms=int(DEADLINE * 1000))
         try:
-            async with asyncio.timeout(DEADLINE + GRACE):
+            async with asyncio.timeout(DEADLINE + ENOUGH):
                 result = await self.pipelines.run(run)
         except RunFailed as failure:
             answer = f"{failure.reason} {failure.cause}"
@@ -181,7 +179,7 @@ async def until_served(node: Node) -> None:
             return False
         return True
 
-    await until(are_there, ENOUGH)
+    await until(are_there)
 
 
 def states(node: Node) -> dict[str, tuple[str, int]]:

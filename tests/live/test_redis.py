@@ -24,6 +24,7 @@ from ringback.transports.redis.keys import OthersKeys
 from ringback.transports.redis.server import PATIENCE
 from ringback.transports.redis.store import RedisStore
 from tests.changes import remembered, story
+from tests.patience import ENOUGH
 from tests.servers.redis import Redis
 from tests.world import PASSWORD, MakeWorld, World
 
@@ -31,8 +32,6 @@ pytestmark = pytest.mark.process
 
 GO = ("registrar:*", "ast_*")
 """What the Go service's keys look like."""
-ENOUGH = 20.0
-"""Seconds that Redis gets where a test is not about its slowness."""
 MISS = f"/v1/extensions/by-direct-hash/{'0' * 12}?source=192.0.2.1"
 
 

@@ -20,6 +20,7 @@ from ringback.registrar.extensions.wire import NewExtensionOfCustomer
 from ringback.transports import amqp
 from tests.live.amqp import Peer, serving
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.servers.rabbitmq import RabbitMq
 from tests.world import MakeWorld
 
@@ -114,7 +115,7 @@ async def test_five_silences_open_the_breaker_and_an_answered_probe_closes_it(ur
                 now += 30
                 return False
 
-        assert await until(probed, 10)
+        assert await until(probed)
         taken = [registrar.asked.get_nowait() for _ in range(registrar.asked.qsize())]
         assert len(taken) >= 7
 
@@ -151,7 +152,7 @@ async def test_while_the_broker_is_away_this_is_told_at_once_and_then_it_works_a
             assert not away.value.asked
 
         await asyncio.to_thread(own.start)
-        await until(lambda: counted(client, world.customer), 15)
+        await until(lambda: counted(client, world.customer))
 
 
 async def counted(client: RegistrarClient, customer: UUID) -> bool:
@@ -203,14 +204,14 @@ async def test_creates_reads_and_deletes_go_on_through_restarts_of_the_broker(
         leading = [asyncio.ensure_future(lives.lead(str(1000 + number), last)) for number in range(8)]
         for _ in range(2):
             before = lives.ended
-            await until(partial(more, lives, before + 20), 30)
+            await until(partial(more, lives, before + 20))
             lives.back.clear()
             await asyncio.to_thread(own.kill)
             await asyncio.to_thread(own.start)
-            await until(lambda: counted(client, world.customer), 15)
+            await until(lambda: counted(client, world.customer))
             lives.back.set()
         last.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(ENOUGH):
             await asyncio.gather(*leading)
 
         assert lives.lost >= 8

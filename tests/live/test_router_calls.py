@@ -14,14 +14,13 @@ from nats.aio.subscription import Subscription
 from ringback import server
 from ringback.knobs import load
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.router.conftest import Node
 from tests.router.grounds import File
 from tests.servers.nats import Nats
 
 pytestmark = pytest.mark.process
 
-ENOUGH: Final = 30.0
-"""Seconds that nothing takes, even where many tests run at once."""
 DOCUMENT: Final = {"pre": [{"id": "normalize_text", "mode": "optional"}]}
 
 
@@ -71,7 +70,7 @@ async def test_a_worker_that_is_not_there_is_seen_by_all_who_look(
         async def is_written() -> bool:
             return bool((await heard(healths))["data"]["health"]["failure_count"] == 5)
 
-        await until(is_written, ENOUGH)
+        await until(is_written)
         client.params = client.params.remove("customer_id")
         shown = (await client.get(f"{root}/extensions/normalize_text/health")).json()
         assert (shown["status"], shown["failure_count"], shown["circuit_breaker_state"]) == ("unhealthy", 5, "open")

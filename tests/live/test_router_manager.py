@@ -22,6 +22,7 @@ from ringback.migrations import commands
 from ringback.settings import RouterSettings
 from tests.live.conftest import until
 from tests.live.daemon import BIN, Daemon, environment, refused
+from tests.patience import ENOUGH
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
 from tests.servers.mariadb import MariaDb
@@ -31,7 +32,6 @@ from tests.world import refusal
 pytestmark = pytest.mark.process
 
 ROOT = "/v1.0/router/extensions"
-PATIENCE = 30.0
 HERE = {"rest_listen_address": "127.0.0.1:0"}
 ENGINES = ("mariadb", "postgresql")
 
@@ -58,7 +58,7 @@ async def router(database: Database, home: Path, key: Secret, **more: object) ->
     settings = {"database_dsn_bin": database.dsn, "ringback_home": home, "node_id": "router-1", **HERE, **more}
     async with Daemon.running(program="router-manager", **settings) as daemon:
         headers = {"authorization": f"Bearer {key.reveal()}"}
-        async with httpx.AsyncClient(base_url=daemon.url, headers=headers, timeout=PATIENCE) as client:
+        async with httpx.AsyncClient(base_url=daemon.url, headers=headers, timeout=ENOUGH) as client:
             yield client
             daemon.tell()
             assert await daemon.ended() == 0
@@ -100,7 +100,7 @@ async def test_a_start_without_its_database_serves_the_file_and_signs_people_in(
             assert (await client.get(ROOT, headers={"authorization": ""})).status_code == 401
 
             await asyncio.to_thread(own.start)
-            await until(lambda: is_following(client), PATIENCE)
+            await until(lambda: is_following(client))
             assert (await client.post(f"{ROOT}/upper/disable")).json()["revision"] == 2
 
 
@@ -119,7 +119,7 @@ async def test_without_a_file_it_says_so_and_serves_as_soon_as_the_database_is_t
             assert (await client.get("/live")).status_code == 200
 
             await asyncio.to_thread(own.start)
-            await until(lambda: is_following(client), PATIENCE)
+            await until(lambda: is_following(client))
             assert len((await client.get(ROOT)).json()["result"]) == 6
 
 
@@ -130,7 +130,7 @@ async def test_it_runs_policies_for_asterisk_while_its_database_is_away(tmp_path
     asked = {"customer_id": customer, "policy_id": "calls", "extension_id": str(uuid4()), "deadline_ms": "2000"}
 
     async def told() -> str:
-        async with httpx.AsyncClient(base_url=f"http://{at}") as asterisk:
+        async with httpx.AsyncClient(base_url=f"http://{at}", timeout=ENOUGH) as asterisk:
             answer = await asterisk.post("/screen", params=asked, data={"caller": "4930", "caller_name": "BOB"})
             return answer.text
 
@@ -152,7 +152,7 @@ async def command(*words: str, **settings: object) -> str:
     process = await asyncio.create_subprocess_exec(
         str(BIN / words[0]), *words[1:], env=environment(settings), stdout=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(ENOUGH):
         said, _ = await process.communicate()
     assert process.returncode == 0, said
     return said.decode()

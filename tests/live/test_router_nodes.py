@@ -40,6 +40,7 @@ from ringback.routes import ROUTER_REST
 from ringback.schema import OWN_TABLES, ROUTER_TABLES
 from ringback.transports.memory import MemoryBus
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
 from tests.servers.mariadb import MariaDb
@@ -48,7 +49,6 @@ from tests.servers.postgresql import PostgreSql
 pytestmark = pytest.mark.process
 
 ENGINES: Final = ("mariadb", "postgresql")
-PATIENCE: Final = 30.0
 LISTENERS: Final = "FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%%'"
 BY_HAND: Final = "UPDATE extensions SET timeout_ms = 77 WHERE id = 'pii_guard'"
 
@@ -99,7 +99,7 @@ class Process:
 
     async def becomes(self, is_so: Callable[[], bool]) -> None:
         """Until the registry has come to be so."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(ENOUGH):
             while not is_so():
                 await self.moved.wait()
                 self.moved.clear()
@@ -148,11 +148,11 @@ async def test_what_one_node_changes_all_serve(engine: str, make_database: MakeD
         nodes = [await stack.enter_async_context(node.running()) for node in processes(database, tmp_path, 3)]
         for node in nodes:
             await node.serves("pii_guard")
-        await until(lambda: are_known(nodes), PATIENCE)
+        await until(lambda: are_known(nodes))
         for number, node in enumerate(nodes):
             await node.create(f"upper{number}")
 
-        applied = await nodes[0].node.presence.wait_applied(nodes[2].registry.snapshot.revision, PATIENCE)
+        applied = await nodes[0].node.presence.wait_applied(nodes[2].registry.snapshot.revision, ENOUGH)
 
         assert (applied.nodes, applied.pending) == (3, [])
         for node in nodes:
@@ -193,7 +193,7 @@ async def test_a_change_is_answered_when_all_nodes_serve_it_or_names_the_one_tha
         async with background(Follower(third.loader, interval=3600, poll=0.05)):
             for node in nodes:
                 await node.serves("pii_guard")
-            await until(lambda: are_known(nodes), PATIENCE)
+            await until(lambda: are_known(nodes))
             asked = {"id": "upper", "type": "pre", "subject": "beamline.ext.pre.upper.v1"}
 
             answer = await client.post(f"{ROOT}?wait=applied&timeout_ms=10000", json=asked)
@@ -224,7 +224,7 @@ async def test_postgresql_tells_at_once_and_what_it_told_nobody_is_found(
         hearing = Hearing(ear_of(other.settings), CHANNEL, follower.heard, follower.missed)
         async with background(follower), background(hearing):
             await other.serves("pii_guard")
-            await until(lambda: asyncio.to_thread(database.execute, f"SELECT 1 {LISTENERS}"), PATIENCE)
+            await until(lambda: asyncio.to_thread(database.execute, f"SELECT 1 {LISTENERS}"))
             await one.create("upper")
             await other.serves("upper")
 
@@ -246,7 +246,7 @@ async def test_who_listens_hears_what_was_committed_and_nothing_else(
     async with one.opened():
         await one.loader.reload()
         ear = await ear_of(one.settings)()
-        listening = ear.listen(CHANNEL, begun.set, lambda: heard.put_nowait(None), PATIENCE)
+        listening = ear.listen(CHANNEL, begun.set, lambda: heard.put_nowait(None), ENOUGH)
         task = asyncio.create_task(listening)
         await begun.wait()
 
@@ -257,7 +257,7 @@ async def test_who_listens_hears_what_was_committed_and_nothing_else(
 
         with pytest.raises(Undone):
             await one.work.write(undone)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(ENOUGH):
             for id in ("upper", "lower"):
                 await one.create(id)
                 await heard.get()
@@ -294,10 +294,10 @@ async def test_nodes_outlive_their_database_and_one_starts_without_it(
             await one.create("upper")
             await other.serves("upper")
             await asyncio.to_thread(own.kill)
-            await until(lambda: are_degraded(one, other), PATIENCE)
+            await until(lambda: are_degraded(one, other))
             assert other.registry.lookup("upper")
             await asyncio.to_thread(own.start)
-            await until(lambda: are_following(one, other), PATIENCE)
+            await until(lambda: are_following(one, other))
             await one.create("lower")
             await other.serves("lower")
 
@@ -309,6 +309,6 @@ async def test_nodes_outlive_their_database_and_one_starts_without_it(
                 stats = late.loader.stats()
                 assert (stats.source, stats.degraded) == ("snapshot", True)
                 await asyncio.to_thread(own.start)
-                await until(lambda: are_following(late), PATIENCE)
+                await until(lambda: are_following(late))
                 assert late.loader.stats().source == "database"
         assert late.registry.snapshot.checksum == one.registry.snapshot.checksum

@@ -10,12 +10,12 @@ import pytest
 from tests.live.conftest import until
 from tests.live.daemon import BIN, Daemon, environment
 from tests.live.test_router_manager import ROOT, made
+from tests.patience import ENOUGH
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
 
 pytestmark = pytest.mark.process
 
-PATIENCE = 30.0
 LOG = "extension_audit_log"
 
 
@@ -24,7 +24,7 @@ async def ran(*words: str, **settings: object) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         str(BIN / words[0]), *words[1:], env=environment(settings), stdout=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(ENOUGH):
         said, _ = await process.communicate()
     return process.returncode or 0, said.decode()
 
@@ -32,14 +32,14 @@ async def ran(*words: str, **settings: object) -> tuple[int, str]:
 async def proof(daemon: Daemon) -> float:
     """What the metric says, once it says anything."""
     found: list[float] = []
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=ENOUGH) as client:
 
         async def is_there() -> bool:
             text = (await client.get(f"{daemon.metrics_url}/metrics")).text
             found.extend(float(line.split()[1]) for line in text.splitlines() if line.startswith("router_audit_ver"))
             return bool(found)
 
-        await until(is_there, PATIENCE)
+        await until(is_there)
     return found[0]
 
 
@@ -64,7 +64,10 @@ async def test_entries_that_were_taken_away_with_the_head_are_found_at_the_next_
     (operator,) = await made(database, "operator")
     own: dict[str, Any] = {"database_dsn_bin": database.dsn, "ringback_home": tmp_path, "node_id": "router-1"}
     listens = {"rest_listen_address": "127.0.0.1:0"}
-    async with Daemon.running(program="router-manager", **own, **listens) as daemon, httpx.AsyncClient() as client:
+    async with (
+        Daemon.running(program="router-manager", **own, **listens) as daemon,
+        httpx.AsyncClient(timeout=ENOUGH) as client,
+    ):
         assert await proof(daemon) == 1
         for number in range(3):
             asked = {"id": f"upper{number}", "type": "pre", "subject": f"beamline.ext.pre.upper{number}.v1"}

@@ -11,6 +11,7 @@ from ringback.kit.errors import CannotStart
 from ringback.migrations import commands
 from tests.house import ROOT
 from tests.live.schemas import rows_of, shape_of, url_of
+from tests.patience import ENOUGH
 from tests.router.conftest import Node
 from tests.router.grounds import FIRST, OnServer
 from tests.servers.database import Database
@@ -38,7 +39,7 @@ def psql(database: Database, file: Path = FILE) -> "subprocess.CompletedProcess[
     program = database.server.program
     command = program.beside(program.path.with_name("psql"))
     words = ("-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(file), database.url)
-    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=ENOUGH, check=False)
 
 
 def apply(database: Database) -> None:

@@ -39,6 +39,7 @@ from ringback.migrations.ddl import OPTIONS, RULES
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES, ROUTER_TABLES
 from ringback.sip.func_odbc import VIEWS as ROUTES
 from tests.live.schemas import ENGINES, engine_at, rows_of, run_all, shape_of, url_of
+from tests.patience import ENOUGH
 from tests.servers.database import Database
 from tests.servers.fixtures import MakeDatabase
 
@@ -248,7 +249,7 @@ def test_of_upgrades_at_the_same_time_one_works_and_the_others_find_nothing_to_d
     for one in several:
         assert one.stdin
         print(file=one.stdin, flush=True)
-    said = [one.communicate(timeout=60)[1] for one in several]
+    said = [one.communicate(timeout=ENOUGH)[1] for one in several]
 
     assert said == ["", ""]
     assert commands.is_current("bin", url)

@@ -177,7 +177,7 @@ async def reasons(callee: Callee, count: int = 1) -> list[str]:
         found = [reason for (reason,) in callee.world.sql(query, UUID(callee.extension["id"]).bytes)]
         return found if len(found) == count else []
 
-    found: list[str] = await until(recorded, 10)
+    found: list[str] = await until(recorded)
     return found
 
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from ringback.demo.ports import HOST, free_ports
 from ringback.demo.programs import AsteriskProgram
+from tests.patience import ENOUGH
 
 from .conftest import StartPhone, World, running
 from .test_screened_calls import Callee
@@ -50,7 +51,7 @@ async def rest(
     world: World, method: str, path: str, body: Any = None, *, codes: tuple[int, ...] = (200, 201), key: str = ""
 ) -> Any:
     headers = {"authorization": f"Bearer {key or world.server.keys.customer_key}"}
-    async with httpx.AsyncClient(base_url=f"{world.server.url}/v1.0/router", headers=headers) as client:
+    async with httpx.AsyncClient(base_url=f"{world.server.url}/v1.0/router", headers=headers, timeout=ENOUGH) as client:
         answer = await client.request(method, path, json=body)
     assert answer.status_code in codes, answer.text
     return answer.json()

@@ -16,6 +16,7 @@ import pytest
 from tests.house import ROOT
 from tests.live.amqp import SERVICE, Peer
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.servers.database import DatabaseServer
 from tests.servers.fixtures import MakeVhost
 from tests.servers.rabbitmq import RabbitMq
@@ -109,10 +110,10 @@ async def test_its_commands_and_its_program_do_what_it_says(
         )
     try:
         async with Peer.at(broker) as peer:
-            await until(lambda: _serves(peer, process, log), 60)
+            await until(lambda: _serves(peer, process, log))
         answer = await _run(program, customer=uuid4())
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(ENOUGH):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:

@@ -96,7 +96,7 @@ async def test_calls_that_come_in_name_the_trunk_whether_they_ring_somebody_or_n
         found = list(answer.body["result"])
         return found if len(found) == 4 else []
 
-    calls = await until(all_of_the_trunk, 10)
+    calls = await until(all_of_the_trunk)
     who = ("direction", "to", "to_extension_id", "hangup_reason")
     assert [said(call, *who) for call in calls[::-1]] == [
         ["trunk_in", "1824", made["id"], "subscriber_absent"],

@@ -120,7 +120,7 @@ async def test_after_delete_the_very_next_register_and_call_are_refused_and_a_ca
         await asyncio.sleep(0)
         return one.rang
 
-    await until(rings, 5)
+    await until(rings)
 
     await asyncio.gather(edge.delete(trunk), edge.delete(carrier))
 

@@ -25,13 +25,13 @@ from ringback.router.pipelines.replies import processed
 from ringback.router.workers.serving import PLACES
 from tests.live.conftest import until
 from tests.live.test_nats import PASSWORDS, documented
+from tests.patience import ENOUGH
 from tests.servers.nats import Nats
 from tests.transports.links import address, linked
 from tests.vendors import KEY, standing_in
 
 pytestmark = pytest.mark.process
 
-ENOUGH: Final = 30.0
 PAGE: Final = Path(__file__).parents[2] / "docs" / "workers.md"
 COMMAND: Final = [sys.executable, "-c", "from ringback.start import router_control; router_control()", "workers", "run"]
 
@@ -135,7 +135,7 @@ async def test_a_process_that_is_told_to_end_answers_what_is_in_hand(nats: Nats,
             asked = asyncio.ensure_future(ask(bus, "openai_gpt4", prompt="a"))
             await begun.wait()
             process.send_signal(signal.SIGTERM)
-            await until(lambda: is_gone(bus), ENOUGH)
+            await until(lambda: is_gone(bus))
             assert process.poll() is None
             go.set()
 
@@ -209,7 +209,10 @@ async def test_a_pipeline_runs_through_the_built_in_workers(
     shutil.copy(template, tmp_path / "ringback.db")
     nats = request.getfixturevalue("nats") if over_nats else None
     with with_workers(nats, tmp_path) as more:
-        async with server.running(load({"ringback_home": tmp_path, **more})) as started, AsyncClient() as client:
+        async with (
+            server.running(load({"ringback_home": tmp_path, **more})) as started,
+            AsyncClient(timeout=ENOUGH) as client,
+        ):
             assert started.keys
             client.headers["Authorization"] = f"Bearer {started.keys.operator_key}"
             asked: dict[str, Any] = {"params": {"customer_id": str(started.keys.customer_id)}, "timeout": ENOUGH}

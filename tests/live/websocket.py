@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.patience import ENOUGH
+
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
-PATIENCE = 5
 
 
 class WebSocket:
@@ -73,7 +74,7 @@ def websocket(host: str, port: int, authority: str) -> Iterator[WebSocket]:
     """One to `wss://host:port/ws`, by a certificate that the file `authority` vouches for."""
     trusting = ssl.create_default_context(cafile=authority)
     with (
-        socket.create_connection((host, port), timeout=PATIENCE) as plain,
+        socket.create_connection((host, port), timeout=ENOUGH) as plain,
         trusting.wrap_socket(plain, server_hostname=host) as stream,
     ):
         one = WebSocket(stream, host)

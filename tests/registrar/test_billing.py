@@ -18,6 +18,7 @@ from ringback.registrar.billing import BILLING, PATIENCE, TIMEOUT, Billing
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Status
 from tests.billing import billed, said
+from tests.patience import ENOUGH
 from tests.world import MakeWorld, Reply, World
 
 URI = "/v1/accounts/is_valid_resource_limit_by_customer_id"
@@ -259,7 +260,7 @@ async def test_who_waits_in_line_for_too_long_was_not_asked_for() -> None:
 
     gate = Gate(1)
     billing = Billing(Peer(send, BILLING, "test"), gate, patience=0.01)
-    async with gate, asyncio.timeout(5):
+    async with gate, asyncio.timeout(ENOUGH):
         with pytest.raises(PeerUnavailable):
             await billing.require_room("extension", uuid4())
     assert (sent, gate.waiting) == ([], 0)
@@ -294,7 +295,7 @@ async def test_while_it_thinks_others_write(make_world: MakeWorld, kind: str) ->
     await billing.arrived.acquire()
     billing.open.clear()
     creating = asyncio.ensure_future(create(world, kind))
-    await asyncio.wait_for(billing.arrived.acquire(), 10)
+    await asyncio.wait_for(billing.arrived.acquire(), ENOUGH)
 
     assert (await world.rpc("PUT", f"/v1/extensions/{there}", {"name": "new"})).status_code == 200
     assert (await world.rpc("DELETE", f"/v1/extensions/{there}")).status_code == 200
@@ -311,7 +312,7 @@ async def test_half_of_all_requests_may_wait_for_it_and_the_others_follow_in_tur
     gate, all_there = world.ringback.billing.gate, asyncio.Event()
     gate.watch(lambda waiting: all_there.set() if waiting == 10 else None)
     creating = [asyncio.ensure_future(create(world, kind, number)) for number, kind in enumerate(KINDS * 5)]
-    await asyncio.wait_for(all_there.wait(), 10)
+    await asyncio.wait_for(all_there.wait(), ENOUGH)
     for _ in range(3):
         await billing.arrived.acquire()
     assert billing.arrived.locked()

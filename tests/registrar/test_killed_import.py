@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Shell
-from tests.registrar.test_killed_customer import LONGEST, address, until
+from tests.patience import ENOUGH
+from tests.registrar.test_killed_customer import address, until
 from tests.test_server import up
 from tests.world import PASSWORD, MakeWorld, World
 
@@ -36,7 +37,7 @@ def send(place: str, key: str) -> httpx.Response | None:
     """The answer to the file, or none where the server was killed."""
     headers = {"authorization": f"Bearer {key}", "content-type": "text/csv"}
     try:
-        return httpx.post(place, content=FILE, headers=headers, timeout=LONGEST)
+        return httpx.post(place, content=FILE, headers=headers, timeout=ENOUGH)
     except httpx.TransportError:
         return None
 
@@ -51,7 +52,9 @@ def test_an_import_of_a_killed_server_is_whole_after_its_restart_or_when_it_is_s
     place = f"/v1.0/extensions:import?mode={mode}"
 
     def some_are_there(said: str) -> bool:
-        shown = httpx.get(f"{address(said)}/v1.0/extensions?page_size=100", headers={"authorization": f"Bearer {key}"})
+        shown = httpx.get(
+            f"{address(said)}/v1.0/extensions?page_size=100", headers={"authorization": f"Bearer {key}"}, timeout=ENOUGH
+        )
         return len(shown.json()["result"]) == 100
 
     with up(world.home) as (process, said), ThreadPoolExecutor(1) as beside:
@@ -59,7 +62,7 @@ def test_an_import_of_a_killed_server_is_whole_after_its_restart_or_when_it_is_s
         until(process, lambda: some_are_there(said))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert sending.result(LONGEST) is None
+        assert sending.result(ENOUGH) is None
     rest = live(world)
     is_right(world, shell)
     world.sql(SOON)

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from ringback.kit.events import Message
+from tests.patience import ENOUGH
 from tests.world import World
 
 
@@ -95,7 +96,7 @@ async def test_the_relay_goes_on_by_itself_when_the_bus_is_back(world: World) ->
 
     await world.create("1002")
 
-    await asyncio.wait_for(bus.full.wait(), 3)
+    await asyncio.wait_for(bus.full.wait(), ENOUGH)
     relay.cancel()
     with suppress(asyncio.CancelledError):
         await relay

@@ -20,6 +20,7 @@ from ringback.registrar.extensions.wire import NewExtension
 from ringback.registrar.reconcile import Reconciler
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
+from tests.patience import ENOUGH
 from tests.stacks import File, Row, Watch
 from tests.world import World
 
@@ -230,7 +231,7 @@ async def test_the_reconciler_is_woken_by_what_falls_behind_and_not_by_its_timer
     world.before_statement = saw
     running = asyncio.create_task(reconciler.run(timedelta(hours=1).total_seconds()))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             await passed.wait()
             passed.clear()
             behind.set()

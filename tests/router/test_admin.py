@@ -19,6 +19,7 @@ from ringback.router.admin.door import ROOT, Door
 from ringback.router.admin.subjects import SUBJECTS
 from ringback.router.workers.serving import serving as workers_serving
 from ringback.transports.memory import MemoryServices
+from tests.patience import ENOUGH
 from tests.servers.nats import Nats
 from tests.transports.links import linked
 from tests.world import MakeWorld, World
@@ -28,8 +29,6 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.contract("router F-22")]
 DOCUMENT = {"pre": [{"id": "normalize_text"}], "validators": [{"id": "pii_guard"}], "post": []}
 DRY_RUN: Final = "dry_run_pipeline"
 READING = ("get_extension_health", "get_circuit_breaker_states", "get_pipeline_complexity")
-ENOUGH: Final = 20.0
-"""Seconds that nothing takes."""
 ROLES = ("viewer", "manager", "admin", "auditor", "operator", "stranger")
 
 

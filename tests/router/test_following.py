@@ -12,6 +12,7 @@ from ringback.kit.errors import DatabaseUnavailable
 from ringback.router.extensions import store
 from ringback.router.extensions.following import LONGEST, Follower
 from ringback.router.extensions.loading import FEW
+from tests.patience import ENOUGH
 from tests.router.conftest import Node
 
 
@@ -111,7 +112,7 @@ async def test_who_is_told_of_a_change_looks_at_once(make_node: Callable[[], Nod
     has_new = asyncio.Event()
     other.registry.watchers.append(has_new.set)
     following = asyncio.create_task(follower.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         await has_new.wait()
         has_new.clear()
         await one.create("upper")
@@ -122,7 +123,7 @@ async def test_who_is_told_of_a_change_looks_at_once(make_node: Callable[[], Nod
     has_new.clear()
     one.sql("UPDATE extensions SET timeout_ms = 90 WHERE id = 'upper'")
     follower.missed()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         while other.registry.lookup("upper").timeout_ms != 90:
             await has_new.wait()
             has_new.clear()

@@ -17,6 +17,7 @@ from ringback.router.extensions.following import Follower
 from ringback.router.extensions.keeping import Keeper, read
 from ringback.router.work import Uow
 from ringback.router_node import access_keys
+from tests.patience import ENOUGH
 from tests.router.conftest import Node
 
 
@@ -104,7 +105,7 @@ async def test_the_file_follows_changes_now_and_then_and_the_last_one_at_the_end
     keeper = Keeper(node.work, node.loader, file, access_keys, pause=pause)
     running = asyncio.create_task(keeper.run())
     await node.create("upper")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         await paused.wait()
     first = read(file)
     await node.update("upper", timeout_ms=70)

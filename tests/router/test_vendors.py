@@ -20,9 +20,9 @@ from ringback.settings import RouterSettings
 from ringback.transports.https import Https
 from ringback.transports.memory import MemoryServices
 from tests.certificates import certificate
+from tests.patience import ENOUGH
 from tests.vendors import KEY, StandIn, standing_in
 
-ENOUGH: Final = 20.0
 PLANTED: Final = "planted-prompt"
 OPENAI, ANTHROPIC = "openai_gpt4", "anthropic_claude"
 CONFIGS: Final = {

@@ -14,8 +14,8 @@ from ringback.router.workers.serving import IDS, PLACES, serving
 from ringback.router.workers.texts import LONG, Work, processor
 from ringback.settings import RouterSettings
 from ringback.transports.memory import MemoryServices
+from tests.patience import ENOUGH
 
-ENOUGH: Final = 20.0
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 PLANTED: Final = "jane.doe@example.com"
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.house import ROOT
 from tests.live.conftest import until
+from tests.patience import ENOUGH
 from tests.servers.keeper import descendants
 from tests.test_readme import MAKE
 
@@ -38,7 +39,7 @@ async def started(*command: str, signum: int) -> AsyncIterator[str]:
         assert len(below) >= 8  # four servers, each with its keeper
         yield said
         os.killpg(process.pid, signum)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(ENOUGH):
             rest = (await process.stdout.read()).decode()
             code = await process.wait()
     finally:
@@ -56,14 +57,14 @@ async def test_nothing_is_left_of_them_after_ctrl_c() -> None:
 
 
 async def test_what_it_prints_leads_to_servers_that_serve_and_nothing_is_left_of_them(tmp_path: Path) -> None:
-    async with started(*PYTHON, signum=signal.SIGTERM) as said, httpx.AsyncClient() as http:
+    async with started(*PYTHON, signum=signal.SIGTERM) as said, httpx.AsyncClient(timeout=ENOUGH) as http:
         installations = [await typed(said, engine, tmp_path) for engine in ENGINES]
         for process, address in installations:
             try:
-                await until(lambda address=address: ready(http, address), 60)  # type: ignore[misc]
+                await until(lambda address=address: ready(http, address))  # type: ignore[misc]
                 checks = (await http.get(f"http://{address}/ready")).json()["checks"]
                 process.send_signal(signal.SIGTERM)
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(ENOUGH):
                     assert await process.wait() == 0
             finally:
                 if process.returncode is None:

@@ -8,6 +8,7 @@ import pytest
 from ringback.sip.ami import Message
 from ringback.sip.ami_caches import MOST, Cache, Caches
 from ringback.sip.ami_link import Away, Refused
+from tests.patience import ENOUGH
 
 PHONE, OTHER = "1001@demo.registrar.localhost", "1002@demo.registrar.localhost"
 
@@ -126,7 +127,7 @@ async def test_who_was_slow_but_once_is_told_again_on_the_connection_that_goes_o
     task = asyncio.create_task(cache.run())
     cache.forget([PHONE])
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         await cache.forgotten([PHONE])
     task.cancel()
     await asyncio.wait({task})
@@ -143,6 +144,6 @@ async def test_who_is_cancelled_while_waiting_leaves_nothing_behind() -> None:
     waiting.cancel()
     await asyncio.wait({waiting})
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         await asyncio.wait(left)
     assert len(left) == 1

@@ -11,6 +11,7 @@ from ringback.kit.secret import Secret
 from ringback.sip import ami
 from ringback.sip.ami import Address, Message
 from ringback.sip.ami_link import Away, Link, Refused
+from tests.patience import ENOUGH
 
 GREETING = b"Asterisk Call Manager/11.0.0\r\n"
 CHALLENGE = "131234567"
@@ -85,7 +86,7 @@ async def linked(port: Port, *, beat: float = 60, patience: float = 5) -> AsyncI
 
 
 async def soon(awaitable: Awaitable[object]) -> object:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         return await awaitable
 
 

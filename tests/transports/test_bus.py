@@ -10,11 +10,10 @@ import pytest
 
 from ringback.kit.bus import Bus, Letter, NoResponders, Serve, Services, TooLarge, TooLate
 from ringback.transports.memory import MemoryServices
+from tests.patience import ENOUGH
 from tests.servers.nats import Nats
 from tests.transports.links import linked
 
-ENOUGH: Final = 20.0
-"""Seconds that nothing takes."""
 SOON: Final = 0.02
 """Seconds after which a test gives up on purpose."""
 

@@ -17,6 +17,7 @@ from ringback.transports.redis.address import Address
 from ringback.transports.redis.refusals import Away
 from ringback.transports.redis.server import PAUSE, Redis
 from ringback.transports.redis.store import RedisStore
+from tests.patience import ENOUGH
 from tests.servers.redis import Redis as Server
 
 pytestmark = pytest.mark.process
@@ -44,7 +45,7 @@ async def store_of(address: str, heard: Heard) -> AsyncIterator[RedisStore]:
 
 
 async def until(holds: Callable[[], Awaitable[Any]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         while not await holds():
             pass
 
@@ -64,7 +65,7 @@ async def test_it_goes_and_comes_back_and_is_said_to_once_each(
         assert await cache.get("a") == "1"
         await asyncio.to_thread(getattr(server, how))
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENOUGH):
             assert await asyncio.gather(*(cache.get("a") for _ in range(50))) == [None] * 50
             for _ in range(500):
                 await cache.fill("a", "2", 60)

@@ -13,6 +13,9 @@ from typing import Any, Literal, Self
 from ringback.demo.children import spawn
 from ringback.demo.tones import tone_share, write_tone
 
+PATIENCE = 60.0
+"""Seconds for what must come: what takes longer hangs."""
+
 
 class PhoneFailed(Exception):
     """The softphone could not do what it was asked: its process ended, stayed silent, or said why."""
@@ -96,25 +99,25 @@ class Phone:
         phone = cls(process, options, tone)
         try:
             await phone._tell(_wire(options, tone))
-            await phone._hear("ready", 10)
+            await phone._hear("ready", PATIENCE)
         except BaseException:
             await phone.close()
             raise
         return phone
 
-    async def register(self, *, within: float = 10) -> int:
+    async def register(self, *, within: float = PATIENCE) -> int:
         """Send a REGISTER and return the final SIP status (another password: start another phone).
 
         Raises PhoneFailed after `within` seconds without an answer."""
         await self._tell({"do": "register"})
         return int((await self._hear("registration", within))["status"])
 
-    async def unregister(self, *, within: float = 10) -> int:
+    async def unregister(self, *, within: float = PATIENCE) -> int:
         """Remove this phone's contact and return the final SIP status."""
         await self._tell({"do": "unregister"})
         return int((await self._hear("registration", within))["status"])
 
-    async def call(self, uri: str, *, talk: float = 1.0, within: float = 15) -> CallReport:
+    async def call(self, uri: str, *, talk: float = 1.0, within: float = PATIENCE) -> CallReport:
         """Call a SIP URI; if it is answered, talk at most that many seconds and hang up; tell how it went."""
         self._queue("answered-out")
         await self._tell({"do": "call", "uri": uri})
@@ -131,11 +134,11 @@ class Phone:
                 task.cancel()
             await asyncio.gather(ended, answered, return_exceptions=True)
 
-    async def answered(self, *, within: float = 15) -> None:
+    async def answered(self, *, within: float = PATIENCE) -> None:
         """Comes back when the next incoming call has been answered."""
         await self._hear("answered-in", within)
 
-    async def next_call(self, *, within: float = 15) -> CallReport:
+    async def next_call(self, *, within: float = PATIENCE) -> CallReport:
         """The report of the next incoming call that has ended, oldest first."""
         return _report(await self._hear("ended-in", within))
 

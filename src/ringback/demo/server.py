@@ -107,7 +107,7 @@ class Server(Child):
         return await asyncio.to_thread(self._rest, method, path, body)
 
     def _rest(self, method: str, path: str, body: object) -> Answer:
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=START_SECONDS)
         headers = {"Authorization": f"Bearer {self.keys.customer_key}"}
         data = None if body is None else json.dumps(body)
         if data:

@@ -13,6 +13,7 @@ from ringback.router.invoking.breaker import CircuitBreaker
 from ringback.router.invoking.invoker import Invoker
 from ringback.router.invoking.outcome import Asked, Malformed, Refused
 from ringback.transports.memory import MemoryServices
+from tests.patience import ENOUGH
 from tests.router.invoking.edges import OK, Answer, Room, reading, record
 
 FAILED = Letter(b"{}", {"Nats-Service-Error": "it broke for anna@example.com", "Nats-Service-Error-Code": "500"})
@@ -78,7 +79,7 @@ async def test_half_open_three_calls_are_let_through_at_a_time() -> None:
     await asyncio.sleep(0)
     assert len(room.bus.asked) == 5 + 3
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(ENOUGH):
         assert (await room.call()).cause == "unavailable"
     room.bus.gate.set()
     assert [one.cause for one in await asyncio.gather(*probes)] == [None] * 3
