@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from ringback.kit.errors import PeerUnavailable
-from ringback.kit.gate import Gate
+from ringback.kit.gate import MOST, Gate, Gates
 
 
 class Guests:
@@ -110,3 +110,74 @@ async def test_a_place_is_free_again_after_a_failure(fail: Callable[[], BaseExce
                 raise fail()
 
     assert gate.waiting == 0
+
+
+class Walkers:
+    """Tasks that go through the gates of a key without waiting for anything within."""
+
+    def __init__(self, gates: Gates) -> None:
+        self.gates = gates
+        self.seen: list[str] = []
+
+    async def walk(self, key: str) -> None:
+        async with self.gates.place(key):
+            self.seen.append(key)
+
+
+async def test_those_of_one_key_begin_one_by_one_and_others_go_on_between_them() -> None:
+    walkers = Walkers(Gates(8, PeerUnavailable))
+
+    await asyncio.gather(*(walkers.walk(key) for key in "aaabbc"))
+
+    assert walkers.seen == ["a", "b", "c", "a", "b", "a"]
+
+
+async def test_of_one_key_no_more_are_within_than_there_are_places_and_another_has_its_own() -> None:
+    gates = Gates(2, PeerUnavailable)
+    tasks = [asyncio.create_task(gates.enter(key)) for key in "aaaab"]
+    await settled()
+    assert [task.done() for task in tasks] == [True, True, False, False, True]
+
+    gates.leave("a")
+    await settled()
+    assert [task.done() for task in tasks] == [True, True, True, False, True]
+
+    for key in "aab":
+        gates.leave(key)
+    await asyncio.gather(*tasks)
+
+
+async def test_of_one_key_not_too_many_wait() -> None:
+    gates = Gates(1, PeerUnavailable)
+    tasks = [asyncio.create_task(gates.enter("a")) for _ in range(MOST)]
+    await settled()
+
+    with pytest.raises(PeerUnavailable):
+        await gates.enter("a")
+
+    await gates.enter("b")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_who_gives_up_in_a_line_is_in_nobodys_way(late: bool) -> None:
+    gates = Gates(1, PeerUnavailable)
+    await gates.enter("a")
+    waiting, behind = (asyncio.create_task(gates.enter("a")) for _ in range(2))
+    await settled()
+
+    if late:  # it has been let in, and does not know yet
+        gates.leave("a")
+    waiting.cancel()
+    await settled()
+    if not late:
+        assert not behind.done()
+        gates.leave("a")
+        await settled()
+
+    assert behind.done()
+    assert waiting.cancelled()
+    gates.leave("a")
+    await gates.enter("a")

@@ -1,6 +1,7 @@
 """A few at a time: whoever comes when all places are taken waits for one, and not too many wait."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Final, Self
@@ -25,8 +26,6 @@ class Gate:
     ) -> None:
         self.waiting = 0
         """How many are within, or want to be."""
-        self.begin = asyncio.Lock()
-        """For those who shall begin one by one."""
         self._places = asyncio.Semaphore(places)
         self._most = most
         self._full = full
@@ -57,8 +56,20 @@ class Gate:
             self._watcher(self.waiting)
 
 
+class Line:
+    """Those of one key: how many of its places are free, who waits, and whether somebody has begun in this turn of the
+    loop."""
+
+    __slots__ = ("begun", "free", "waiting")
+
+    def __init__(self, places: int) -> None:
+        self.free = places
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.begun = False
+
+
 class Gates:
-    """A gate for each key, as long as somebody is there. Nobody is kept waiting by the many of another key.
+    """Places for each key, as long as somebody is there. Nobody is kept waiting by the many of another key.
 
     Those of one key begin one by one, and between two of them all others go on who can, so that many who never wait
     for anything do not come in a row. Whoever is the first goes in at once.
@@ -67,9 +78,7 @@ class Gates:
     def __init__(self, places: int, full: Callable[[], Failure]) -> None:
         self._places = places
         self._full = full
-        self._gates: dict[Hashable, Gate] = {}
-        self._begun: set[Hashable] = set()
-        """Of whom somebody has begun since the loop looked for news."""
+        self._lines: dict[Hashable, Line] = {}
 
     def place(self, key: Hashable) -> "Place":
         """One of the places of `key`."""
@@ -77,33 +86,50 @@ class Gates:
 
     async def enter(self, key: Hashable) -> None:
         """Wait for a place of `key`, which must `leave` again."""
-        gate = self._gates.get(key)
-        if gate is None:
-            gate = self._gates[key] = Gate(self._places, full=self._full)
-        try:
-            await gate.__aenter__()
-            try:
-                if gate.waiting > 1 or key in self._begun:
-                    async with gate.begin:
-                        await asyncio.sleep(0)
-            except BaseException:
-                await gate.__aexit__()
-                raise
-        finally:
-            self._forget(key, gate)
-        if key not in self._begun:
-            self._begun.add(key)
-            asyncio.get_running_loop().call_soon(self._begun.discard, key)
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = Line(self._places)
+        if line.free and not line.begun:
+            self._begin(key, line)
+        elif self._places - line.free + len(line.waiting) >= MOST:
+            raise self._full()
+        else:
+            await self._wait(key, line)
 
-    async def leave(self, key: Hashable) -> None:
+    def leave(self, key: Hashable) -> None:
         """Give a place of `key` back."""
-        gate = self._gates[key]
-        await gate.__aexit__()
-        self._forget(key, gate)
+        line = self._lines[key]
+        line.free += 1
+        if not line.begun:
+            self._next(key, line)
 
-    def _forget(self, key: Hashable, gate: Gate) -> None:
-        if not gate.waiting:
-            self._gates.pop(key, None)
+    async def _wait(self, key: Hashable, line: Line) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        line.waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn in line.waiting:
+                line.waiting.remove(turn)
+            else:  # it had begun
+                self.leave(key)
+            raise
+
+    def _begin(self, key: Hashable, line: Line) -> None:
+        line.free -= 1
+        line.begun = True
+        asyncio.get_running_loop().call_soon(self._next, key, line)
+
+    def _next(self, key: Hashable, line: Line) -> None:
+        """All others have gone on since somebody began: the next may, or nobody is there any more."""
+        line.begun = False
+        if line.waiting and line.free:
+            self._begin(key, line)
+            turn = line.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+        elif line.free == self._places:
+            del self._lines[key]
 
 
 class Place:
@@ -119,4 +145,4 @@ class Place:
         await self._gates.enter(self._key)
 
     async def __aexit__(self, *failure: object) -> None:
-        await self._gates.leave(self._key)
+        self._gates.leave(self._key)
