@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from sqlalchemy import Dialect
 
 from ringback.kit.db import Conflict, Duplicate, Refused, Statement
-from ringback.kit.deadline import Until
+from ringback.kit.deadline import until
 
 LEAVING: Final = 0.25
 """Seconds that the end of a transaction which failed may take, or the end of a turn."""
@@ -109,8 +109,7 @@ class Line:
             raise Lost("earlier")
         self.is_broken = True
         try:
-            async with Until(deadline):
-                answer = await self.link.execute(sql, parameters)
+            answer = await until(deadline, self.link.execute(sql, parameters))
         except TimeoutError:
             complaint: Exception = Lost("timeout")
         except Exception as error:

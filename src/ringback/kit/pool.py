@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
-from ringback.kit.deadline import Until
+from ringback.kit.deadline import until
 from ringback.kit.errors import DatabaseUnavailable
 
 
@@ -51,8 +51,7 @@ class Pool(Generic[C]):
 
     async def _place(self, deadline: float) -> None:
         try:
-            async with Until(deadline):
-                await self._places.acquire()
+            await until(deadline, self._places.acquire())
         except TimeoutError:
             raise DatabaseUnavailable from None
 

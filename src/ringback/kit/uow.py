@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from ringback.kit import audit, outbox
 from ringback.kit.audit import SYSTEM, Actor
 from ringback.kit.db import Conflict, Database, Session
-from ringback.kit.deadline import Until
+from ringback.kit.deadline import until
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.events import Event
 
@@ -133,8 +133,8 @@ class Work(Generic[U]):
     async def _run(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, patience: float) -> T:
         deadline = asyncio.get_running_loop().time() + patience
         try:
-            async with Until(deadline):
-                answer, uow = await self._persistently(verb, writes=writes, deadline=deadline)
+            doing = self._persistently(verb, writes=writes, deadline=deadline)
+            answer, uow = await until(deadline, doing)
         except TimeoutError:
             raise DatabaseUnavailable from None
         for step in uow.steps:  # beyond the deadline: what is committed does not fail any more
