@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite
 
-from ringback.kit.db import Duplicate, Row, Schemas, Statement, StillRead, rule_name, unique_rules
+from ringback.kit.db import Duplicate, Prepared, Row, Schemas, Statement, StillRead, rule_name, unique_rules
 from ringback.kit.errors import CannotStart, DatabaseUnavailable, TableMissing
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ PAUSE: Final = 0.004
 """Seconds between two tries at a file that somebody else is writing."""
 COMPACTING: Final = 5.0
 """Seconds that readers get to finish before the file is given up to be written anew."""
+SPOILT: Final = "Could not decode to UTF-8"
 BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
@@ -114,7 +115,7 @@ class SqliteSession:
         self._begun = False
 
     async def run(self, statement: Statement, **values: object) -> int:
-        return await self._execute(statement, values, lambda cursor: cursor.rowcount)
+        return await self._execute(statement, values, _found)
 
     async def insert_if_new(self, statement: Statement, **values: object) -> bool:
         try:
@@ -124,7 +125,7 @@ class SqliteSession:
         return True
 
     async def run_each(self, statement: Statement, rows: Sequence[Row]) -> int:
-        return await self._execute(statement, rows, lambda cursor: cursor.rowcount)
+        return await self._execute(statement, rows, _found)
 
     async def insert_if_all_new(self, statement: Statement, rows: Sequence[Row]) -> bool:
         try:
@@ -138,9 +139,7 @@ class SqliteSession:
         return rows[0] if rows else None
 
     async def all(self, statement: Statement, **values: object) -> list[Row]:
-        prepared = statement.prepared(self._database.dialect, SCHEMAS)
-        rows = await self._execute(statement, values, lambda cursor: cursor.fetchall())
-        return prepared.rows(rows)
+        return await self._execute(statement, values, lambda cursor, prepared: prepared.rows(cursor.fetchall()))
 
     async def notify(self, channel: str, text: str) -> None:
         """Nobody hears it: other processes look at `revision`."""
@@ -159,7 +158,7 @@ class SqliteSession:
                 self._end()
 
     async def _execute(
-        self, statement: Statement, values: Row | Sequence[Row], take: Callable[[sqlite3.Cursor], T]
+        self, statement: Statement, values: Row | Sequence[Row], take: Callable[[sqlite3.Cursor, Prepared], T]
     ) -> T:
         prepared = statement.prepared(self._database.dialect, SCHEMAS)
         execute: Callable[[str, Any], sqlite3.Cursor] = self._connection.execute
@@ -172,7 +171,7 @@ class SqliteSession:
         if self._writes and not self._begun:
             await self._begin()
         self._database.watch(statement)
-        return await self._patiently(lambda: take(execute(prepared.sql, parameters)))
+        return await self._patiently(lambda: take(execute(prepared.sql, parameters), prepared))
 
     async def _begin(self) -> None:
         try:
@@ -210,6 +209,8 @@ class SqliteSession:
                 raise
             raise Duplicate(rule) from None
         except sqlite3.DatabaseError as error:
+            if str(error).startswith(SPOILT):
+                return self._call_spoilt(call)
             name = getattr(error, "sqlite_errorname", "")
             if name.startswith(BUSY) or isinstance(error, sqlite3.ProgrammingError):
                 raise
@@ -217,6 +218,14 @@ class SqliteSession:
             known = str(error) if is_absent else name or type(error).__name__
             log.error("the database failed", action="database", error=known)
             raise (TableMissing() if is_absent else DatabaseUnavailable()) from error
+
+    def _call_spoilt(self, call: Callable[[], T]) -> T:
+        """A phone may have put any bytes into the columns that Asterisk writes: read again what is no text."""
+        self._connection.text_factory = _text
+        try:
+            return self._call(call)
+        finally:
+            self._connection.text_factory = str
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -226,7 +235,6 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        connection.text_factory = _text
         _pragma(connection, "busy_timeout = 2000")
         _pragma(connection, "journal_mode = WAL")
         _pragma(connection, "synchronous = FULL")
@@ -237,8 +245,11 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _found(cursor: sqlite3.Cursor, prepared: Prepared) -> int:
+    return cursor.rowcount
+
+
 def _text(raw: bytes) -> str:
-    """A phone may have put any bytes into the columns that Asterisk writes."""
     return raw.decode(errors="replace")
 
 
