@@ -20,7 +20,8 @@ from ringback.api.caller import customer_of
 from ringback.api.events import STREAM
 from ringback.api.limits import HEADERS, RateLimited
 from ringback.api.live import Live
-from ringback.api.responses import READING, MethodNotAllowed, refusal, response_of
+from ringback.api.request import READING
+from ringback.api.responses import MethodNotAllowed, refusal, response_of
 from ringback.api.source import source_of
 from ringback.customers.rights import Right
 from ringback.kit.audit import Actor
@@ -175,7 +176,7 @@ class Gateway:
             return Response(media_type=STREAM)
 
         async def still() -> None:
-            known = await self._admission.holder(request.headers.getlist("authorization"), caller.address, REGISTRAR)
+            known = await self._admission.holder(request.credentials, caller.address, REGISTRAR)
             known.require(right)
 
         return StreamingResponse(await live.open(wanted, after, still), media_type=STREAM)
@@ -185,8 +186,8 @@ class Gateway:
         address = source_of(request, self._proxies)
         if right is None:
             return Caller(None, "nobody", address=address)
-        credentials, headers = request.headers.getlist("authorization"), request.scope.setdefault(HEADERS, {})
-        return await self._admission.admit(credentials, address, right, service, headers)
+        headers = request.scope.setdefault(HEADERS, {})
+        return await self._admission.admit(request.credentials, address, right, service, headers)
 
 
 def _writes(request: Request, about: Mapping[str, Any]) -> bool:

@@ -36,8 +36,9 @@ def takes_key(route: Entry[Route]) -> bool:
 
     What streams is not kept to be compared; it says by itself what of it was done before.
     """
-    unkept = route.about.get("reads") or route.about.get("streams")
-    return route.method in METHODS and not unkept and route.about["right"] is not None
+    if route.method not in METHODS:
+        return False
+    return not (route.about.get("reads") or route.about.get("streams")) and route.about["right"] is not None
 
 
 def key_of(request: Request, route: Entry[Route]) -> str | None:

@@ -4,18 +4,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from functools import cached_property
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
 from starlette.requests import Request
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from ringback.api.call import Nothing
 from ringback.kit.errors import Fault, InvalidArgument, InvalidJsonBody, ValidationFailed
 from ringback.kit.reading import MOST, Faults, fields_of, object_of, read
 from ringback.kit.rows import ENCODINGS, encoding_of
 
+READING: Final = ("GET", "HEAD")
 LARGEST_BODY: Final = 1 << 20
 LARGEST_UPLOAD: Final = 1 << 26
 CSV: Final = "text/csv"
@@ -55,14 +56,24 @@ class NotJson(InvalidArgument):
 class Heard(Request):
     """A request whose headers are read once, all of them."""
 
-    @cached_property
-    def said(self) -> dict[str, str]:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self.said: dict[str, str] = {}
         """Each header by its name in lower case; the lines of one are a list (RFC 9110 5.3)."""
-        found: dict[str, str] = {}
-        for raw, value in self.scope["headers"]:
+        for raw, value in scope["headers"]:
             name, text = raw.decode("latin-1"), value.decode("latin-1")
-            found[name] = f"{found[name]}, {text}" if name in found else text
-        return found
+            self.said[name] = f"{self.said[name]}, {text}" if name in self.said else text
+
+    @property
+    def credentials(self) -> list[str]:
+        """The lines of its `Authorization`: one, or it is none that we know."""
+        return [value.decode("latin-1") for name, value in self.scope["headers"] if name == b"authorization"]
+
+    @property
+    def has_body(self) -> bool:
+        """Whether one may come behind its head: of a request that only reads it is announced (RFC 9112 6.3)."""
+        said = self.said
+        return self.scope["method"] not in READING or "content-length" in said or "transfer-encoding" in said
 
 
 def path_of(scope: Scope) -> str:
@@ -91,6 +102,8 @@ def query_of(scope: Scope) -> tuple[dict[str, str], list[Fault]]:
 def read_query(shape: Any, values: Mapping[str, str]) -> Any:
     """The query in the shape that the route declares; names that other APIs use get a hint."""
     shape = shape or Nothing
+    if not values:
+        return _unsaid(shape)
     kinds = {field.name: field.bare for field in fields_of(shape)}
     typed = {name: _typed(kinds.get(name), text) for name, text in values.items()}
     try:
@@ -100,10 +113,10 @@ def read_query(shape: Any, values: Mapping[str, str]) -> Any:
 
 
 async def body_of(
-    request: Request, largest: int = LARGEST_BODY, too_large: type[InvalidArgument] = BodyTooLarge
+    request: Heard, largest: int = LARGEST_BODY, too_large: type[InvalidArgument] = BodyTooLarge
 ) -> bytes:
     """The whole body as `bytes_of`; it must say that it is JSON."""
-    raw = await bytes_of(request, largest, too_large)
+    raw = await bytes_of(request, largest, too_large) if request.has_body else b""
     if raw and not _is_json(request):
         raise NotJson
     return raw
@@ -155,12 +168,20 @@ def media_of(request: Request) -> tuple[str, str]:
 
 def read_body(shape: Any, raw: bytes) -> Any:
     """The body in the shape that the route declares."""
+    if not raw:
+        return _unsaid(shape or Nothing)
     values = object_of(raw)
     faults = Faults([Fault(name, "is given more than once") for name in _repeated(raw.strip())])
     body = faults.of(lambda: read(shape or Nothing, values, refuse_unknown=True))
     if faults.found:
         raise ValidationFailed(*faults.found)
     return body
+
+
+@cache
+def _unsaid(shape: Any) -> Any:
+    """The shape where nothing is said: always the same, or faults."""
+    return read(shape, {}, refuse_unknown=True)
 
 
 def _repeated(raw: bytes) -> list[str]:

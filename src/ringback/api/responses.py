@@ -1,6 +1,6 @@
 """What goes back over HTTP: an answer, or why there is none."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -8,8 +8,6 @@ from starlette.responses import Response, StreamingResponse
 from ringback.api import request as asked
 from ringback.api.call import Answer
 from ringback.kit.errors import Failure, InvalidArgument
-
-READING: Final = ("GET", "HEAD")
 
 
 class MethodNotAllowed(InvalidArgument):
@@ -33,7 +31,7 @@ def response_of(request: asked.Heard, answer: Answer) -> Response:
         return Response(answer.content, answer.status, headers, answer.media)
     if tag := answer.entity_tag:
         headers["etag"] = tag
-        if request.method in READING and _is_known(request, headers["etag"]):
+        if request.method in asked.READING and _is_known(request, headers["etag"]):
             return Response(status_code=304, headers=headers)
     if answer.location:
         headers["location"] = answer.location

@@ -80,8 +80,7 @@ BLANK = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True):
     """Who is at work, by what door, in which request and from which address.
 
     `name` is `key:…`, `agent:…`, `person:…`, `cli:…`, `rpc:…`, `event:…` or `system`; `identity` tells it from others

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 LARGEST: Final = 100_000
 SECOND: Final = 1_000_000
 """In the unit that we count in."""
@@ -37,8 +39,7 @@ class Rate:
         return after, Taken(True, room // self.each, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """Whether one was left, how many are left now, and in how many seconds there will be one."""
 
     is_within: bool

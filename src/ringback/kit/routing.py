@@ -37,8 +37,7 @@ class Route(Generic[F]):
         return _segments(self.pattern)
 
 
-@dataclass(frozen=True, slots=True)
-class Found(Generic[F]):
+class Found(msgspec.Struct, Generic[F], frozen=True):
     """The route of a request and the values in its path; `faults` names the ids that are none."""
 
     route: Route[F]

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal
@@ -24,8 +23,7 @@ ADMIN: Final = "admin"
 State = Literal["working", "expired", "revoked"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What a credential is held to beside its roles: some scopes (`None`: all), some networks (none: all), an end."""
 
     scopes: frozenset[str] | None = None
@@ -47,8 +45,7 @@ FREE: Final = Limits()
 """Held to nothing but roles."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessKey:
+class AccessKey(msgspec.Struct, frozen=True):
     """What is kept of a key: its hash, whose it is (`None`: the platform's own), and what it may do."""
 
     id: UUID

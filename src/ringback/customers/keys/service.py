@@ -1,10 +1,11 @@
 """The rules of access keys: who gets one, what is kept of it, who holds one, and when it ends."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from ringback.customers.keys import store
 from ringback.customers.keys.model import (

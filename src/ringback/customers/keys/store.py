@@ -106,9 +106,21 @@ def to_row(key: AccessKey) -> dict[str, Any]:
 
 
 def from_row(row: Row) -> AccessKey:
-    scopes = None if row["scopes"] is None else tuple(row["scopes"])
-    cidrs = tuple(row["source_cidrs"] or ())
-    return AccessKey(**{**row, "roles": tuple(row["roles"]), "scopes": scopes, "source_cidrs": cidrs})
+    """By places, since names take twice as long, and each request has one."""
+    return AccessKey(
+        row["id"],
+        row["customer_id"],
+        row["name"],
+        row["token_hash"],
+        row["token_prefix"],
+        tuple(row["roles"]),
+        row["tm_create"],
+        row["tm_expire"],
+        row["tm_revoke"],
+        None if row["scopes"] is None else tuple(row["scopes"]),
+        tuple(row["source_cidrs"] or ()),
+        row["tm_last_use"],
+    )
 
 
 async def add(session: Session, key: AccessKey) -> None:
@@ -120,9 +132,8 @@ async def by_hash(session: Session, hash: str) -> tuple[AccessKey, Status] | Non
     row = await session.one(BY_HASH, hash=hash)
     if row is None:
         return None
-    values = dict(row)
-    status = values.pop("customer_status")
-    return from_row(values), Status(status) if status else Status.ACTIVE
+    status = row["customer_status"]
+    return from_row(row), Status(status) if status else Status.ACTIVE
 
 
 async def by_id(session: Session, id: UUID) -> AccessKey | None:

@@ -1,9 +1,10 @@
 """Signing in and out: a password for tokens, a refresh token for new ones, a password for another one."""
 
 import math
-from dataclasses import replace
 from typing import Literal
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from ringback.customers.people import service
 from ringback.customers.people.model import Person

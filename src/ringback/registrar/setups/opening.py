@@ -1,7 +1,9 @@
 """How a phone is set up: a link is made; whoever opens it is told a new password, this once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from ringback.customers.people.signing import AccountFrozen
 from ringback.kit.secret import Secret
