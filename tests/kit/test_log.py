@@ -56,6 +56,7 @@ def test_the_values_of_telling_keys_are_hidden_however_deep(key: str) -> None:
         ("amqp://guest:gu@est@rabbit:5672/ is down", "amqp://rabbit:5672/ is down"),
         ("cannot reach root:p@ss:/w@tcp(db:3306)/bin", "cannot reach tcp(db:3306)/bin"),
         ("Bearer rb_0123456789abcdefghijABCDEFGHIJ", "Bearer [REDACTED]"),
+        ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "Bearer [REDACTED]"),
         ("1001@acme.example.com", "1001@acme.example.com"),
     ],
 )
@@ -130,7 +131,7 @@ def test_a_line_is_one_json_object_and_a_traceback_in_it_has_no_secret(
 
 
 def test_what_every_line_has_is_told_as_it_is_and_costs_no_look(lines: Callable[..., list[dict[str, Any]]]) -> None:
-    every = re.compile("(?s).+"), "hidden"
+    every = Rewrite(re.compile("(?s).+"), "hidden")
 
     (line,) = lines("info", lambda: structlog.get_logger().info("said", who="x"), rewrite=every)
 

@@ -5,11 +5,12 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Container, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 import msgspec
 import structlog
@@ -18,8 +19,6 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from ringback.kit.secret import Secret
 
 REDACTED: Final = "[REDACTED]"
-Rewrite = tuple[re.Pattern[str], str]
-"""What to look for in a text, and what a log shows instead."""
 Scans = Mapping[str, Callable[[str], str]]
 """By the package that a line comes from: what a log shows of its texts (router S-4)."""
 
@@ -29,12 +28,39 @@ PERSONAL: Final = frozenset(("credit_card", "ssn", "email", "phone"))
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BASE32: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" * 8
 """The digit of each byte: every digit stands for as many of them."""
-REWRITES: Final[tuple[Rewrite, ...]] = (
-    (re.compile(r"://\S{1,512}@"), "://"),
-    (re.compile(r"(?<!\S)\S{1,512}@tcp\("), "tcp("),
-    (re.compile(r"\br[brs]_[A-Za-z0-9_-]{20,}"), REDACTED),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),  # a JSON Web Token
+
+
+class Rewrite(NamedTuple):
+    """What to look for in a text, and what a log shows instead; it is nowhere where its `mark`, a pattern, is not."""
+
+    pattern: re.Pattern[str]
+    shown: str
+    mark: str = ""
+
+
+class Rewritten:
+    """A text as a log shows it; one without any mark is looked through once, however many rewrites there are."""
+
+    def __init__(self, *rewrites: Rewrite) -> None:
+        self._rewrites = rewrites
+        self._mark = re.compile("|".join(rewrite.mark for rewrite in rewrites))
+
+    def __call__(self, text: str) -> str:
+        if self._mark.search(text):
+            for pattern, shown, _ in self._rewrites:
+                text = pattern.sub(shown, text)
+        return text
+
+
+REWRITES: Final = (
+    Rewrite(re.compile(r"://\S{1,512}@"), "://", "://"),
+    Rewrite(re.compile(r"(?<!\S)\S{1,512}@tcp\("), "tcp(", r"@tcp\("),
+    Rewrite(re.compile(r"\br[brs]_[A-Za-z0-9_-]{20,}"), REDACTED, "r[brs]_"),
+    Rewrite(  # a JSON Web Token
+        re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED, "eyJ"
+    ),
 )
+ALWAYS: Final = Rewritten(*REWRITES)
 
 
 def new_request_id() -> str:
@@ -51,12 +77,12 @@ class Redact:
     """Hides what must not be read in a log: values of telling keys, and patterns within texts."""
 
     def __init__(self, *more: Rewrite, scans: Scans = MappingProxyType({})) -> None:
-        self._rewrites = (*REWRITES, *more)
+        self._rewritten = Rewritten(*REWRITES, *more)
         self._scans = scans
 
     def __call__(self, logger: WrappedLogger, method: str, event: MutableMapping[str, Any]) -> EventDict:
         scan = self._scan_of(getattr(logger, "name", ""))
-        return {key: clean(key, value, self._rewrites, scan, PERSONAL) for key, value in event.items()}
+        return {key: clean(key, value, self._rewritten, scan, PERSONAL) for key, value in event.items()}
 
     def _scan_of(self, name: str) -> Callable[[str], str] | None:
         return next((scan for room, scan in self._scans.items() if f"{name}.".startswith(f"{room}.")), None)
@@ -65,27 +91,28 @@ class Redact:
 def clean(
     key: str,
     value: Any,
-    rewrites: tuple[Rewrite, ...] = REWRITES,
+    rewritten: Callable[[str], str] = ALWAYS,
     scan: Callable[[str], str] | None = None,
-    hidden: Container[str] = (),
+    hidden: frozenset[str] = frozenset(),
 ) -> Any:
     """A value without secrets, and without what stands under a `hidden` name."""
-    if isinstance(value, Secret) or _is_telling(key) or (hidden and key.lower() in hidden):
+    if isinstance(value, Secret) or _is_telling(key, hidden):
         return REDACTED
     if isinstance(value, str):
-        for pattern, shown in rewrites:
-            value = pattern.sub(shown, value)
+        value = rewritten(value)
         return scan(value) if scan else value
+    if value is None or isinstance(value, int | float):  # to ask whether it is a mapping takes ten times as long
+        return value
     if isinstance(value, Mapping):
-        return {inner: clean(str(inner), item, rewrites, scan, hidden) for inner, item in value.items()}
+        return {inner: clean(str(inner), item, rewritten, scan, hidden) for inner, item in value.items()}
     if isinstance(value, list | tuple):
-        return [clean(key, item, rewrites, scan, hidden) for item in value]
+        return [clean(key, item, rewritten, scan, hidden) for item in value]
     return value
 
 
 @lru_cache(1024)
-def _is_telling(key: str) -> bool:
-    return HIDDEN_KEYS.search(key.lower()) is not None
+def _is_telling(key: str, hidden: frozenset[str]) -> bool:
+    return HIDDEN_KEYS.search(key.lower()) is not None or key.lower() in hidden
 
 
 def cloud_names(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -93,6 +120,12 @@ def cloud_names(logger: WrappedLogger, method: str, event: EventDict) -> EventDi
     event["message"] = event.pop("event", "")
     if "request_id" in event:
         event["logging.googleapis.com/trace"] = event["request_id"]
+    return event
+
+
+def stamped(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """The library's own stamp takes five times as long."""
+    event["time"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return event
 
 
@@ -155,7 +188,7 @@ def set_up(
         structlog.processors.format_exc_info,
         Redact(*rewrites, scans=scans),  # what follows is ours, and a time looks like a number of somebody
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        stamped,
         Named(service),
     ]
     last: list[Processor] = [cloud_names, as_json]

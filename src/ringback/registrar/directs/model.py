@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from ringback.kit.log import Rewrite
 from ringback.kit.networks import canonical
 
 ACCEPTED: Final = re.compile(r"(?:direct\.)?([0-9a-f]{12,64})", re.IGNORECASE | re.ASCII)
@@ -20,9 +21,10 @@ LONGEST: Final = 64
 NETWORK: Final = 64
 """Bits of an IPv6 address that tell sources apart: whoever has one address has all of that network."""
 
-IN_LOGS: Final = (
+IN_LOGS: Final = Rewrite(
     re.compile(r"(direct\.|by-direct-hash/(?:direct\.)?|hash=(?:direct\.)?)([0-9A-Fa-f]{4})[0-9A-Fa-f]{2,60}"),
     r"\1\2…",
+    r"direct\.|hash[=/]",
 )
 """A hash in a URI is cut to its first 4 characters before a log shows it."""
 
