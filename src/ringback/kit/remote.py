@@ -10,7 +10,7 @@ from sqlalchemy import MetaData
 
 from ringback.kit.cancelling import cancellable
 from ringback.kit.db import Absent, Duplicate, Prepared, Row, Schemas, Statement, StillRead
-from ringback.kit.deadline import Until
+from ringback.kit.deadline import until
 from ringback.kit.errors import DatabaseUnavailable, TableMissing
 from ringback.kit.link import Answer, Busy, Engine, Line, Lost, Parameters, leave
 from ringback.kit.lookups import Lookup, Lookups
@@ -240,8 +240,8 @@ class RemoteSession:
 
     async def _looked_up(self, lookup: Lookup, values: Row) -> Row | None:
         try:
-            async with Until(self._deadline):
-                return await self._database.lookups.one(lookup, values[lookup.name], self._deadline)
+            doing = self._database.lookups.one(lookup, values[lookup.name], self._deadline)
+            return await until(self._deadline, doing)
         except TimeoutError:
             raise DatabaseUnavailable from None
         except (Absent, Busy, Lost) as error:
