@@ -13,7 +13,7 @@ from bench import rows
 from bench.child import Running
 from bench.ground import QUEUE, Ground, Site
 from bench.processes import spending
-from bench.sides import ECHO, Side, load, middle
+from bench.sides import ECHO, WARM, Side, load, middle
 from ringback.router.bench.figures import Figure, Found
 
 IN_FLIGHT: Final = 16
@@ -80,7 +80,7 @@ async def measure(ground: Ground) -> Found:
                 Creating(Side(QUEUE, requests, {"service": registrar.process.pid, **shared}), ours),
                 Creating(Side(ECHO, requests, {"service": echo.pid, **shared}), bare),
             ]
-            for lasting in (0.5, *[ground.seconds(SECONDS)] * ROUNDS):
+            for lasting in (min(WARM, ground.seconds(SECONDS)), *[ground.seconds(SECONDS)] * ROUNDS):
                 for side in sides:
                     await side.round(callers, lasting)
     return _found(*sides)

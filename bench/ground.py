@@ -77,7 +77,7 @@ class Ground:
 
     def seconds(self, usual: float) -> float:
         """How long something is measured."""
-        return max(usual * self.share, 0.3)
+        return max(usual * self.share, 0.1)
 
     def amount(self, usual: int) -> int:
         """How many of something there are."""

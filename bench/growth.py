@@ -9,7 +9,7 @@ from typing import Any, Final
 from bench import lists
 from bench.child import Running
 from bench.ground import Ground, Site
-from bench.sides import Side, load
+from bench.sides import WARM, Side, load
 from ringback.router.bench.figures import Figure, Found
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
@@ -63,7 +63,7 @@ async def measure(ground: Ground) -> Found:
         for count in counts:
             for name, one in (await _among(ground, stack, count)).items():
                 growing[name, count] = one
-        for lasting in (0.5, *[ground.seconds(SECONDS)] * ROUNDS):
+        for lasting in (min(WARM, ground.seconds(SECONDS)), *[ground.seconds(SECONDS)] * ROUNDS):
             for one in growing.values():
                 await one.round(callers, lasting)
         found = {key: await one.document(callers) for key, one in growing.items()}

@@ -1,16 +1,17 @@
 """The floor of creates writes what Ringback writes."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import creates
-from bench.ground import ground
+from bench.ground import Ground
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_both_sides_write_a_row_of_each_table_for_each_create() -> None:
-    async with ground(lambda line: None, share=0.01) as made:
-        (found,) = (await creates.measure(made)).details.values()
+async def test_both_sides_write_a_row_of_each_table_for_each_create(servers: Ground) -> None:
+    (found,) = (await creates.measure(replace(servers, share=0.01))).details.values()
 
     for side, others in (("ringback", 2), ("driver", 0)):
         asked = found[side]["asked"]

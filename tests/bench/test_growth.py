@@ -1,19 +1,20 @@
 """What an operation reads does not grow with what there is."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import growth
-from bench.ground import ground
+from bench.ground import Ground
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
 ALLOWED = {"get": 1, "create": 4, "list": 1}
 """More statements: of a create some come with its event, which is told alone or together with the next one."""
 
 
-async def test_no_operation_reads_more_rows_or_says_more_statements_among_more_extensions() -> None:
-    async with ground(lambda line: None, share=0.001) as made:
-        whole = await growth.measure(made)
+async def test_no_operation_reads_more_rows_or_says_more_statements_among_more_extensions(servers: Ground) -> None:
+    whole = await growth.measure(replace(servers, share=0.001))
 
     found = whole.details["M-10"]
     for name in growth.NAMES:

@@ -1,16 +1,17 @@
 """A list and its floor read as many rows, by one statement, wherever the page is."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import lists
-from bench.ground import ground
+from bench.ground import Ground
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_a_list_is_one_statement_on_the_first_page_and_deep_down() -> None:
-    async with ground(lambda line: None, share=0.001) as made:
-        (found,) = (await lists.measure(made)).details.values()
+async def test_a_list_is_one_statement_on_the_first_page_and_deep_down(servers: Ground) -> None:
+    (found,) = (await lists.measure(replace(servers, share=0.001))).details.values()
 
     first, deep = (found[name]["ringback"]["counted"] for name in ("first", "page_5"))
     assert first["statements"] == deep["statements"] == 1

@@ -1,17 +1,18 @@
 """What is measured of registrations and of steadiness happens: phones that come or go are told of, events are heard."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import registrations, steady
-from bench.ground import ground
+from bench.ground import Ground
 from bench.load import closed
 
-pytestmark = [pytest.mark.process, pytest.mark.long]
+pytestmark = [pytest.mark.process, pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_each_phone_that_comes_or_goes_is_told_of_once_and_no_other() -> None:
-    async with ground(lambda line: None, share=0.01) as made:
-        (found,) = (await registrations.measure(made)).details.values()
+async def test_each_phone_that_comes_or_goes_is_told_of_once_and_no_other(servers: Ground) -> None:
+    (found,) = (await registrations.measure(replace(servers, share=0.06))).details.values()
 
     for name in ("changes", "both"):
         assert found[name]["told_once"] == found[name]["changes"] > 0
@@ -19,9 +20,10 @@ async def test_each_phone_that_comes_or_goes_is_told_of_once_and_no_other() -> N
     assert found["refreshes"]["each"]["Com_update"] < 0.1
 
 
-async def test_every_create_is_heard_of_and_ringback_is_back_after_broker_and_database() -> None:
-    async with ground(lambda line: None, share=0.01) as made:
-        found = await steady.measure(made)
+async def test_every_create_is_heard_of_and_ringback_is_back_after_broker_and_database(
+    servers: Ground,
+) -> None:
+    found = await steady.measure(replace(servers, share=0.06))
 
     details = found.details["M-11"]
     assert details["get"]["came"].keys() == {"200"} == details["create"]["came"].keys()

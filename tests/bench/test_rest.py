@@ -6,11 +6,11 @@ import pytest
 from bench import http, rest
 from bench.bare import SHOWN
 from bench.child import child
-from bench.ground import ground
+from bench.ground import Ground
 from bench.rest import Side
 from ringback.registrar.extensions.wire import RegistrarManagerExtension
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def answer(side: Side) -> RegistrarManagerExtension:
@@ -21,13 +21,12 @@ async def answer(side: Side) -> RegistrarManagerExtension:
     return msgspec.json.decode(body, type=RegistrarManagerExtension)
 
 
-async def test_everybody_answers_an_extension_as_often_as_they_are_asked() -> None:
+async def test_everybody_answers_an_extension_as_often_as_they_are_asked(servers: Ground) -> None:
     async with (
-        ground(lambda line: None) as made,
         child("bench.askers") as askers,
         rest.floor("litestar") as litestar,
         rest.floor("asgi") as asgi,
-        rest.ringback(made) as ringback,
+        rest.ringback(servers) as ringback,
     ):
         for side in (litestar, asgi, ringback):
             found = await side.load(askers, 0.2)
