@@ -26,6 +26,15 @@ ENGINES: Final = ("mariadb", "postgresql")
 CASE: Final = pytest.StashKey[int]()
 CASES: Final = 1
 """Of each test on servers, unless all are asked for."""
+FIRST: Final = (
+    "tests/live/test_daemon.py", "tests/chaos/test_chaos.py", "tests/live/test_bench.py",
+    "tests/api/test_schemathesis.py", "tests/chaos/test_end_of_a_customer.py",
+    "tests/live/test_instances.py", "tests/live/test_contacts_live.py",
+    "tests/live/test_pipelines_storm.py", "tests/live/test_amqp_recovery.py", "tests/live/test_takeover_on_servers.py",
+    "tests/bench/test_growth.py", "tests/bench/test_reads.py", "tests/bench/test_registrations.py",
+    "tests/live/test_demo.py", "tests/cli/test_bulk.py", "tests/live/test_several_asterisks.py",
+)  # fmt: skip
+"""Files that take longest: were one of them the last, all but one processor would be idle."""
 
 PLAIN: Final[list[structlog.types.Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -43,7 +52,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--on`, only tests of worlds and of nodes remain, but for those of SQLite itself or of own servers."""
+    """The longest come first. With `--on`, only tests of worlds and of nodes remain, but for those of SQLite itself or
+    of own servers."""
+    rank = {name: number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
     if not config.getoption("--on"):
         return
     worlds = [item for item in items if {"make_world", "make_node"}.intersection(getattr(item, "fixturenames", ()))]

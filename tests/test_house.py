@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from ringback.knobs import knobs
+from tests.conftest import FIRST
 from tests.house import MAP, ROOT, Module, modules, the_map
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -99,6 +100,10 @@ def test_each_requirement_has_a_test_and_each_test_names_known_ones(contract: st
     assert len(rows) == len(known), "requirements that stand there twice"
     assert named - known == set()
     assert known - named == set(), "requirements that no test names"
+
+
+def test_the_files_of_tests_that_come_first_are_there() -> None:
+    assert [name for name in FIRST if not (ROOT / name).exists()] == []
 
 
 def test_the_project_stands_alone() -> None:

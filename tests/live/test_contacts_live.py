@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -27,6 +28,7 @@ from .test_contact_events import EXPIRED, REGISTERED, unregistered
 pytestmark = [pytest.mark.sip, pytest.mark.asyncio(loop_scope="session")]
 
 PHONES, ABREAST = 2000, 50
+PASSWORD = "Sample-Pass-0001"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -193,11 +195,7 @@ async def test_a_phone_that_is_unregistered_by_rpc_or_by_command_rings_no_more(w
 
 @pytest.mark.long
 async def test_two_thousand_phones_that_come_at_once_are_told_once_each(world: World) -> None:
-    phones = [
-        phone
-        for begin in range(0, PHONES, ABREAST)
-        for phone in await asyncio.gather(*(world.create(str(30000 + begin + n)) for n in range(ABREAST)))
-    ]
+    phones = await imported(world, PHONES)
     everybody = "SELECT subscription_id FROM registrar_outbox WHERE event_type = 'contact_registered'"
     ours = {UUID(phone["id"]).bytes for phone in phones}
 
@@ -219,6 +217,20 @@ async def test_two_thousand_phones_that_come_at_once_are_told_once_each(world: W
     assert await register(world.ports.phones_at, another) == (200, ["MD5"])
     await told(world, another, REGISTERED)
     assert await told_of() == sorted(ours)
+
+
+async def imported(world: World, count: int) -> list[Extension]:
+    """So many phones at once, from 30000 on."""
+    rows = "\n".join(["extension,password", *(f"{30000 + number},{PASSWORD}" for number in range(count))])
+    headers = {"authorization": f"Bearer {world.server.keys.customer_key}", "content-type": "text/csv"}
+    async with httpx.AsyncClient(headers=headers, timeout=ENOUGH) as http:
+        answer = await http.post(f"{world.server.url}/v1.0/extensions:import", content=rows)
+    assert answer.json()["created"] == count
+    names = ("id", "extension", "realm", "username")
+    found = world.sql(f"SELECT {', '.join(names)} FROM registrar_extensions WHERE extension LIKE '3____'")
+    return [
+        {**dict(zip(names, row, strict=True)), "id": str(UUID(bytes=row[0])), "password": PASSWORD} for row in found
+    ]
 
 
 def storm(udp: socket.socket, phones: list[Extension]) -> None:
