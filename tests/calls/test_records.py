@@ -91,11 +91,29 @@ async def test_strangers_who_reach_nobody_leave_no_record(world: World) -> None:
     assert (await listed(world), told(world), world.everything()["ringback_channel_events"]) == ([], [], [])
 
 
-async def test_calls_that_a_crash_of_asterisk_cut_off_end_when_it_is_back(world: World) -> None:
+async def test_many_calls_that_wait_are_made_by_as_many_statements_as_one(world: World) -> None:
+    realm = (await phones(world))["1201"]["realm"]
+
+    async def statements(*outcomes: str) -> int:
+        write(world, *(row for what in outcomes for row in rows(world, what, realm)))
+        world.statements.clear()
+        await take(world)
+        return len(world.statements)
+
+    first, *others = (what for what in OUTCOMES if what.startswith("answered") or what in ("busy", "cancelled"))
+    of_one = await statements(first)
+
+    assert await statements(*others) == of_one
+    assert len(await listed(world)) == 1 + len(others)
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_calls_that_a_crash_of_asterisk_cut_off_end_when_it_is_back(world: World, together: bool) -> None:
     realm = (await phones(world))["1201"]["realm"]
     write(world, *rows(world, "cut off", realm))
-    await take(world)
-    assert [call["state"] for call in await listed(world)] == ["up"]
+    if not together:
+        await take(world)
+        assert [call["state"] for call in await listed(world)] == ["up"]
 
     write(world, *rows(world, "another start of Asterisk", realm))
     await take(world)

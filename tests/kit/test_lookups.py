@@ -134,7 +134,7 @@ def test_few_statements_are_made_for_many_sizes() -> None:
     made = {id(BY_ID.of([UUID(int=number) for number in range(size)])[0]) for size in range(1, MOST + 1)}
 
     assert len(made) == 7
-    assert BY_ID.of("abc")[1] == {"thing_0": "a", "thing_1": "b", "thing_2": "c", "thing_3": "c"}
+    assert BY_ID.of("abc")[1] == {"key_0": "a", "key_1": "b", "key_2": "c", "key_3": "c"}
 
 
 @pytest.fixture(params=SERVERS)

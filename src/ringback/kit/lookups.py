@@ -8,10 +8,34 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Select, bindparam
 
-from ringback.kit.db import Row, Statement, among, spread
+from ringback.kit.db import Row, Session, Statement, among, spread
 
 MOST: Final = 64
 """Keys of one statement."""
+
+
+class Among:
+    """Those of these rows whose column has one of some values."""
+
+    def __init__(self, rows: Select[Any], column: Column[Any]) -> None:
+        self.rows = rows
+        self.column = column
+        self._of_size: dict[int, Statement] = {}
+
+    def of(self, values: Sequence[object]) -> tuple[Statement, Row]:
+        """A statement for 1 to `MOST` values, and its binds. Sizes are powers of two, so that few are prepared."""
+        size = 1 << (len(values) - 1).bit_length()
+        if size not in self._of_size:
+            self._of_size[size] = Statement(self.rows.where(among(self.column, "key", size)))
+        return self._of_size[size], spread("key", values, size)
+
+    async def all(self, session: Session, values: Sequence[object]) -> list[Row]:
+        """Of any number of values, `MOST` by one statement."""
+        rows: list[Row] = []
+        for first in range(0, len(values), MOST):
+            statement, binds = self.of(values[first : first + MOST])
+            rows += await session.all(statement, **binds)
+        return rows
 
 
 class Lookup(Statement):
@@ -22,20 +46,12 @@ class Lookup(Statement):
 
     def __init__(self, rows: Select[Any], key: Column[Any], name: str) -> None:
         super().__init__(rows.where(key == bindparam(name)))
-        self.rows = rows
-        self.column = key
         self.name = name
-        self._of_many: dict[int, Statement] = {}
+        self.several = Among(rows, key)
 
     def of(self, keys: Sequence[object]) -> tuple[Statement, Row]:
-        """A statement that finds the rows of 1 to `MOST` keys, and its values. Sizes are powers of two, so that few
-        statements are prepared."""
-        if len(keys) == 1:
-            return self, {self.name: keys[0]}
-        size = 1 << (len(keys) - 1).bit_length()
-        if size not in self._of_many:
-            self._of_many[size] = Statement(self.rows.where(among(self.column, self.name, size)))
-        return self._of_many[size], spread(self.name, keys, size)
+        """A statement that finds the rows of 1 to `MOST` keys, and its values."""
+        return self.several.of(keys) if len(keys) > 1 else (self, {self.name: keys[0]})
 
 
 @dataclass(slots=True)
@@ -78,4 +94,4 @@ class Lookups:
         if self._open.get(lookup) is batch:
             del self._open[lookup]
         rows = await self._find(lookup, list(batch.keys), batch.deadline)
-        return {row[lookup.column.name]: row for row in rows}
+        return {row[lookup.several.column.name]: row for row in rows}

@@ -1,6 +1,6 @@
 """SQL of calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from ringback.calls.records.model import Call
 from ringback.kit.columns import Id, Time
 from ringback.kit.db import CHUNK, OWN, Row, Session, Statement, among, spread
 from ringback.kit.listing import Listing
+from ringback.kit.lookups import Among
 from ringback.kit.pages import Cursor, Page
 
 metadata = MetaData(schema=OWN)
@@ -58,7 +59,7 @@ CHANGED: Final = (
 ADD = Statement(insert(calls), *COLUMNS)
 CHANGE = Statement(update(calls).where(calls.c.id == bindparam("call_id")), *CHANGED)
 ONE = Statement(select(calls).where(calls.c.id == bindparam("call_id")))
-LINKED = Statement(select(calls).where(calls.c.linkedid == bindparam("linked")).with_for_update())
+LINKED: Final = Among(select(calls).with_for_update(), calls.c.linkedid)
 OPEN: Final = (
     select(calls)
     .where(
@@ -87,8 +88,9 @@ def from_row(row: Row) -> Call:
     return Call(**{name: row[name] for name in COLUMNS})
 
 
-async def add(session: Session, call: Call) -> None:
-    await session.run(ADD, **to_row(call))
+async def add(session: Session, calls: Sequence[Call]) -> None:
+    """All of them."""
+    await session.run_each(ADD, [to_row(call) for call in calls])
 
 
 async def change(session: Session, call: Call) -> None:
@@ -101,10 +103,9 @@ async def one(session: Session, id: UUID) -> Call | None:
     return from_row(row) if row else None
 
 
-async def linked(session: Session, linkedid: str) -> Call | None:
-    """The call that Asterisk calls so, locked."""
-    row = await session.one(LINKED, linked=linkedid)
-    return from_row(row) if row else None
+async def linked(session: Session, linkedids: Sequence[str]) -> list[Call]:
+    """Those calls that there are of what Asterisk calls so, locked."""
+    return [from_row(row) for row in await LINKED.all(session, linkedids)]
 
 
 async def open_before(session: Session, server: str, moment: datetime) -> list[Call]:

@@ -221,6 +221,11 @@ async def at_endpoint(uow: Uow, endpoint_id: str, *, lock: bool = False) -> Exte
     return await store.at_endpoint(uow.session, endpoint_id, lock=lock)
 
 
+async def at_endpoints(uow: Uow, endpoint_ids: Sequence[str]) -> list[Extension]:
+    """The live extensions that Asterisk knows by these names, any number."""
+    return await store.at_endpoints(uow.session, endpoint_ids)
+
+
 async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
     """Ids of up to `limit` live extensions of the customer, in order, behind `after`."""
     return await store.LISTING.ids(uow.session, {"customer_id": customer_id}, after, limit)

@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 from ringback.kit.db import CHUNK, Duplicate, Row, Session, Statement, among, spread
 from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
-from ringback.kit.lookups import Lookup
+from ringback.kit.lookups import Among, Lookup
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.extensions.model import Extension, NumberTaken
 from ringback.registrar.tables import directs, extensions
@@ -57,7 +57,8 @@ LIVE = Lookup(LIVING, extensions.c.id, "extension_id")
 GONE = Statement(select(extensions).where(extensions.c.tm_delete.is_not(None), IS_EXTENSION).with_for_update())
 BY_NUMBER = Statement(LIVING.where(HAS_NUMBER))
 AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))
-AT_ENDPOINTS = Statement(
+AT_ENDPOINTS: Final = Among(LIVING, extensions.c.endpoint_id)
+LIVE_NAMES = Statement(
     select(extensions.c.endpoint_id).where(
         extensions.c.tm_delete.is_(None), among(extensions.c.endpoint_id, "endpoint", CHUNK)
     )
@@ -191,9 +192,14 @@ async def at_endpoint(session: Session, endpoint_id: str, *, lock: bool = False)
     return _maybe(await session.one(AT_ENDPOINT, of_endpoint=endpoint_id))
 
 
+async def at_endpoints(session: Session, endpoint_ids: Sequence[str]) -> list[Extension]:
+    """The live extensions that Asterisk knows by these names."""
+    return [from_row(row) for row in await AT_ENDPOINTS.all(session, endpoint_ids)]
+
+
 async def live_names(session: Session, endpoint_ids: list[str]) -> set[str]:
     """Those of up to `CHUNK` endpoint names that a live extension has."""
-    return {row["endpoint_id"] for row in await session.all(AT_ENDPOINTS, **spread("endpoint", endpoint_ids, CHUNK))}
+    return {row["endpoint_id"] for row in await session.all(LIVE_NAMES, **spread("endpoint", endpoint_ids, CHUNK))}
 
 
 async def of_customer(session: Session, customer_id: UUID, *, lock: bool = True) -> list[Extension]:
