@@ -65,7 +65,7 @@ ALLOWED: Final = {
 @pytest.mark.contract("router F-16, R-9e")
 @pytest.mark.parametrize("type", ALLOWED)
 @pytest.mark.long
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_whatever_an_extension_answers_the_caller_gets_a_result_or_a_typed_error(
     plant: Plant, type: str, data: st.DataObject

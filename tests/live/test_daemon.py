@@ -435,7 +435,7 @@ async def test_whatever_a_body_is_it_gets_a_typed_refusal_and_the_next_request_i
 ) -> None:
     bodies: list[bytes] = [b"", b"x" * (1 << 20), b'{"uri":"/v1/extensions","method":"POST","data":' + b"[" * 10_000]
 
-    @settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(BODIES)
     def collect(body: bytes) -> None:
         bodies.append(body)

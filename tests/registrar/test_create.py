@@ -207,7 +207,7 @@ async def test_a_value_outside_its_rule_is_a_400_and_writes_nothing(world: World
 
 
 @pytest.mark.contract("registrar R-20")
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(
     number=st.text(alphabet="aZ09_.+-", max_size=41) | st.text(alphabet="a0.@/ ;:\n\x7fé", max_size=6),
     password=st.text(alphabet="aZ0~!_", min_size=6, max_size=82)

@@ -321,7 +321,7 @@ QUERY = st.sampled_from(["", "?page_size=", "?page_token=", "?hash=", "?source="
 
 
 @pytest.mark.contract("registrar R-10, R-12, R-20")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     method=st.sampled_from(["GET", "PUT", "POST", "DELETE"]),
     uri=ANY_URI,

@@ -123,7 +123,7 @@ async def test_filters_are_equal_and_anded_and_a_page_has_100_rows_at_most(world
 
 
 @pytest.mark.contract("registrar R-30")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(moments=st.lists(st.integers(0, 5), max_size=14), size=st.integers(1, 6), gone=st.booleans())
 async def test_a_walk_by_timestamps_sees_each_row_once_whatever_shares_a_moment(
     world: World, moments: list[int], size: int, gone: bool

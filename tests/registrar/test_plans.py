@@ -389,7 +389,7 @@ def text_of(wanted: tuple[bool, Any, Any], suffix: str) -> str:
     return msgspec.yaml.encode(document).decode()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(wanted=st.lists(FILES, min_size=1, max_size=4))
 async def test_any_file_once_applied_plans_nothing_and_undo_leads_back_step_by_step(
     world: World, wanted: list[tuple[bool, Any, Any]]

@@ -82,7 +82,7 @@ async def test_filters_are_equal_and_anded_and_a_page_has_100_rows_at_most(world
 
 
 @pytest.mark.contract("registrar R-30")
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(moments=st.lists(st.integers(0, 4), max_size=12), size=st.integers(1, 5), gone=st.booleans())
 async def test_a_walk_by_timestamps_sees_each_trunk_once_whatever_shares_a_moment(
     world: World, moments: list[int], size: int, gone: bool

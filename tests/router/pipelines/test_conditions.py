@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.router.pipelines.conditions import holds
@@ -98,7 +98,7 @@ keys = st.sampled_from(["==", "!=", ">", "<", ">=", "<=", "in", "x", "context.x"
 whens = st.dictionaries(keys, values | st.lists(operands, min_size=2, max_size=2), max_size=4)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(whens, st.dictionaries(keys, values, max_size=4))
 def test_no_json_makes_it_raise(when: dict[str, Any], context: dict[str, Any]) -> None:
     assert holds(when, context) in (True, False)
