@@ -52,5 +52,5 @@ class Discreet(msgspec.Struct, frozen=True):
 
     def without_secrets(self) -> Self:
         """The same as everybody may see it."""
-        empty = {name: "" for name in self.shown_once if name in self.__struct_fields__}
-        return msgspec.structs.replace(self, **empty)
+        empty = {name: "" for name in self.shown_once if getattr(self, name, "") != ""}
+        return msgspec.structs.replace(self, **empty) if empty else self
