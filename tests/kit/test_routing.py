@@ -16,6 +16,8 @@ def table() -> Routes[Named]:
     first.on("DELETE", "/things/<thing-id>")(lambda: "end")
     second.on("GET", "/things/count")(lambda: "count")
     second.on("GET", "/things/named/<name>")(lambda: "named")
+    second.on("GET", "/v1/things/count")(lambda: "count of v1")
+    second.on("GET", "/v1/things/<thing-id>")(lambda: "one of v1")
     return Routes(first, second)
 
 
@@ -30,6 +32,7 @@ def test_a_path_leads_to_its_route_with_its_values() -> None:
     assert isinstance(found, Found)
     assert (found.path, found.faults) == ({"thing_id": UUID(ID)}, ())
     assert answer("DELETE", f"/things/{ID}") == "end"
+    assert [answer("GET", f"/v1/things/{last}") for last in (ID, "count")] == ["one of v1", "count of v1"]
 
 
 def test_a_route_without_faulty_ids_wins_over_one_with() -> None:

@@ -58,7 +58,8 @@ class Pattern(Generic[F]):
     def __init__(self, pattern: str) -> None:
         self.routes: dict[str, Route[F]] = {}
         segments = list(enumerate(_segments(pattern)))
-        self._plain = [(at, name) for at, name in segments if not name.startswith("<")]
+        known = len(_place(pattern)) - 1  # those that are like it begin with the same
+        self._plain = [(at, name) for at, name in segments[known:] if not name.startswith("<")]
         self._open = [
             (at, key(name), name.endswith("-id>"), name.endswith(("-id>", "_id>")))
             for at, name in segments
@@ -66,7 +67,7 @@ class Pattern(Generic[F]):
         ]
 
     def match(self, given: list[str]) -> tuple[dict[str, Any], tuple[Fault, ...]] | None:
-        """The values in a path of as many segments, and the ids in it that are none."""
+        """The values in a path of the same place (`_place`), and the ids in it that are none."""
         for at, name in self._plain:
             if given[at] != name:
                 return None
@@ -119,7 +120,12 @@ class Routes(Generic[F]):
         likely = chain(
             self._alike.get((len(given), *given[:SAME]), none).values(), self._alike.get((len(given),), none).values()
         )
-        matches = [(pattern, *match) for pattern in likely if (match := pattern.match(given))]
+        matches = []
+        for pattern in likely:
+            if match := pattern.match(given):
+                if not match[1] and (route := pattern.routes.get(method)):
+                    return Found(route, match[0])
+                matches.append((pattern, *match))
         clean = [match for match in matches if not match[2]] or matches
         for pattern, values, faults in clean:
             if route := pattern.routes.get(method):

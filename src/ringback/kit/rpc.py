@@ -86,6 +86,7 @@ class Service(Generic[U]):
         self._routes = routes
         self._work = work
         self._observe = observe
+        self._log = log.bind()  # to find out what is to be logged takes longer than not to log it
 
     async def serve(self, envelope: bytes) -> bytes:
         """Bytes of a request envelope to bytes of a reply envelope. Never raises for what the caller sent."""
@@ -109,7 +110,9 @@ class Service(Generic[U]):
             pattern = known.route.pattern if known else "notfound"
             milliseconds = (time.perf_counter() - started) * 1000
             self._observe(pattern, request.method if known else "", milliseconds)
-            log.debug("answered", action=f"{request.method} {pattern}", status=answer.status_code, ms=milliseconds)
+            self._log.debug(
+                "answered", action=f"{request.method} {pattern}", status=answer.status_code, ms=milliseconds
+            )
             return answer
         finally:
             structlog.contextvars.reset_contextvars(**bound)
