@@ -1,7 +1,7 @@
 """One request, one transaction."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from ringback.kit.audit import Actor
 from ringback.kit.db import Conflict, Row, Statement
 from ringback.kit.errors import DatabaseUnavailable, PeerUnavailable
 from ringback.kit.events import Event
@@ -25,6 +26,7 @@ class Said(msgspec.Struct):
 class Sessions:
     """A database that notes what is asked of it, and whose commits may fail."""
 
+    is_begun = False
     is_behind = False
 
     def __init__(self) -> None:
@@ -220,3 +222,99 @@ async def test_the_next_request_asks_for_itself(sessions: Sessions) -> None:
     given = [await work.read(asks(sessions.log.append, lambda: answers.pop(0), "a")) for _ in range(2)]
 
     assert given == [["yes"], ["no"]]
+
+
+# ---- what goes together -----------------------------------------------------------------------------------------
+
+
+class Doubling:
+    """Doubles numbers, all of a transaction at once; `begun` is whether something was said before in that of each."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+        self.begun = False
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def all(self, uow: UnitOfWork, whose: str, numbers: Sequence[int]) -> list[int]:
+        await self.open.wait()
+        self.sessions.log.append(f"{whose} {numbers} {uow.by.name}")
+        uow.emit(Event("test", "doubled", UUID(int=1), UUID(int=1), Said("x")))
+        return [2 * one for one in numbers]
+
+    def __call__(self, number: int) -> Callable[[UnitOfWork], Awaitable[int]]:
+        async def verb(uow: UnitOfWork) -> int:
+            self.sessions.is_begun = self.begun
+            return await uow.together(self.all, "a", number)
+
+        return verb
+
+
+@pytest.fixture
+def doubles(sessions: Sessions) -> Doubling:
+    return Doubling(sessions)
+
+
+async def all_at_once(work: Work[UnitOfWork], *verbs: Any) -> list[Any]:
+    each = (work.acting(Actor(f"number {place}", "rpc")).write(verb) for place, verb in enumerate(verbs))
+    return await asyncio.gather(*each, return_exceptions=True)
+
+
+async def test_several_go_in_one_transaction_and_each_is_answered_behind_its_commit(
+    sessions: Sessions, doubles: Doubling
+) -> None:
+    assert await all_at_once(works(sessions), doubles(1), doubles(2)) == [2, 4]
+
+    assert [one for one in sessions.log if one != "write"] == [
+        "a [1, 2] number 1",
+        *("doubled", "commit", "published"),
+        *("commit", "commit"),  # of those who have said nothing
+    ]
+
+
+async def test_who_has_begun_already_goes_alone_with_all_they_have_said(sessions: Sessions, doubles: Doubling) -> None:
+    doubles.begun = True
+
+    assert await works(sessions).write(doubles(1)) == 2
+
+    assert sessions.log == ["write", "a [1] system", "doubled", "commit", "published"]
+
+
+async def test_a_conflict_is_tried_again_together(sessions: Sessions, doubles: Doubling) -> None:
+    sessions.at_commit = [Conflict()]
+
+    assert await all_at_once(works(sessions), doubles(1), doubles(2)) == [2, 4]
+
+    assert sessions.log.count("a [1, 2] number 1") == 2
+
+
+async def test_a_commit_that_fails_is_told_to_all_and_not_tried_again(sessions: Sessions, doubles: Doubling) -> None:
+    sessions.at_commit = [RuntimeError("no")]
+
+    failed = await all_at_once(works(sessions), doubles(1), doubles(2))
+
+    assert [str(one) for one in failed] == ["no", "no"]
+    assert sessions.log.count("a [1, 2] number 1") == 1
+
+
+async def test_what_was_done_with_others_is_over(sessions: Sessions, doubles: Doubling) -> None:
+    async def verb(uow: UnitOfWork) -> None:
+        await doubles(1)(uow)
+        uow.emit(Event("test", "said", UUID(int=1), UUID(int=1), Said("x")))
+
+    with pytest.raises(AssertionError):
+        await works(sessions).write(verb)
+
+    assert "said" not in sessions.log
+
+
+async def test_a_group_ends_when_its_time_is_up_and_the_next_is_served(sessions: Sessions, doubles: Doubling) -> None:
+    work = works(sessions)
+    doubles.open.clear()
+    with pytest.raises(DatabaseUnavailable):
+        await work.write(doubles(1), patience=0.01)
+
+    doubles.open.set()
+
+    assert await work.write(doubles(2)) == 4
+    assert "a [1] system" not in sessions.log

@@ -19,6 +19,7 @@ from ringback.customers.keys import store as key_store
 from ringback.databases import opened
 from ringback.kit.db import Statement
 from ringback.kit.secret import Secret
+from ringback.registrar.asked import Wanted
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions import store
 from ringback.registrar.extensions.wire import ChangeExtension, NewExtension
@@ -134,9 +135,8 @@ async def test_a_phone_that_is_made_while_rows_of_nobody_go_keeps_its_own(
         endpoint = f"1002@{site.customer}.registrar.localhost"
         for table in SIP:
             site.sql(f"INSERT INTO {site.schema}{table} (id) VALUES (%s)", endpoint)
-        async with in_hand(
-            one, lambda uow: extensions.create(uow, site.customer, NewExtension(extension="1002")), go_on
-        ):
+        wanted = [Wanted(NewExtension(extension="1002"))]
+        async with in_hand(one, lambda uow: extensions.create_all(uow, site.customer, wanted), go_on):
             await other.work.write(lambda uow: extensions.restate(uow, endpoint))
         for table in SIP:
             assert len(site.sql(f"SELECT id FROM {site.schema}{table} WHERE id = %s", endpoint)) == 1, table

@@ -19,6 +19,7 @@ from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.inbox import Inbox
 from ringback.kit.secret import Secret
 from ringback.registrar import cascade
+from ringback.registrar.asked import Wanted
 from ringback.registrar.extensions import service as extensions
 from ringback.registrar.extensions.wire import NewExtension
 from ringback.registrar.heard import HEARD
@@ -38,11 +39,12 @@ async def fill(world: World, phones: int, lines: int, customer: UUID | None = No
     tag = of.hex[:6]
 
     async def extend(uow: Uow, some: range) -> set[str]:
-        made = set()
-        for number in some:
-            asked = NewExtension(extension=f"{1000 + number}", password=Secret(PASSWORD), direct=number % 10 == 0)
-            made.add(str((await extensions.create(uow, of, asked)).extension.id))
-        return made
+        asked = [
+            NewExtension(extension=f"{1000 + number}", password=Secret(PASSWORD), direct=number % 10 == 0)
+            for number in some
+        ]
+        made = await extensions.create_all(uow, of, [Wanted(one) for one in asked])
+        return {str(one.extension.id) for one in made}
 
     async def connect(uow: Uow) -> set[str]:
         made = set()

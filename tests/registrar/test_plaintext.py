@@ -10,7 +10,9 @@ import pytest
 
 from ringback.kit.secret import Secret
 from ringback.registrar import meta, secrets
+from ringback.registrar.asked import Wanted
 from ringback.registrar.extensions import service as extensions
+from ringback.registrar.extensions.wire import NewExtension
 from ringback.sip.digest import ha1
 from tests.registrar.test_create import bare
 from tests.registrar.test_list import insert
@@ -318,12 +320,12 @@ async def test_the_note_is_written_last_and_one_more_password_is_turned_too(plai
     await plain.ringback.work.write(meta.require_recorded)
     await plain.create("1001")
     said: list[str] = []
-    other = plain.start()
+    other, asked = plain.start(), NewExtension(extension="1002", password=Secret(PASSWORD))
 
     def hear(sql: str) -> None:
         said.append(sql)
         if sql == "VACUUM" and said.count("VACUUM") == 1:
-            plain.at_once(other.rpc.serve(plain.envelope("POST", "/v1/extensions", plain.asked("1002"))))
+            plain.at_once(other.work.write(lambda uow: extensions.create_all(uow, plain.customer, [Wanted(asked)])))
 
     plain.ringback.database.writer.set_trace_callback(hear)  # type: ignore[attr-defined]
     assert await secrets.migrate(plain.ringback.work) == 2

@@ -145,23 +145,20 @@ def document(of: object | None) -> dict[str, Any]:
     return found
 
 
-async def add(session: Session, changes: Sequence[Change], by: Actor, now: datetime) -> None:
-    """Note what was changed."""
-    if not changes:
-        return
-    who = {
+async def add(session: Session, changes: Sequence[tuple[Actor, Change]], now: datetime) -> None:
+    """Note what was changed by whom."""
+    if changes:
+        await session.run_each(ADD, [_row(by, change, now) for by, change in changes])
+
+
+def _row(by: Actor, change: Change, now: datetime) -> dict[str, Any]:
+    return {
         "tm": now,
         "actor": by.name[:LONGEST],
         "identity": by.identity and by.identity[:LONGEST],
         "source": by.source,
         "address": by.address and by.address[:64],
         "request_id": by.request_id and by.request_id[:64],
-    }
-    await session.run_each(ADD, [who | _row(one) for one in changes])
-
-
-def _row(change: Change) -> dict[str, Any]:
-    return {
         "customer_id": change.owner_id,
         "action": change.action,
         "kind": change.kind,

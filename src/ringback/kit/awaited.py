@@ -74,6 +74,10 @@ class AwaitedSession:
         self._begun: Session | None = None
 
     @property
+    def is_begun(self) -> bool:
+        return self._begun is not None and self._begun.is_begun
+
+    @property
     def is_behind(self) -> bool:
         return self._begun is not None and self._begun.is_behind
 

@@ -149,6 +149,10 @@ class Session(Protocol):
     """One unit of talk with the database. It begins at the first statement and not before."""
 
     @property
+    def is_begun(self) -> bool:
+        """Whether it is in a transaction."""
+
+    @property
     def is_behind(self) -> bool:
         """Whether a second database, where there is one, has not heard all that was said to it."""
 

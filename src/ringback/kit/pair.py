@@ -64,6 +64,10 @@ class PairSession:
         self._second = pair.second.session(writes=writes, deadline=patience)
         self.is_behind = False
 
+    @property
+    def is_begun(self) -> bool:
+        return self._first.is_begun or self._second.is_begun
+
     async def run(self, statement: Statement, **values: object) -> int:
         if statement.place == OWN:
             return await self._first.run(statement, **values)

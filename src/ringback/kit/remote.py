@@ -188,6 +188,10 @@ class RemoteSession:
         self._deadline = deadline
         self._line: Line | None = None
 
+    @property
+    def is_begun(self) -> bool:
+        return self._line is not None
+
     async def run(self, statement: Statement, **values: object) -> int:
         return (await self._ask(statement, values)).found
 

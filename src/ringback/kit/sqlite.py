@@ -112,7 +112,7 @@ class SqliteSession:
         self._connection = database.writer if writes else database.reader
         self._writes = writes
         self._deadline = deadline
-        self._begun = False
+        self.is_begun = False
 
     async def run(self, statement: Statement, **values: object) -> int:
         return await self._execute(statement, values, _found)
@@ -145,12 +145,12 @@ class SqliteSession:
         """Nobody hears it: other processes look at `revision`."""
 
     async def commit(self) -> None:
-        if self._begun:
+        if self.is_begun:
             await self._patiently(lambda: self._connection.execute("COMMIT"))
             self._end()
 
     async def rollback(self) -> None:
-        if self._begun:
+        if self.is_begun:
             try:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -168,7 +168,7 @@ class SqliteSession:
         else:
             execute = self._connection.executemany
             parameters = [prepared.parameters(row) for row in values]
-        if self._writes and not self._begun:
+        if self._writes and not self.is_begun:
             await self._begin()
         self._database.watch(statement)
         return await self._patiently(lambda: take(execute(prepared.sql, parameters), prepared))
@@ -184,10 +184,10 @@ class SqliteSession:
         except BaseException:
             self._database.lock.release()
             raise
-        self._begun = True
+        self.is_begun = True
 
     def _end(self) -> None:
-        self._begun = False
+        self.is_begun = False
         self._database.lock.release()
 
     async def _patiently(self, call: Callable[[], T]) -> T:

@@ -2,8 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Hashable
+import time
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Generic, Self, TypeVar
 from uuid import UUID, uuid4
 
@@ -13,7 +15,10 @@ from ringback.kit.db import Conflict, Database, Session
 from ringback.kit.deadline import until
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.events import Event
+from ringback.kit.together import Lines, Member, Shared
 
+A = TypeVar("A")
+B = TypeVar("B")
 T = TypeVar("T")
 U = TypeVar("U", bound="UnitOfWork")
 
@@ -23,6 +28,8 @@ APART: Final = 0.05
 """Seconds by which those who were in each other's way get apart, at most, for each try."""
 PATIENCE: Final = 2.5
 """Seconds that one request may take in all; callers over the queue wait 3 (registrar 2.2)."""
+Verb = Callable[[Any, Any, Sequence[A]], Awaitable[Sequence[B]]]
+"""Makes something of each of several for somebody, in a unit of work: all of it in their order, or a failure."""
 
 
 def utc_now() -> datetime:
@@ -47,12 +54,15 @@ class UnitOfWork:
     def __init__(self, session: Session, now: datetime) -> None:
         self.session = session
         self.now = now
+        self.began = time.monotonic()
         self.by: Actor = SYSTEM
-        self.changes: list[audit.Change] = []
+        self.changes: list[tuple[Actor, audit.Change]] = []
         self.events: list[Event] = []
         self.callbacks: list[Callable[[], None]] = []
         self.steps: list[Callable[[], Awaitable[object]]] = []
         self.answers: dict[Hashable, Any] = {}
+        self.joins: Callable[[Verb[Any, Any], Hashable, Any], Awaitable[Any]]
+        self.is_over = False
 
     def new_id(self) -> UUID:
         return uuid4()
@@ -66,6 +76,20 @@ class UnitOfWork:
             raise Unheard(question, ask)
         answer: T = self.answers[question]
         return answer
+
+    async def together(self, verb: Verb[A, B], whose: Hashable, wanted: A) -> B:
+        """What `verb` makes of this, in one transaction with what others want of it for `whose` meanwhile.
+
+        It is committed then, and this unit of work may do nothing else. But where it has begun to before, all of it is
+        one transaction of its own. `outside` knows there what it knows here.
+        """
+        assert not self.is_over
+        if not self.session.is_begun:
+            its: B = await self.joins(verb, whose, wanted)
+            self.is_over = True
+            return its
+        (made,) = await verb(self, whose, [wanted])
+        return made
 
     def emit(self, event: Event) -> None:
         """Tell the world, if and when this transaction commits."""
@@ -81,7 +105,7 @@ class UnitOfWork:
         of it seen all the same. Who did it, from where and in which request is known from the door: `by`.
         """
         if found := audit.change(kind, before, after, action):
-            self.changes.append(found)
+            self.changes.append((self.by, found))
 
     def after(self, callback: Callable[[], None]) -> None:
         """Call this once the transaction has committed; never if it has not. It must not raise."""
@@ -93,7 +117,8 @@ class UnitOfWork:
 
     async def finish(self) -> None:
         """Write what comes last, just before the commit."""
-        await audit.add(self.session, self.changes, self.by, self.now)
+        assert not (self.is_over and (self.session.is_begun or self.changes or self.events))
+        await audit.add(self.session, self.changes, self.now)
         await outbox.add(self.session, self.events, self.now)
 
 
@@ -112,6 +137,7 @@ class Work(Generic[U]):
         self._clock = clock
         self._published = published
         self._by = SYSTEM
+        self._lines = Lines()
 
     def acting(self, by: Actor) -> Self:
         """The same for what somebody asks: the audit log names them."""
@@ -124,16 +150,18 @@ class Work(Generic[U]):
 
     async def read(self, verb: Callable[[U], Awaitable[T]], *, patience: float = PATIENCE) -> T:
         """Run a verb that changes nothing, within `patience` seconds: it takes no write lock."""
-        return await self._run(verb, writes=False, patience=patience)
+        return await self._run(verb, writes=False, deadline=_in(patience))
 
     async def write(self, verb: Callable[[U], Awaitable[T]], *, patience: float = PATIENCE) -> T:
         """Run a verb and commit what it did with its events, or nothing of it, within `patience` seconds."""
-        return await self._run(verb, writes=True, patience=patience)
+        return await self._run(verb, writes=True, deadline=_in(patience))
 
-    async def _run(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, patience: float) -> T:
-        deadline = asyncio.get_running_loop().time() + patience
+    async def _run(
+        self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float, of: UnitOfWork | None = None
+    ) -> T:
+        """`of` is whose time it is and who has the answers from outside, where that was another unit of work."""
         try:
-            doing = self._persistently(verb, writes=writes, deadline=deadline)
+            doing = self._persistently(verb, of, writes=writes, deadline=deadline)
             answer, uow = await until(deadline, doing)
         except TimeoutError:
             raise DatabaseUnavailable from None
@@ -141,12 +169,18 @@ class Work(Generic[U]):
             await step()
         return answer
 
-    async def _persistently(self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float) -> tuple[T, U]:
-        answers: dict[Hashable, Any] = {}
+    async def _persistently(
+        self, verb: Callable[[U], Awaitable[T]], of: UnitOfWork | None, *, writes: bool, deadline: float
+    ) -> tuple[T, U]:
+        answers: dict[Hashable, Any] = of.answers if of else {}
         tries = 0
         while tries <= AGAIN:
+            session = self.database.session(writes=writes, deadline=deadline)
+            uow = self._unit(session, of.now if of else self._clock())
+            uow.began, uow.answers, uow.by = of.began if of else uow.began, answers, self._by
+            uow.joins = partial(self._join, uow, deadline)
             try:
-                return await self._once(verb, answers, writes=writes, deadline=deadline)
+                return await self._once(verb, uow), uow
             except Conflict:
                 tries += 1
                 await asyncio.sleep(random.uniform(0, tries * APART))  # noqa: S311
@@ -156,22 +190,41 @@ class Work(Generic[U]):
             answers[wanted.question] = await wanted.ask()
         raise DatabaseUnavailable
 
-    async def _once(
-        self, verb: Callable[[U], Awaitable[T]], answers: dict[Hashable, Any], *, writes: bool, deadline: float
-    ) -> tuple[T, U]:
-        session = self.database.session(writes=writes, deadline=deadline)
-        uow = self._unit(session, self._clock())
-        uow.answers = answers
-        uow.by = self._by
+    async def _once(self, verb: Callable[[U], Awaitable[T]], uow: U) -> T:
         try:
             answer = await verb(uow)
             await uow.finish()
-            await session.commit()
+            await uow.session.commit()
         except BaseException:
-            await session.rollback()
+            await uow.session.rollback()
             raise
         for callback in uow.callbacks:
             callback()
         if uow.events:
             self._published()
-        return answer, uow
+        return answer
+
+    async def _join(self, uow: U, deadline: float, verb: Verb[A, B], whose: Hashable, wanted: A) -> B:
+        return await self._lines.join((verb, whose), Member(wanted, deadline, partial(self._all, uow, verb, whose)))
+
+    async def _all(self, of: U, verb: Verb[A, B], whose: Hashable, wanted: Sequence[A], deadline: float) -> Sequence[B]:
+        """What the verb makes of each. A failure behind it is nobody's own, and the commit may have been done."""
+        is_made = False
+
+        async def all_of_them(uow: U) -> Sequence[B]:
+            nonlocal is_made
+            is_made = False
+            made = await verb(uow, whose, wanted)
+            is_made = True
+            return made
+
+        try:
+            return await self._run(all_of_them, writes=True, deadline=deadline, of=of)
+        except Exception as error:
+            if is_made:
+                raise Shared(error) from None
+            raise
+
+
+def _in(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds

@@ -7,6 +7,7 @@ from re import Pattern
 from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
+from ringback.kit.audit import Actor
 from ringback.kit.errors import Fault
 from ringback.kit.reading import Asked, Identity, read, rule
 from ringback.kit.secret import Secret
@@ -24,12 +25,14 @@ TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,255}")
 class Wanted(Generic[T]):
     """What is to be made: `asked` says what, `id` is its id where that is known, `kept` what is kept of its password.
 
-    Without `kept` that is made of the password that is asked for, or of a new one.
+    Without `kept` that is made of the password that is asked for, or of a new one. `by` is who asks for it, if that is
+    not who is at work.
     """
 
     asked: T
     id: UUID | None = None
     kept: Kept | None = None
+    by: Actor | None = None
 
 
 def whole(pattern: Pattern[str]) -> Callable[[str], bool]:

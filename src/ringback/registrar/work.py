@@ -78,7 +78,6 @@ class Uow(UnitOfWork):
         self.rewritten: dict[str, None] = {}
         """Endpoints that Asterisk must read anew."""
         self._stale: dict[str, None] = {}
-        self._began = time.monotonic()
 
     @cached_property
     def sip(self) -> Asterisk:
@@ -112,7 +111,7 @@ class Uow(UnitOfWork):
         await super().finish()
         if self._stale and self.memory.keys:
             names = list(self._stale)
-            taken = timedelta(seconds=time.monotonic() - self._began)  # whole realms may move in one transaction
+            taken = timedelta(seconds=time.monotonic() - self.began)  # whole realms may move in one transaction
             await stale.note(self.session, names, self.now + taken)
             self.then(partial(self.memory.keys.delete, names))
 

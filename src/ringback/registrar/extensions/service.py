@@ -29,8 +29,8 @@ from ringback.sip.digest import Kept
 
 async def create(uow: Uow, customer_id: UUID, asked: NewExtension) -> Provisioned:
     """Give a customer a phone: our row, Asterisk's three, the edge's one, one event."""
-    (made,) = await create_all(uow, customer_id, [Wanted(asked)])
-    return made
+    realms.ask_billing(uow, "extension", customer_id)
+    return await uow.together(create_all, customer_id, Wanted(asked, by=uow.by))
 
 
 async def create_all(uow: Uow, customer_id: UUID, wanted: Sequence[Wanted[NewExtension]]) -> list[Provisioned]:
@@ -47,6 +47,7 @@ async def create_all(uow: Uow, customer_id: UUID, wanted: Sequence[Wanted[NewExt
         if one.asked.direct:
             extension = replace(extension, direct=await directs.enable(uow, customer_id, extension.id))
             made[number] = Provisioned(extension, made[number].secret)
+        uow.by = one.by or uow.by
         _tell_created(uow, extension)
     return made
 

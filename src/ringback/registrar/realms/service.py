@@ -44,17 +44,22 @@ async def lock(uow: Uow, customer_id: UUID) -> None:
     await store.locked(uow.session, customer_id, uow.now)
 
 
+def ask_billing(uow: Uow, kind: Kind, customer_id: UUID) -> None:
+    """Have billing-manager say, where there is one, that the customer may have one more: before all else."""
+    if billing := uow.billing:
+        uow.outside((kind, customer_id), lambda: billing.require_room(kind, customer_id))
+
+
 async def require_room(
     uow: Uow, kind: Kind, customer_id: UUID, count: Callable[[], Awaitable[int]], more: int = 1
 ) -> None:
     """The customer, locked until the end of the transaction, is active and may have one more, or so many.
 
-    That is for billing-manager to say, which is asked for one, before all else, or for the customer's limit here.
+    That is for billing-manager to say, which is asked for one, or for the customer's limit here.
     """
-    if billing := uow.billing:
-        uow.outside((kind, customer_id), lambda: billing.require_room(kind, customer_id))
+    ask_billing(uow, kind, customer_id)
     customer = await require_active(uow, customer_id)
-    most = 0 if billing else _most(uow, kind, customer)
+    most = 0 if uow.billing else _most(uow, kind, customer)
     if most and await count() + more > most:
         raise LimitExceeded(**{f"limit_{kind}": f"is {most}"})
 
