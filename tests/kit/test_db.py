@@ -12,6 +12,7 @@ from ringback.kit.columns import Id, Time
 from ringback.kit.db import ASTERISK, OWN, Schemas, Statement, among, spread
 from ringback.kit.mariadb import MariaDb
 from ringback.kit.postgres import Postgres
+from ringback.registrar.extensions.store import LISTING as EXTENSIONS
 from tests.statements import every_statement
 
 own = Table("own_things", MetaData(schema=OWN), Column("id", Integer, primary_key=True), Column("name", String(9)))
@@ -84,6 +85,20 @@ def test_every_statement_is_spelt_for_every_engine(engine: str) -> None:
         assert not re.search(FOREIGN_WORDS[engine], prepared.sql), name
         assert ("bin." in prepared.sql) is (statement.place == OWN), name
         assert ("theirs." in prepared.sql) is (statement.place == ASTERISK), name
+
+
+@pytest.mark.contract("registrar R-84")
+@pytest.mark.parametrize("engine", DIALECTS)
+def test_a_page_that_begins_deep_down_is_read_from_there(engine: str) -> None:
+    """MariaDB would begin with the newest row; where something else is asked for, it may choose."""
+
+    def is_forced(*names: str) -> bool:
+        page = EXTENSIONS._page_statement(names, deleted=False, before=True, below=True)
+        sql = page.prepared(DIALECTS[engine], Schemas("bin", "theirs")).sql
+        return "FORCE INDEX (idx_registrar_extensions_page)" in sql
+
+    assert is_forced("customer_id") is (engine == "mysql")
+    assert not is_forced("customer_id", "name")
 
 
 def test_a_statement_is_spelt_for_each_place_that_it_is_run_in() -> None:
