@@ -3,13 +3,11 @@
 import re
 import shutil
 import subprocess
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ringback.demo.install import CACHE, Recipe, Unusable, first
-from tests.servers.programs import ROOT, Program
+from ringback.demo.install import Recipe, Unusable, first
+from tests.servers.programs import Program, obtained
 
 SOURCE: Final = Path(__file__).with_name("echo.c")
 LIBRARY: Final = "usr/lib/*/librabbitmq.a"
@@ -40,7 +38,7 @@ def echo(folder: Path) -> Path:
     compiler = shutil.which("cc")
     if not compiler:
         raise Unusable("there is no C compiler")
-    library = LIBRABBITMQ.obtain(ROOT / CACHE, partial(print, file=sys.stderr, flush=True))
+    library = obtained(LIBRABBITMQ)
     program = folder / SOURCE.stem
     files = [str(one) for one in (library.root / "usr/include", SOURCE, library.path, "-o", program)]
     made = subprocess.run([compiler, "-O2", "-Wall", "-I", *files], capture_output=True, text=True, check=False)
