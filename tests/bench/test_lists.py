@@ -15,5 +15,5 @@ async def test_a_list_is_one_statement_on_the_first_page_and_deep_down(servers: 
 
     first, deep = (found[name]["ringback"]["counted"] for name in ("first", "page_5"))
     assert first["statements"] == deep["statements"] == 1
-    assert abs(first["rows_examined"] - deep["rows_examined"]) < lists.SIZE
+    assert max(first["rows_examined"], deep["rows_examined"]) < 4 * lists.SIZE, "the row, its direct, and one beside"
     assert found["first"]["driver"]["a_second"] > 0
