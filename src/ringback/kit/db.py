@@ -100,6 +100,11 @@ class Statement:
         assert places in ({OWN}, {ASTERISK}), f"{self!r} speaks of {places}"
         return OWN if places == {OWN} else ASTERISK
 
+    @cached_property
+    def counts_ids(self) -> bool:
+        """Whether it makes rows with ids that the server counts up."""
+        return isinstance(self.core, Insert) and any(column.autoincrement is True for column in self.core.table.columns)
+
     def prepared(self, dialect: Dialect, schemas: Schemas) -> Prepared:
         key = (dialect.name, schemas)
         if key not in self._prepared:

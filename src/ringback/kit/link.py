@@ -44,8 +44,11 @@ class Answer(NamedTuple):
 class Link(Protocol):
     """An open connection as an engine's driver has it; each statement is a transaction unless one was begun."""
 
-    async def execute(self, sql: str, parameters: Parameters) -> Answer:
-        """Raises what the driver raises. Without parameters the text is sent as it is."""
+    async def execute(self, sql: str, parameters: Parameters, statement: Statement | None = None) -> Answer:
+        """Raises what the driver raises. Without parameters the text is sent as it is. `statement` is where it is from.
+
+        Ids that the server counts up have no gaps when many rows are inserted.
+        """
 
     async def compact(self, tables: Sequence[tuple[str, str]]) -> None:
         """Write the tables, (schema, name) each, anew, as far as they are ours. Raises what the driver raises."""
@@ -109,7 +112,7 @@ class Line:
             raise Lost("earlier")
         self.is_broken = True
         try:
-            answer = await until(deadline, self.link.execute(sql, parameters))
+            answer = await until(deadline, self.link.execute(sql, parameters, statement))
         except TimeoutError:
             complaint: Exception = Lost("timeout")
         except Exception as error:

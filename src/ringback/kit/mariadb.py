@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, Final
 
 import structlog
@@ -74,10 +74,27 @@ class Quiet(Cursor):
 
 @lru_cache(KEPT)
 def of_many(sql: str, count: int) -> str:
-    """The INSERT of so many rows. The driver's own way for many would leave gaps in ids that the server counts up, for
-    which whoever reads by id waits."""
+    """The INSERT of so many rows, by values."""
     before, values, after = ROW.split(sql, maxsplit=1)
     return f"{before}VALUES {', '.join([values] * count)}{after}"
+
+
+def typed(sql: str, rows: list[tuple[Any, ...]]) -> tuple[str, list[tuple[Any, ...]]]:
+    """The same INSERT with NULL in its text where every row has it: the bulk protocol needs a type of each value."""
+    said = tuple(any(value is not None for value in column) for column in zip(*rows, strict=True))
+    if all(said) or not ROW.search(sql):
+        return sql, rows
+    return _with_nulls(sql, said), [tuple(compress(row, said)) for row in rows]
+
+
+@lru_cache(KEPT)
+def _with_nulls(sql: str, said: tuple[bool, ...]) -> str:
+    before, values, after = ROW.split(sql, maxsplit=1)
+    texts = (
+        value if is_said else value.replace("%s", "NULL")
+        for value, is_said in zip(values.split(","), said, strict=True)
+    )
+    return f"{before}VALUES {','.join(texts)}{after}"
 
 
 class MariaLink:
@@ -87,11 +104,12 @@ class MariaLink:
         self._connection = connection
         self.is_mariadb = "MariaDB" in str(getattr(connection, "server_version", ""))
 
-    async def execute(self, sql: str, parameters: Parameters) -> Answer:
+    async def execute(self, sql: str, parameters: Parameters, statement: Statement | None = None) -> Answer:
         cursor = self._connection.cursor(Quiet)
         if isinstance(parameters, list):
-            if not ROW.search(sql):
-                return Answer((), await cursor.executemany(sql, parameters) or 0)
+            is_counted = statement is not None and statement.counts_ids  # the bulk protocol would leave gaps
+            if not ROW.search(sql) or (self.is_mariadb and not is_counted):
+                return Answer((), await cursor.executemany(*typed(sql, parameters)) or 0)
             sql, parameters = of_many(sql, len(parameters)), tuple(chain.from_iterable(parameters))
         await cursor.execute(sql, parameters)
         return Answer(await cursor.fetchall(), int(str(cursor.rowcount)))

@@ -79,7 +79,7 @@ class PostgresLink:
     def __init__(self, connection: Hasty) -> None:
         self._connection = connection
 
-    async def execute(self, sql: str, parameters: Parameters) -> Answer:
+    async def execute(self, sql: str, parameters: Parameters, statement: Statement | None = None) -> Answer:
         cursor = AsyncRawCursor(self._connection)
         if isinstance(parameters, list):
             await cursor.executemany(sql, [tuple(map(without_nul, one)) for one in parameters])
