@@ -27,6 +27,13 @@ def reader(type: TypeEngine[Any], dialect: Dialect) -> Reader | None:
     return type.dialect_impl(dialect).result_processor(dialect, None)
 
 
+def writer(type: TypeEngine[Any], dialect: Dialect) -> Reader | None:
+    """How a value of that type is given to the driver, NULL as well; `None` where it is as it is."""
+    if isinstance(type, Id | Time | Json):  # what a `TypeDecorator` does around it takes as long again
+        return partial(type.process_bind_param, dialect=dialect)
+    return type.dialect_impl(dialect).bind_processor(dialect)
+
+
 class Plain(UserDefinedType[Any]):
     """A type of the engine whose values pass as they are, also what somebody else has put there."""
 
@@ -85,7 +92,7 @@ class Time(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        utc = value.astimezone(UTC).replace(tzinfo=None)
+        utc = NAIVE_EPOCH + (value - EPOCH) if value.tzinfo else value.astimezone(UTC).replace(tzinfo=None)
         return utc.isoformat(" ", "microseconds") if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:

@@ -11,7 +11,7 @@ from sqlalchemy import Column, ColumnElement, Dialect, Executable, Insert, MetaD
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from ringback.kit.columns import reader
+from ringback.kit.columns import reader, writer
 from ringback.kit.errors import Unavailable
 
 Row = Mapping[str, Any]
@@ -120,9 +120,7 @@ class Statement:
             render_schema_translate=True,
         )
         assert isinstance(compiled, SQLCompiler)
-        converts = {
-            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind, name in compiled.bind_names.items()
-        }
+        converts = {name: writer(bind.type, dialect) for bind, name in compiled.bind_names.items()}
         names = compiled.positiontup or ()
         given = set(self.columns)
         literals = {name: value for name, value in compiled.params.items() if name not in given and value is not None}
