@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    and_,
     bindparam,
     delete,
     func,
@@ -53,12 +54,9 @@ outbox = Table(
 
 COLUMNS: Final = ("publisher", "event_type", "object_id", "subscription_id", "payload", "tm_create")
 ADD = Statement(insert(outbox), *COLUMNS)
-WAITING = Statement(
-    select(outbox)
-    .where(outbox.c.tm_publish.is_(None), outbox.c.publisher == bindparam("publisher"))
-    .order_by(outbox.c.id)
-    .limit(BATCH)
-)
+WAITS: Final = and_(outbox.c.tm_publish.is_(None), outbox.c.publisher == bindparam("publisher"))
+IS_WAITING = Statement(select(outbox.c.id).where(WAITS).limit(1))
+WAITING = Statement(select(outbox).where(WAITS).order_by(outbox.c.id).limit(BATCH))
 SINCE = Statement(select(outbox).where(outbox.c.id > bindparam("last")).order_by(outbox.c.id).limit(BATCH))
 LATE = Statement(select(outbox).where(among(outbox.c.id, "id", BATCH)).order_by(outbox.c.id))
 LAST = Statement(select(func.coalesce(func.max(outbox.c.id), 0).label("id")))
@@ -162,6 +160,11 @@ def message_of(row: Row) -> Message:
         data=row["payload"],
         tm_create=row["tm_create"],
     )
+
+
+async def is_waiting(session: Session, publisher: str) -> bool:
+    """Whether any of its events is still to be published."""
+    return await session.one(IS_WAITING, publisher=publisher) is not None
 
 
 async def waiting(session: Session, publisher: str) -> list[Message]:

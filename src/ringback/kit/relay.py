@@ -133,16 +133,13 @@ class Lane:
 
     async def publish_waiting(self) -> int:
         """Publish one batch; how many there were, or 0 while another instance does it. Raises what the bus raised."""
-        if not await self._waiting():
+        if not await self._work.read(lambda uow: outbox.is_waiting(uow.session, self.way.publisher)):
             return 0
         async with self._work.database.turn(self._turn) as ours:
             return await self._publish_batch() if ours else 0
 
-    async def _waiting(self) -> list[Message]:
-        return await self._work.read(lambda uow: outbox.waiting(uow.session, self.way.publisher))
-
     async def _publish_batch(self) -> int:
-        messages = await self._waiting()
+        messages = await self._work.read(lambda uow: outbox.waiting(uow.session, self.way.publisher))
         sent: list[int] = []
         failed: list[int] = []
         try:
