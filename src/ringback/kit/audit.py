@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ringback.kit.columns import Id, Json, Time
 from ringback.kit.db import OWN, Session, Statement, among, spread
-from ringback.kit.log import HIDDEN_KEYS, REDACTED, clean
+from ringback.kit.log import REDACTED, clean, is_telling
 from ringback.kit.secret import Secret
 
 Source = Literal["rest", "rpc", "cli", "event", "system", "sql"]
@@ -122,17 +122,16 @@ def change(kind: str, before: object | None, after: object | None, action: str |
     old, new = document(before), document(after)
     known = new or old or {}
     id = known.get("id") or known["customer_id"]
-    changed = sorted(
-        name for name in {*old, *new} if old and new and old.get(name) != new.get(name) and name not in UNSAID
-    )
+    both = {*old, *new} if old and new else ()
+    changed = sorted(name for name in both if old.get(name) != new.get(name) and name not in UNSAID)
     if old and new and not changed:
         return None
     by_itself = "updated" if old and new else "created" if new else "deleted"
     whose = known.get("customer_id", id)
     return Change(
         kind,
-        UUID(id),
-        UUID(whose) if whose else None,
+        msgspec.convert(id, UUID),
+        msgspec.convert(whose, UUID) if whose else None,
         action or by_itself,
         tuple(changed),
         *(_shown({name: value for name, value in one.items() if name not in BESIDE}) for one in (old, new)),
@@ -194,13 +193,11 @@ def _shown(document: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _safe(name: str, value: Any) -> Any:
-    if HIDDEN_KEYS.search(name.lower()) or name == "key":
+    if name == "key" or is_telling(name):
         return REDACTED if _says(value) else None
-    if isinstance(value, Mapping):
-        return _shown(value)
-    return clean(name, value)
+    return _shown(value) if isinstance(value, dict) else clean(name, value)
 
 
 def _says(value: Any) -> bool:
     """Whether there is anything in it."""
-    return any(map(_says, value.values())) if isinstance(value, Mapping) else bool(value)
+    return any(map(_says, value.values())) if isinstance(value, dict) else bool(value)

@@ -96,7 +96,7 @@ def clean(
     hidden: frozenset[str] = frozenset(),
 ) -> Any:
     """A value without secrets, and without what stands under a `hidden` name."""
-    if isinstance(value, Secret) or _is_telling(key, hidden):
+    if isinstance(value, Secret) or is_telling(key, hidden):
         return REDACTED
     if isinstance(value, str):
         value = rewritten(value)
@@ -111,7 +111,8 @@ def clean(
 
 
 @lru_cache(1024)
-def _is_telling(key: str, hidden: frozenset[str]) -> bool:
+def is_telling(key: str, hidden: frozenset[str] = frozenset()) -> bool:
+    """Whether what stands under that name is a secret, or is one of those that are `hidden`."""
     return HIDDEN_KEYS.search(key.lower()) is not None or key.lower() in hidden
 
 

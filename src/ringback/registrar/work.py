@@ -89,18 +89,18 @@ class Uow(UnitOfWork):
         """Let nobody remember an extension as it was, and note the change; before it was made, or after it has ended,
         there is `None`."""
         for one in filter(None, (before, after)):
-            self._forget(go.of_extension(one.id, one.customer_id, one.number, one.endpoint_id))
+            self._forget(go.of_extension, one.id, one.customer_id, one.number, one.endpoint_id)
         self.audited("extension", before and extensions.audited(before), after and extensions.audited(after))
 
     def trunk_changed(self, before: Trunk | None, after: Trunk | None) -> None:
         """The same of a trunk."""
         for one in filter(None, (before, after)):
-            self._forget(go.of_trunk(one.id, one.domain_name))
+            self._forget(go.of_trunk, one.id, one.domain_name)
         self.audited("trunk", before and trunks.audited(before), after and trunks.audited(after))
 
     def endpoint_changed(self, id: str) -> None:
         """The same for what Asterisk's tables say of an endpoint, its contacts included."""
-        self._forget(go.of_endpoint(id))
+        self._forget(go.of_endpoint, id)
 
     def _rewrite(self, endpoint_id: str) -> None:
         if not self.rewritten:
@@ -115,8 +115,9 @@ class Uow(UnitOfWork):
             await stale.note(self.session, names, self.now + taken)
             self.then(partial(self.memory.keys.delete, names))
 
-    def _forget(self, names: list[str]) -> None:
-        self._stale.update(dict.fromkeys(names))
+    def _forget(self, names: Callable[..., list[str]], *of: object) -> None:
+        if self.memory.keys:
+            self._stale.update(dict.fromkeys(names(*of)))
 
 
 def registrar_work(
