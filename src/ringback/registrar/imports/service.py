@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import msgspec
 import structlog
 
+from ringback.kit.ahead import ahead
 from ringback.kit.errors import DatabaseUnavailable, Failure, Fault
 from ringback.kit.rows import Row
 from ringback.kit.secret import Secret
@@ -93,19 +94,19 @@ async def take(
     """Make extensions or trunks of rows, as asked; `tell` hears again and again what has become of them so far."""
     judge, outcome = Judge(KINDS[kind], customer_id, query), Outcome(uuid4(), query.dry_run)
     await work.read(judge.begin)
-    parts = judge.all(work, rows)
-    if query.dry_run:
-        async for part in parts:
-            outcome.add(part)
-            tell(outcome)
-            await asyncio.sleep(0)
-    elif query.mode == "row_by_row":
-        await work.read(partial(_require_none, customer_id=customer_id, kind=KINDS[kind]))
-        async for part in parts:
-            outcome.add(await _do(work, customer_id, KINDS[kind], part))
-            tell(outcome)
-    else:
-        await _all(work, customer_id, KINDS[kind], parts, outcome, tell)
+    async with ahead(judge.all(work, rows)) as parts:
+        if query.dry_run:
+            async for part in parts:
+                outcome.add(part)
+                tell(outcome)
+                await asyncio.sleep(0)
+        elif query.mode == "row_by_row":
+            await work.read(partial(_require_none, customer_id=customer_id, kind=KINDS[kind]))
+            async for part in parts:
+                outcome.add(await _do(work, customer_id, KINDS[kind], part))
+                tell(outcome)
+        else:
+            await _all(work, customer_id, KINDS[kind], parts, outcome, tell)
     log.info("imported", action="import", kind=kind, import_id=str(outcome.id), **outcome.counts)
     return outcome
 
