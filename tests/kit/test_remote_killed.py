@@ -138,7 +138,7 @@ async def test_a_server_that_does_not_answer_takes_no_longer_than_the_deadline(
 ) -> None:
     database = ground.open(size=3, timeout=1)
     work = Work(database, UnitOfWork)
-    session = database.session(writes=True, deadline=soon(0.3))
+    session = database.session(writes=True, deadline=soon(2))
     await session.run(ADD, **thing(1))
     await work.read(look)
     server.pause()
