@@ -149,11 +149,11 @@ async def test_what_follows_the_commit_is_waited_for_beyond_the_deadline(session
     loop, late = asyncio.get_running_loop(), asyncio.Event()
 
     async def verb(uow: UnitOfWork) -> str:
-        loop.call_later(0.02, late.set)
+        loop.call_later(0.6, late.set)
         uow.then(late.wait)
         return "done"
 
-    assert await works(sessions).write(verb, patience=0.01) == "done"
+    assert await works(sessions).write(verb, patience=0.5) == "done"
 
 
 async def test_a_verb_gets_as_long_as_it_is_given_and_no_longer(sessions: Sessions) -> None:

@@ -125,7 +125,7 @@ async def test_a_no_and_a_silence_are_told_apart_and_a_value_of_two_lines_is_nev
         return reply("Error", ActionID=message["ActionID"], Message="Permission denied") if denied else None
 
     port = Port(answers=answers)
-    async with linked(port, patience=0.3) as (link, heard):
+    async with linked(port, patience=1.0) as (link, heard):
         await soon(heard.connections.get())
         with pytest.raises(Refused, match="Permission denied"):
             await link.ask("Forbidden")
