@@ -8,7 +8,6 @@ from typing import Final
 
 import ringback
 from ringback.kit.db import Statement
-from ringback.kit.lookups import Among
 
 OUTSIDE: Final = ("ringback.demo", "ringback.migrations", "ringback.__main__")
 """What runs no statements of ours, and may need more than is installed."""
@@ -26,5 +25,3 @@ def _statements(module: str) -> Iterator[tuple[str, Statement]]:
         for key, statement in value.items() if isinstance(value, dict) else [(None, value)]:
             if isinstance(statement, Statement):
                 yield ".".join(filter(None, (module, name, key))), statement
-            elif isinstance(statement, Among):
-                yield f"{module}.{name}", statement.of([None, None])[0]

@@ -5,11 +5,25 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, cast, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 
 from ringback.kit.columns import Id, Time
-from ringback.kit.db import ASTERISK, OWN, Schemas, Statement, among, spread
+from ringback.kit.db import ASTERISK, OWN, Schemas, Statement, among
 from ringback.kit.mariadb import MariaDb
 from ringback.kit.postgres import Postgres
 from ringback.registrar.extensions.store import LISTING as EXTENSIONS
@@ -49,12 +63,23 @@ def test_every_statement_of_the_product_has_one_place() -> None:
     assert found["ringback.sip.asterisk.DROP.ps_aors"] == ASTERISK
 
 
-def test_fewer_values_than_an_in_has_places_are_repeated() -> None:
-    assert spread("id", [7, 8], 4) == {"id_0": 7, "id_1": 8, "id_2": 8, "id_3": 8}
-    assert set(among(own.c.id, "id", 4).compile().params) == set(spread("id", [7], 4))
-    for values in ([], [1, 2, 3]):
-        with pytest.raises(AssertionError):
-            spread("id", values, 2)
+def test_room_for_a_list_is_a_power_of_two_and_its_last_value_is_repeated() -> None:
+    statement = Statement(select(own.c.name).where(among(own.c.id, "ids"), own.c.name == bindparam("name")))
+
+    def parameters(*ids: int) -> tuple[object, ...]:
+        values = {"name": "x", "ids": ids}
+        prepared = statement.prepared(DIALECTS["sqlite"], Schemas("main", "main"), values)
+        assert prepared.sql.count("?") == len(prepared.parameters(values))
+        return prepared.parameters(values)
+
+    assert statement.lists == ("ids",)
+    assert parameters(7) == (7, "x")
+    assert parameters(7, 8) == (7, 8, "x")
+    assert parameters(7, 8, 9) == (7, 8, 9, 9, "x")
+    assert len(parameters(*range(500))) == 513
+    assert len({len(parameters(*range(size))) for size in range(1, 501)}) == 10, "few are prepared"
+    with pytest.raises(AssertionError):
+        parameters()
 
 
 def test_rows_have_the_names_of_columns_and_what_the_driver_gave_as_it_is_read() -> None:
@@ -81,7 +106,9 @@ FOREIGN_WORDS = {
 @pytest.mark.parametrize("engine", FOREIGN_WORDS)
 def test_every_statement_is_spelt_for_every_engine(engine: str) -> None:
     for name, statement in every_statement().items():
-        prepared = statement.prepared(DIALECTS[engine], Schemas("bin", "theirs"))
+        prepared = statement.prepared(
+            DIALECTS[engine], Schemas("bin", "theirs"), {name: [None] for name in statement.lists}
+        )
         assert not re.search(FOREIGN_WORDS[engine], prepared.sql), name
         assert ("bin." in prepared.sql) is (statement.place == OWN), name
         assert ("theirs." in prepared.sql) is (statement.place == ASTERISK), name

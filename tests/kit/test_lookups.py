@@ -130,13 +130,6 @@ async def test_a_statement_for_several_is_no_part_of_a_request() -> None:
     assert shelf.who == "nobody"
 
 
-def test_few_statements_are_made_for_many_sizes() -> None:
-    made = {id(BY_ID.of([UUID(int=number) for number in range(size)])[0]) for size in range(1, MOST + 1)}
-
-    assert len(made) == 7
-    assert BY_ID.of("abc")[1] == {"key_0": "a", "key_1": "b", "key_2": "c", "key_3": "c"}
-
-
 @pytest.fixture(params=SERVERS)
 async def ground(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
     async with ground_on(request.getfixturevalue(request.param)) as made:

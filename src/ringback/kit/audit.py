@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from ringback.kit.columns import Id, Json, Time
-from ringback.kit.db import OWN, Session, Statement, among, spread
+from ringback.kit.db import OWN, Session, Statement, among
 from ringback.kit.log import REDACTED, clean, is_telling
 from ringback.kit.secret import Secret
 
@@ -76,7 +76,7 @@ TELLING: Final = {
 }
 """Entries of a customer or of an object that tell more than who did what and when."""
 BLANK = Statement(
-    update(entries).where(among(entries.c.id, "id", BATCH)).values(old_values=null(), new_values=null(), address=null())
+    update(entries).where(among(entries.c.id, "ids")).values(old_values=null(), new_values=null(), address=null())
 )
 
 
@@ -177,7 +177,7 @@ async def blank(
     """
     some = [row["id"] for row in await session.all(TELLING[of], of=id, after=after)]
     if some:
-        await session.run(BLANK, **spread("id", some, BATCH))
+        await session.run(BLANK, ids=some)
     return some[-1] if some else 0
 
 

@@ -4,10 +4,22 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, NamedTuple, Protocol
 
-from sqlalchemy import Column, ColumnElement, Dialect, Executable, Insert, MetaData, Select, Table, bindparam
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Dialect,
+    Executable,
+    Insert,
+    MetaData,
+    Select,
+    Table,
+    bindparam,
+    null,
+)
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -21,6 +33,7 @@ OWN: Final = "own"
 """The schema of our own tables in a table's definition."""
 CHUNK: Final = 500
 """Rows of one read, and values of one IN."""
+NO_VALUES: Final[Mapping[str, Any]] = {}
 ASTERISK: Final = "asterisk"
 """The schema of the tables that Asterisk reads; on SQLite both are the one file."""
 
@@ -72,9 +85,14 @@ class Prepared:
     literals: Mapping[str, Any]
     binds: tuple[tuple[str, Convert | None], ...]
     rows: Callable[[Sequence[tuple[Any, ...]]], list[Row]]
+    sizes: Mapping[str, int]
+    """How many values there is room for in each list; the last one is repeated."""
 
     def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         given = {**self.literals, **values} if self.literals else values
+        for name, size in self.sizes.items():
+            last = len(values[name]) - 1
+            given = {**given, **{f"{name}_{place}": values[name][min(place, last)] for place in range(size)}}
         return tuple([convert(given[name]) if convert else given[name] for name, convert in self.binds])
 
 
@@ -84,7 +102,7 @@ class Statement:
     def __init__(self, core: Executable, *columns: str) -> None:
         self.core = core
         self.columns = columns
-        self._prepared: dict[tuple[str, Schemas], Prepared] = {}
+        self._prepared: dict[tuple[object, ...], Prepared] = {}
 
     @cached_property
     def tables(self) -> frozenset[Table]:
@@ -101,18 +119,28 @@ class Statement:
         return OWN if places == {OWN} else ASTERISK
 
     @cached_property
+    def lists(self) -> tuple[str, ...]:
+        """What its lists of values are called (`among`)."""
+        parts = visitors.iterate(self.core)  # type: ignore[arg-type]
+        return tuple({part.key: None for part in parts if isinstance(part, BindParameter) and part.expanding})
+
+    @cached_property
     def counts_ids(self) -> bool:
         """Whether it makes rows with ids that the server counts up."""
         return isinstance(self.core, Insert) and any(column.autoincrement is True for column in self.core.table.columns)
 
-    def prepared(self, dialect: Dialect, schemas: Schemas) -> Prepared:
-        key = (dialect.name, schemas)
+    def prepared(self, dialect: Dialect, schemas: Schemas, values: Mapping[str, Any] = NO_VALUES) -> Prepared:
+        """It with room for these values. Room for a list is a power of two, so that few are prepared."""
+        sizes = {name: _room(values[name]) for name in self.lists} if self.lists else NO_VALUES
+        key = (dialect.name, schemas, *sizes.values())
         if key not in self._prepared:
-            self._prepared[key] = self._compile(dialect, schemas)
+            self._prepared[key] = self._compile(dialect, schemas, sizes)
         return self._prepared[key]
 
-    def _compile(self, dialect: Dialect, schemas: Schemas) -> Prepared:
+    def _compile(self, dialect: Dialect, schemas: Schemas, sizes: Mapping[str, int]) -> Prepared:
         core = self.core.inline() if isinstance(self.core, Insert) else self.core  # nobody asks for the new key
+        if sizes:
+            core = visitors.replacement_traverse(core, {}, partial(_in_places, sizes))  # type: ignore[call-overload]
         compiled = core.compile(  # type: ignore[attr-defined]
             dialect=dialect,
             column_keys=list(self.columns) or None,
@@ -130,6 +158,7 @@ class Statement:
             literals=literals,
             binds=tuple((name, converts.get(name)) for name in names),
             rows=_rows([(column.key or "", reader(column.type, dialect)) for column in columns]),
+            sizes=sizes,
         )
 
     def __repr__(self) -> str:
@@ -202,15 +231,30 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-def among(column: ColumnElement[Any], name: str, size: int = CHUNK) -> ColumnElement[bool]:
-    """The column is one of `size` values, which `spread` makes of fewer."""
-    return column.in_([bindparam(f"{name}_{number}", type_=column.type) for number in range(size)])
+def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The column is one of some values, which are given as a list of that name; it is never empty."""
+    return column.in_(bindparam(name, type_=column.type, expanding=True))
 
 
-def spread(name: str, values: Sequence[Any], size: int = CHUNK) -> dict[str, Any]:
-    """The binds of `among` for 1 to `size` values: the last one is repeated."""
-    assert 0 < len(values) <= size
-    return {f"{name}_{number}": values[min(number, len(values) - 1)] for number in range(size)}
+async def all_among(session: Session, statement: Statement, name: str, values: Sequence[object]) -> list[Row]:
+    """The rows for any number of values of its list of that name, `CHUNK` by one statement."""
+    rows: list[Row] = []
+    for first in range(0, len(values), CHUNK):
+        rows += await session.all(statement, **{name: values[first : first + CHUNK]})
+    return rows
+
+
+def _room(values: Sequence[object]) -> int:
+    assert values, "a list of no values"
+    return 1 << (len(values) - 1).bit_length()
+
+
+def _in_places(sizes: Mapping[str, int], part: object, **_: object) -> Any:
+    """What stands for the list of an `among` when its size is known; nothing for any other part."""
+    if not (isinstance(part, BindParameter) and part.expanding):
+        return None
+    places = [bindparam(f"{part.key}_{place}", type_=part.type) for place in range(sizes[part.key])]
+    return null().in_(places).right
 
 
 def unique_rules(*metadatas: MetaData) -> Iterator[tuple[str, frozenset[str], str]]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, bindparam, select, update
 
-from ringback.kit.db import CHUNK, Session, Statement, among, spread
+from ringback.kit.db import CHUNK, Session, Statement, among
 
 
 class Erasing:
@@ -16,13 +16,13 @@ class Erasing:
         row, self._empty = table.c, dict.fromkeys(texts, "") | more
         ended = (row[owner] == bindparam("owner"), row.tm_delete.is_not(None), row.id > bindparam("after"))
         self._find: Final = Statement(select(row.id).where(*ended).order_by(row.id).limit(CHUNK))
-        self._erase: Final = Statement(update(table).where(among(row.id, "id")), *self._empty)
+        self._erase: Final = Statement(update(table).where(among(row.id, "ids")), *self._empty)
 
     async def some(self, session: Session, owner: UUID, after: UUID) -> UUID | None:
         """Some of them, behind `after` by id: the id of the last one, or `None` when there is none any more."""
         ids = [row["id"] for row in await session.all(self._find, owner=owner, after=after)]
         if not ids:
             return None
-        await session.run(self._erase, **self._empty, **spread("id", ids))
+        await session.run(self._erase, **self._empty, ids=ids)
         last: UUID = ids[-1]
         return last

@@ -8,34 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Select, bindparam
 
-from ringback.kit.db import Row, Session, Statement, among, spread
+from ringback.kit.db import Row, Statement, among
 
 MOST: Final = 64
 """Keys of one statement."""
-
-
-class Among:
-    """Those of these rows whose column has one of some values."""
-
-    def __init__(self, rows: Select[Any], column: Column[Any]) -> None:
-        self.rows = rows
-        self.column = column
-        self._of_size: dict[int, Statement] = {}
-
-    def of(self, values: Sequence[object]) -> tuple[Statement, Row]:
-        """A statement for 1 to `MOST` values, and its binds. Sizes are powers of two, so that few are prepared."""
-        size = 1 << (len(values) - 1).bit_length()
-        if size not in self._of_size:
-            self._of_size[size] = Statement(self.rows.where(among(self.column, "key", size)))
-        return self._of_size[size], spread("key", values, size)
-
-    async def all(self, session: Session, values: Sequence[object]) -> list[Row]:
-        """Of any number of values, `MOST` by one statement."""
-        rows: list[Row] = []
-        for first in range(0, len(values), MOST):
-            statement, binds = self.of(values[first : first + MOST])
-            rows += await session.all(statement, **binds)
-        return rows
 
 
 class Lookup(Statement):
@@ -47,11 +23,12 @@ class Lookup(Statement):
     def __init__(self, rows: Select[Any], key: Column[Any], name: str) -> None:
         super().__init__(rows.where(key == bindparam(name)))
         self.name = name
-        self.several = Among(rows, key)
+        self.key = key
+        self.several = Statement(rows.where(among(key, "keys")))
 
     def of(self, keys: Sequence[object]) -> tuple[Statement, Row]:
         """A statement that finds the rows of 1 to `MOST` keys, and its values."""
-        return self.several.of(keys) if len(keys) > 1 else (self, {self.name: keys[0]})
+        return (self.several, {"keys": keys}) if len(keys) > 1 else (self, {self.name: keys[0]})
 
 
 @dataclass(slots=True)
@@ -94,4 +71,4 @@ class Lookups:
         if self._open.get(lookup) is batch:
             del self._open[lookup]
         rows = await self._find(lookup, list(batch.keys), batch.deadline)
-        return {row[lookup.several.column.name]: row for row in rows}
+        return {row[lookup.key.name]: row for row in rows}

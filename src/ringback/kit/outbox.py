@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from ringback.kit.columns import Id, Json, Time
-from ringback.kit.db import OWN, Row, Session, Statement, among, spread
+from ringback.kit.db import OWN, Row, Session, Statement, among
 from ringback.kit.events import Event, Message
 
 if TYPE_CHECKING:
@@ -58,17 +58,17 @@ WAITS: Final = and_(outbox.c.tm_publish.is_(None), outbox.c.publisher == bindpar
 IS_WAITING = Statement(select(outbox.c.id).where(WAITS).limit(1))
 WAITING = Statement(select(outbox).where(WAITS).order_by(outbox.c.id).limit(BATCH))
 SINCE = Statement(select(outbox).where(outbox.c.id > bindparam("last")).order_by(outbox.c.id).limit(BATCH))
-LATE = Statement(select(outbox).where(among(outbox.c.id, "id", BATCH)).order_by(outbox.c.id))
+LATE = Statement(select(outbox).where(among(outbox.c.id, "ids")).order_by(outbox.c.id))
 LAST = Statement(select(func.coalesce(func.max(outbox.c.id), 0).label("id")))
 PENDING = Statement(
     select(func.count().label("count"), func.min(outbox.c.tm_create).label("oldest")).where(
         outbox.c.tm_publish.is_(None)
     )
 )
-SENT = Statement(update(outbox).where(among(outbox.c.id, "id", BATCH)), "tm_publish")
-FAILED = Statement(update(outbox).where(among(outbox.c.id, "id", BATCH)).values(attempts=outbox.c.attempts + 1))
+SENT = Statement(update(outbox).where(among(outbox.c.id, "ids")), "tm_publish")
+FAILED = Statement(update(outbox).where(among(outbox.c.id, "ids")).values(attempts=outbox.c.attempts + 1))
 OLD = Statement(select(outbox.c.id).where(outbox.c.tm_publish < bindparam("before", type_=Time)).limit(BATCH))
-FORGET = Statement(delete(outbox).where(among(outbox.c.id, "id", BATCH)))
+FORGET = Statement(delete(outbox).where(among(outbox.c.id, "ids")))
 
 
 async def add(session: Session, events: Sequence[Event], now: datetime) -> None:
@@ -101,7 +101,7 @@ class Reading:
         """Up to 200 that have not been given before: late ones first, else by id."""
         self._missing = {id: until for id, until in self._missing.items() if uow.now < until}
         asked = sorted(self._missing)[-BATCH:]
-        late = await uow.session.all(LATE, **spread("id", asked, BATCH)) if asked else []
+        late = await uow.session.all(LATE, ids=asked) if asked else []
         new = await uow.session.all(SINCE, last=self._last)
         for row in late:
             del self._missing[row["id"]]
@@ -134,7 +134,7 @@ async def settled_id(uow: "UnitOfWork") -> int:
 
 async def keeps_all_after(uow: "UnitOfWork", id: int) -> bool:
     """Whether what came after that event is still there: it is there itself, and not yet old enough to go."""
-    rows = await uow.session.all(LATE, **spread("id", [id], BATCH))
+    rows = await uow.session.all(LATE, ids=[id])
     return any(uow.now < row["tm_create"] + KEEP for row in rows)
 
 
@@ -175,12 +175,12 @@ async def waiting(session: Session, publisher: str) -> list[Message]:
 async def mark(uow: "UnitOfWork", sent: Sequence[int], failed: Sequence[int]) -> None:
     """Note which events the bus took, and which it did not; at most 100 of each."""
     if sent:
-        await uow.session.run(SENT, tm_publish=uow.now, **spread("id", sent, BATCH))
+        await uow.session.run(SENT, tm_publish=uow.now, ids=sent)
     if failed:
-        await uow.session.run(FAILED, **spread("id", failed, BATCH))
+        await uow.session.run(FAILED, ids=failed)
 
 
 async def prune(uow: "UnitOfWork") -> int:
     """Forget some events that were published long ago; how many."""
     old = [row["id"] for row in await uow.session.all(OLD, before=uow.now - KEEP)]
-    return await uow.session.run(FORGET, **spread("id", old, BATCH)) if old else 0
+    return await uow.session.run(FORGET, ids=old) if old else 0

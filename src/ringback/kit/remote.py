@@ -124,7 +124,7 @@ class RemoteDatabase:
 
     async def _found(self, lookup: Lookup, keys: Sequence[object], deadline: float) -> list[Row]:
         statement, values = lookup.of(keys)
-        prepared = statement.prepared(self.engine.dialect, self.schemas)
+        prepared = statement.prepared(self.engine.dialect, self.schemas, values)
         return prepared.rows((await self.read(prepared.sql, prepared.parameters(values), lookup, deadline)).rows)
 
     async def _open(self, deadline: float) -> Line:
@@ -218,7 +218,7 @@ class RemoteSession:
 
     async def all(self, statement: Statement, **values: object) -> list[Row]:
         answer = await self._ask(statement, values)
-        return self._prepared(statement).rows(answer.rows)
+        return self._prepared(statement, values).rows(answer.rows)
 
     async def notify(self, channel: str, text: str) -> None:
         notice = self._database.engine.notice(channel, text)
@@ -239,8 +239,8 @@ class RemoteSession:
             finally:
                 self._end(line)
 
-    def _prepared(self, statement: Statement) -> Prepared:
-        return statement.prepared(self._database.engine.dialect, self._database.schemas)
+    def _prepared(self, statement: Statement, values: Row) -> Prepared:
+        return statement.prepared(self._database.engine.dialect, self._database.schemas, values)
 
     async def _looked_up(self, lookup: Lookup, values: Row) -> Row | None:
         try:
@@ -252,8 +252,8 @@ class RemoteSession:
             raise told(error) from None
 
     async def _ask(self, statement: Statement, values: Row | Sequence[Row], more: str = "") -> Answer:
-        prepared = self._prepared(statement)
         rows = [values] if isinstance(values, Mapping) else values
+        prepared = self._prepared(statement, rows[0])
         bound = [prepared.parameters(row) for row in rows]
         sql, parameters = prepared.sql + more, bound if len(bound) > 1 else bound[0]
         database = self._database

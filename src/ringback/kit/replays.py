@@ -7,7 +7,7 @@ from sqlalchemy import CHAR, Column, Index, MetaData, Table, Text, bindparam, de
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 from ringback.kit.columns import Time
-from ringback.kit.db import OWN, Statement, among, spread
+from ringback.kit.db import OWN, Statement, among
 from ringback.kit.errors import DatabaseUnavailable, FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ADD = Statement(insert(replays), "key_hash", "fingerprint", "answer", "tm_create
 ANSWERED = Statement(update(replays).where(IS_ONE), "answer")
 END = Statement(delete(replays).where(IS_ONE))
 OLD = Statement(select(replays.c.key_hash).where(replays.c.tm_create <= bindparam("before", type_=Time)).limit(BATCH))
-FORGET = Statement(delete(replays).where(among(replays.c.key_hash, "key", BATCH)))
+FORGET = Statement(delete(replays).where(among(replays.c.key_hash, "keys")))
 
 
 class KeyReused(InvalidArgument):
@@ -88,4 +88,4 @@ async def drop(uow: "UnitOfWork", once: Once) -> None:
 async def prune(uow: "UnitOfWork") -> int:
     """Forget some that were kept for long enough; how many."""
     old = [row["key_hash"] for row in await uow.session.all(OLD, before=uow.now - KEEP)]
-    return await uow.session.run(FORGET, **spread("key", old, BATCH)) if old else 0
+    return await uow.session.run(FORGET, keys=old) if old else 0

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite
 
-from ringback.kit.db import Duplicate, Prepared, Row, Schemas, Statement, StillRead, rule_name, unique_rules
+from ringback.kit.db import NO_VALUES, Duplicate, Prepared, Row, Schemas, Statement, StillRead, rule_name, unique_rules
 from ringback.kit.errors import CannotStart, DatabaseUnavailable, TableMissing
 
 T = TypeVar("T")
@@ -160,7 +160,8 @@ class SqliteSession:
     async def _execute(
         self, statement: Statement, values: Row | Sequence[Row], take: Callable[[sqlite3.Cursor, Prepared], T]
     ) -> T:
-        prepared = statement.prepared(self._database.dialect, SCHEMAS)
+        several = [values] if isinstance(values, Mapping) else values
+        prepared = statement.prepared(self._database.dialect, SCHEMAS, several[0] if several else NO_VALUES)
         execute: Callable[[str, Any], sqlite3.Cursor] = self._connection.execute
         parameters: Any
         if isinstance(values, Mapping):

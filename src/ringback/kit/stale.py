@@ -11,7 +11,7 @@ from sqlalchemy import insert as inserting
 from sqlalchemy import update as updating
 
 from ringback.kit.columns import Json, Time
-from ringback.kit.db import OWN, Row, Session, Statement, among, spread
+from ringback.kit.db import OWN, Row, Session, Statement, among
 from ringback.kit.errors import Failure
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ DUE = Statement(
     .order_by(notes.c.id)
     .limit(BATCH)
 )
-CLOSE = Statement(updating(notes).where(among(notes.c.id, "id", BATCH)), "run")
+CLOSE = Statement(updating(notes).where(among(notes.c.id, "ids")), "run")
 REOPEN = Statement(
     updating(notes).where(and_(notes.c.run != OPEN, notes.c.run != bindparam("this_run"))).values(run=OPEN)
 )
@@ -59,7 +59,7 @@ OLD = Statement(
     .order_by(notes.c.id)
     .limit(BATCH)
 )
-FORGET = Statement(delete(notes).where(among(notes.c.id, "id", BATCH)))
+FORGET = Statement(delete(notes).where(among(notes.c.id, "ids")))
 
 log = structlog.get_logger()
 
@@ -119,7 +119,7 @@ class Eraser:
                 break
             done.append(row["id"])
         if done:
-            await self._work.write(lambda uow: uow.session.run(CLOSE, run=run, **spread("id", done, BATCH)))
+            await self._work.write(lambda uow: uow.session.run(CLOSE, run=run, ids=done))
         return len(done)
 
     async def prune(self) -> None:
@@ -137,5 +137,5 @@ async def _due(uow: "UnitOfWork") -> list[Row]:
 async def _forget_some(uow: "UnitOfWork") -> int:
     ids = [row["id"] for row in await uow.session.all(OLD, before=uow.now - KEEP)]
     if ids:
-        await uow.session.run(FORGET, **spread("id", ids, BATCH))
+        await uow.session.run(FORGET, ids=ids)
     return len(ids)

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import BigInteger, String, Table, and_, bindparam, cast, delete, distinct, func, insert, select, update
 
 from ringback.kit.clock import clock_beside
-from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
+from ringback.kit.db import Row, Session, Statement, among
 from ringback.kit.rights import WRITES
 from ringback.sip.differences import Difference, differences
 from ringback.sip.endpoint import AsteriskDigest, Endpoint, columns_of, rows_of
@@ -114,11 +114,11 @@ class Asterisk:
 
     async def contacts_at(self, ids: list[str], now: datetime) -> list[Row]:
         """The same of up to `CHUNK` endpoints."""
-        return await self._session.all(CONTACTS_AT, now=int(now.timestamp()), **spread("endpoint", ids, CHUNK))
+        return await self._session.all(CONTACTS_AT, now=int(now.timestamp()), endpoints=ids)
 
     async def contact_names(self, ids: list[str], now: datetime) -> dict[str, str]:
         """Whose contacts of up to `CHUNK` endpoints have not expired: an endpoint's name by the id of each row."""
-        rows = await self._session.all(CONTACT_NAMES, now=int(now.timestamp()), **spread("endpoint", ids, CHUNK))
+        rows = await self._session.all(CONTACT_NAMES, now=int(now.timestamp()), endpoints=ids)
         return {row["id"]: row["endpoint"] for row in rows}
 
     async def online(self, suffix: str, now: datetime) -> int:
@@ -137,12 +137,12 @@ class Asterisk:
 
     async def known(self, table: str, ids: list[str]) -> dict[str, Row]:
         """Our columns of the rows of up to `CHUNK` ids."""
-        rows = await self._session.all(KNOWN[table], **spread("id", ids, CHUNK))
+        rows = await self._session.all(KNOWN[table], ids=ids)
         return {row["id"]: row for row in rows}
 
     async def contacts_of(self, ids: list[str], now: datetime) -> dict[str, Row]:
         """Where those of up to `CHUNK` contacts lead that have not expired, by id."""
-        rows = await self._session.all(CONTACTS_OF, now=int(now.timestamp()), **spread("id", ids, CHUNK))
+        rows = await self._session.all(CONTACTS_OF, now=int(now.timestamp()), ids=ids)
         return {row["id"]: row for row in rows}
 
     async def believed(self, suffix: str) -> int:
@@ -196,7 +196,7 @@ OWNED: Final = {
 KNOWN: Final = {
     name: Statement(
         select(table_of(name).c.id, *(table_of(name).c[column] for column in MANAGED[name])).where(
-            among(table_of(name).c.id, "id", CHUNK)
+            among(table_of(name).c.id, "ids")
         )
     )
     for name in MANAGED
@@ -233,11 +233,11 @@ LIVE_CONTACTS = Statement(
     .limit(bindparam("size"))
 )
 NAMES = select(ps_contacts.c.id, ps_contacts.c.endpoint).where(LASTS)
-CONTACTS_OF = Statement(NAMES.where(among(ps_contacts.c.id, "id", CHUNK)))
-CONTACT_NAMES = Statement(NAMES.where(among(ps_contacts.c.endpoint, "endpoint", CHUNK)))
+CONTACTS_OF = Statement(NAMES.where(among(ps_contacts.c.id, "ids")))
+CONTACT_NAMES = Statement(NAMES.where(among(ps_contacts.c.endpoint, "endpoints")))
 OF_ONE = select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")).order_by(ps_contacts.c.id)
 CONTACTS = Statement(OF_ONE.where(LIVE))
-CONTACTS_AT = Statement(select(ps_contacts).where(among(ps_contacts.c.endpoint, "endpoint", CHUNK), LIVE))
+CONTACTS_AT = Statement(select(ps_contacts).where(among(ps_contacts.c.endpoint, "endpoints"), LIVE))
 ALL_CONTACTS = Statement(OF_ONE)
 CLOCK = clock_beside(table_of("ps_aors"))
 ONLINE = Statement(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, String, Table, delete, select
 
-from ringback.kit.db import OWN, Row, Session, Statement, among, spread
+from ringback.kit.db import OWN, Row, Session, Statement, among
 
 metadata = MetaData(schema=OWN)
 channel_events = Table(
@@ -32,7 +32,7 @@ BATCH: Final = 100
 """Rows that are taken at once: fifteen calls with what is written of them, in a short transaction."""
 WAITING = Statement(select(channel_events).order_by(channel_events.c.id).limit(BATCH))
 ANY = Statement(select(channel_events.c.id).limit(1))
-TAKE = Statement(delete(channel_events).where(among(channel_events.c.id, "id", BATCH)))
+TAKE = Statement(delete(channel_events).where(among(channel_events.c.id, "ids")))
 
 STARTED: Final = "ringback-started"
 """The context of the dialplan that each start of Asterisk runs once: calls of before are over."""
@@ -142,7 +142,7 @@ async def waiting(session: Session) -> list[Row]:
 
 async def take(session: Session, rows: list[int]) -> int:
     """Remove up to `BATCH` of them; how many were there: fewer, when somebody else was faster."""
-    return await session.run(TAKE, **spread("id", rows, BATCH))
+    return await session.run(TAKE, ids=rows)
 
 
 def _text(value: Any, longest: int) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import CHAR, Column, Index, MetaData, String, Table, bindparam, delete, insert, select, update
 
 from ringback.kit.columns import Id, Json, Time
-from ringback.kit.db import CHUNK, OWN, Row, Session, Statement, among, spread
+from ringback.kit.db import OWN, Row, Session, Statement, among
 from ringback.sip.differences import Difference, differences
 from ringback.sip.digest import Kept
 
@@ -45,7 +45,7 @@ DROP_OTHERS = Statement(
 FORGET_CLEAR = Statement(update(sip_auths).where(sip_auths.c.password.is_not(None)), "password")
 OURS: Final = select(sip_auths.c.id, *(sip_auths.c[column] for column in MANAGED))
 ONE = Statement(OURS.where(sip_auths.c.id == bindparam("row_id")))
-KNOWN = Statement(OURS.where(among(sip_auths.c.id, "id", CHUNK)))
+KNOWN = Statement(OURS.where(among(sip_auths.c.id, "ids")))
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ async def forget_clear(session: Session) -> None:
 
 async def known(session: Session, ids: list[UUID]) -> dict[UUID, Row]:
     """Our columns of the rows of up to `CHUNK` ids."""
-    return {row["id"]: row for row in await session.all(KNOWN, **spread("id", ids, CHUNK))}
+    return {row["id"]: row for row in await session.all(KNOWN, ids=ids)}
 
 
 async def of(session: Session, id: UUID) -> Row | None:

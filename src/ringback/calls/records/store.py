@@ -9,9 +9,8 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, bindpara
 
 from ringback.calls.records.model import Call
 from ringback.kit.columns import Id, Time
-from ringback.kit.db import CHUNK, OWN, Row, Session, Statement, among, spread
+from ringback.kit.db import CHUNK, OWN, Row, Session, Statement, all_among, among
 from ringback.kit.listing import Listing
-from ringback.kit.lookups import Among
 from ringback.kit.pages import Cursor, Page
 
 metadata = MetaData(schema=OWN)
@@ -59,7 +58,7 @@ CHANGED: Final = (
 ADD = Statement(insert(calls), *COLUMNS)
 CHANGE = Statement(update(calls).where(calls.c.id == bindparam("call_id")), *CHANGED)
 ONE = Statement(select(calls).where(calls.c.id == bindparam("call_id")))
-LINKED: Final = Among(select(calls).with_for_update(), calls.c.linkedid)
+LINKED = Statement(select(calls).where(among(calls.c.linkedid, "linkedids")).with_for_update())
 OPEN: Final = (
     select(calls)
     .where(
@@ -77,7 +76,7 @@ OF_CUSTOMER = Statement(
     .limit(CHUNK)
 )
 OLD = Statement(select(calls.c.id).where(calls.c.tm_create < bindparam("before", type_=Time)).limit(CHUNK))
-DROP = Statement(delete(calls).where(among(calls.c.id, "id")))
+DROP = Statement(delete(calls).where(among(calls.c.id, "ids")))
 
 
 def to_row(call: Call) -> dict[str, Any]:
@@ -105,7 +104,7 @@ async def one(session: Session, id: UUID) -> Call | None:
 
 async def linked(session: Session, linkedids: Sequence[str]) -> list[Call]:
     """Those calls that there are of what Asterisk calls so, locked."""
-    return [from_row(row) for row in await LINKED.all(session, linkedids)]
+    return [from_row(row) for row in await all_among(session, LINKED, "linkedids", linkedids)]
 
 
 async def open_before(session: Session, server: str, moment: datetime) -> list[Call]:
@@ -123,14 +122,14 @@ async def drop_some(session: Session, customer_id: UUID, after: UUID) -> UUID | 
     ids: list[UUID] = [row["id"] for row in await session.all(OF_CUSTOMER, owner=customer_id, after=after)]
     if not ids:
         return None
-    await session.run(DROP, **spread("id", ids))
+    await session.run(DROP, ids=ids)
     return ids[-1]
 
 
 async def drop_old(session: Session, before: datetime) -> int:
     """Delete some of those that began before; how many."""
     ids = [row["id"] for row in await session.all(OLD, before=before)]
-    return await session.run(DROP, **spread("id", ids)) if ids else 0
+    return await session.run(DROP, ids=ids) if ids else 0
 
 
 OF_EXTENSION: Final = or_(

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, MetaData, Table, bindp
 from ringback.customers.audit.model import Removal
 from ringback.kit.audit import BATCH, entries
 from ringback.kit.columns import Id, Time
-from ringback.kit.db import CHUNK, OWN, Row, Session, Statement, among, spread
+from ringback.kit.db import CHUNK, OWN, Row, Session, Statement, among
 
 metadata = MetaData(schema=OWN)
 erasures = Table(
@@ -44,7 +44,7 @@ REMOVABLE = Statement(
     .order_by(entries.c.id)
     .limit(BATCH)
 )
-REMOVE = Statement(delete(entries).where(among(entries.c.id, "id", BATCH)))
+REMOVE = Statement(delete(entries).where(among(entries.c.id, "ids")))
 ADD_ERASURE = Statement(insert(erasures), "object_id", "tm_create")
 ERASURES = Statement(select(erasures.c.object_id).order_by(erasures.c.tm_create).limit(CHUNK))
 DROP_ERASURE = Statement(delete(erasures).where(erasures.c.object_id == bindparam("of")))
@@ -94,7 +94,7 @@ async def removal(session: Session) -> Removal | None:
 async def remove(session: Session, of: Removal) -> int:
     """Delete up to `BATCH` entries that are to go; how many."""
     ids = [row["id"] for row in await session.all(REMOVABLE, last=of.last_number, until=of.tm_until)]
-    return await session.run(REMOVE, **spread("id", ids, BATCH)) if ids else 0
+    return await session.run(REMOVE, ids=ids) if ids else 0
 
 
 async def drop_removal(session: Session, id: UUID) -> None:

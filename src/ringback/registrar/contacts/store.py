@@ -4,35 +4,21 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, and_, bindparam, case, cast, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 
-from ringback.kit.db import CHUNK, Row, Session, Statement, among, spread
+from ringback.kit.db import CHUNK, Row, Session, Statement, among
 from ringback.kit.listing import Listing
 from ringback.kit.pages import Cursor, Page
 from ringback.registrar.contacts.model import STATE, Contact, Entry, from_row
 from ringback.registrar.tables import contact_history, contact_states, extensions
 
 PART: Final = 100
-"""Contacts whose time is noted in one statement."""
+"""Contacts whose time is noted in one transaction."""
 COLUMNS: Final = ("id", "extension_id", *STATE)
 IS_ID: Final = contact_states.c.id == bindparam("contact_id")
 ADD = Statement(insert(contact_states), *COLUMNS)
 CHANGE = Statement(update(contact_states).where(IS_ID), *STATE)
-LONGER = Statement(
-    update(contact_states)
-    .where(among(contact_states.c.id, "id", PART))
-    .values(
-        expiration_time=case(
-            *(
-                (
-                    contact_states.c.id == bindparam(f"id_{number}"),
-                    cast(bindparam(f"until_{number}", type_=BigInteger), BigInteger),
-                )
-                for number in range(PART)
-            )
-        )
-    )
-)
+LONGER = Statement(update(contact_states).where(IS_ID), "expiration_time")
 DROP = Statement(delete(contact_states).where(IS_ID))
 OF_EXTENSION = Statement(
     select(contact_states)
@@ -51,18 +37,18 @@ BEHIND = Statement(
 KNOWN = Statement(
     select(contact_states.c.id, *(contact_states.c[name] for name in STATE), extensions.c.endpoint_id)
     .outerjoin(extensions, OF_LIVE)
-    .where(among(contact_states.c.id, "id", CHUNK))
+    .where(among(contact_states.c.id, "ids"))
 )
 
 AT_ENDPOINTS = Statement(
     select(contact_states, extensions.c.endpoint_id)
     .join(extensions, OF_LIVE)
-    .where(among(extensions.c.endpoint_id, "name", CHUNK))
+    .where(among(extensions.c.endpoint_id, "names"))
 )
 NAMES = Statement(
     select(contact_states.c.id, extensions.c.endpoint_id)
     .join(extensions, OF_LIVE)
-    .where(among(extensions.c.endpoint_id, "name", CHUNK))
+    .where(among(extensions.c.endpoint_id, "names"))
 )
 LAPSED = Statement(
     select(extensions.c.endpoint_id)
@@ -85,7 +71,7 @@ OLD = Statement(
     .order_by(contact_history.c.tm_create)
     .limit(CHUNK)
 )
-REMOVE_ENTRIES = Statement(delete(contact_history).where(among(contact_history.c.id, "id", CHUNK)))
+REMOVE_ENTRIES = Statement(delete(contact_history).where(among(contact_history.c.id, "ids")))
 VERSION = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "contacts_version")
 
 
@@ -104,9 +90,9 @@ async def change(session: Session, contact: Contact) -> None:
 
 
 async def prolong(session: Session, contacts: list[Contact]) -> None:
-    """Note until when up to `PART` contacts last."""
-    ids, times = [contact.id for contact in contacts], [contact.expiration_time for contact in contacts]
-    await session.run(LONGER, **spread("id", ids, PART), **spread("until", times, PART))
+    """Note until when they last; by id, so that none of those who do so at the same time waits for another in turn."""
+    until = sorted((contact.id, contact.expiration_time) for contact in contacts)
+    await session.run_each(LONGER, [{"contact_id": id, "expiration_time": time} for id, time in until])
 
 
 async def drop(session: Session, id: str) -> None:
@@ -133,17 +119,17 @@ async def behind(session: Session, id: str, limit: int) -> list[Row]:
 
 async def known(session: Session, ids: list[str]) -> dict[str, Row]:
     """What we have seen of up to `CHUNK` contacts, by id, with the endpoint name of the extension, if that lives."""
-    return {row["id"]: row for row in await session.all(KNOWN, **spread("id", ids, CHUNK))}
+    return {row["id"]: row for row in await session.all(KNOWN, ids=ids)}
 
 
 async def at_endpoints(session: Session, names: list[str]) -> dict[str, Row]:
     """What we have seen of up to `CHUNK` endpoints of live extensions, by the contacts' ids."""
-    return {row["id"]: row for row in await session.all(AT_ENDPOINTS, **spread("name", names, CHUNK))}
+    return {row["id"]: row for row in await session.all(AT_ENDPOINTS, names=names)}
 
 
 async def names(session: Session, names: list[str]) -> dict[str, str]:
     """Whose contacts we have seen of up to `CHUNK` endpoints of live extensions: an endpoint's name by each id."""
-    return {row["id"]: row["endpoint_id"] for row in await session.all(NAMES, **spread("name", names, CHUNK))}
+    return {row["id"]: row["endpoint_id"] for row in await session.all(NAMES, names=names)}
 
 
 async def lapsed(session: Session, now: int, limit: int) -> list[str]:
@@ -176,7 +162,7 @@ async def remove_entries(session: Session, until: datetime) -> int:
 
 async def _remove(session: Session, ids: list[UUID]) -> None:
     if ids:
-        await session.run(REMOVE_ENTRIES, **spread("id", ids, CHUNK))
+        await session.run(REMOVE_ENTRIES, ids=ids)
 
 
 HISTORY: Final = Listing(contact_history, select(contact_history), lambda row: Entry(**row))

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
-from ringback.kit.db import CHUNK, Duplicate, Row, Session, Statement, among, spread
+from ringback.kit.db import Duplicate, Row, Session, Statement, all_among, among
 from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
-from ringback.kit.lookups import Among, Lookup
+from ringback.kit.lookups import Lookup
 from ringback.registrar.directs.model import Direct
 from ringback.registrar.extensions.model import Extension, NumberTaken
 from ringback.registrar.tables import directs, extensions
@@ -57,19 +57,19 @@ LIVE = Lookup(LIVING, extensions.c.id, "extension_id")
 GONE = Statement(select(extensions).where(extensions.c.tm_delete.is_not(None), IS_EXTENSION).with_for_update())
 BY_NUMBER = Statement(LIVING.where(HAS_NUMBER))
 AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))
-AT_ENDPOINTS: Final = Among(LIVING, extensions.c.endpoint_id)
+AT_ENDPOINTS = Statement(LIVING.where(among(extensions.c.endpoint_id, "endpoints")))
 LIVE_NAMES = Statement(
     select(extensions.c.endpoint_id).where(
-        extensions.c.tm_delete.is_(None), among(extensions.c.endpoint_id, "endpoint", CHUNK)
+        extensions.c.tm_delete.is_(None), among(extensions.c.endpoint_id, "endpoints")
     )
 )
 OF_CUSTOMER = Statement(LIVING.where(IS_OF_CUSTOMER).order_by(extensions.c.tm_create, extensions.c.id))
 FEW: Final = 100
 """Numbers that are looked up at once."""
-BY_NUMBERS = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.extension), "number", FEW)))
-BY_USERNAMES = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.username), "username", FEW)))
+BY_NUMBERS = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.extension), "numbers")))
+BY_USERNAMES = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.username), "usernames")))
 IS_PLAIN: Final = extensions.c.password.is_not(None)
-PLAIN = Statement(WHOLE.where(IS_PLAIN, among(extensions.c.id, "id", CHUNK)).order_by(extensions.c.id))
+PLAIN = Statement(WHOLE.where(IS_PLAIN, among(extensions.c.id, "ids")).order_by(extensions.c.id))
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(extensions).where(IS_PLAIN))
 
 
@@ -181,8 +181,8 @@ async def by_number(session: Session, customer_id: UUID, number: str, *, lock: b
 
 async def by_numbers(session: Session, customer_id: UUID, numbers: list[str], usernames: list[str]) -> list[Extension]:
     """The live extensions with one of these numbers or usernames, at most `FEW` of each, in lower case."""
-    rows = await session.all(BY_NUMBERS, of_customer=customer_id, **spread("number", numbers, FEW))
-    rows += await session.all(BY_USERNAMES, of_customer=customer_id, **spread("username", usernames, FEW))
+    rows = await session.all(BY_NUMBERS, of_customer=customer_id, numbers=numbers)
+    rows += await session.all(BY_USERNAMES, of_customer=customer_id, usernames=usernames)
     return [from_row(row) for row in rows]
 
 
@@ -194,12 +194,12 @@ async def at_endpoint(session: Session, endpoint_id: str, *, lock: bool = False)
 
 async def at_endpoints(session: Session, endpoint_ids: Sequence[str]) -> list[Extension]:
     """The live extensions that Asterisk knows by these names."""
-    return [from_row(row) for row in await AT_ENDPOINTS.all(session, endpoint_ids)]
+    return [from_row(row) for row in await all_among(session, AT_ENDPOINTS, "endpoints", endpoint_ids)]
 
 
 async def live_names(session: Session, endpoint_ids: list[str]) -> set[str]:
     """Those of up to `CHUNK` endpoint names that a live extension has."""
-    return {row["endpoint_id"] for row in await session.all(LIVE_NAMES, **spread("endpoint", endpoint_ids, CHUNK))}
+    return {row["endpoint_id"] for row in await session.all(LIVE_NAMES, endpoints=endpoint_ids)}
 
 
 async def of_customer(session: Session, customer_id: UUID, *, lock: bool = True) -> list[Extension]:
@@ -212,7 +212,7 @@ async def of_customer(session: Session, customer_id: UUID, *, lock: bool = True)
 async def plain(session: Session, limit: int) -> list[Extension]:
     """Some extensions that are kept with a clear password, deleted ones included, locked; at most `CHUNK`."""
     ids = [row["id"] for row in await session.all(LOCK_PLAIN, size=limit)]
-    return [from_row(row) for row in await session.all(PLAIN, **spread("id", ids, CHUNK))] if ids else []
+    return [from_row(row) for row in await session.all(PLAIN, ids=ids)] if ids else []
 
 
 async def count_plain(session: Session) -> int:

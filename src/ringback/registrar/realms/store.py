@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 
-from ringback.kit.db import Duplicate, Row, Session, Statement, among, spread
+from ringback.kit.db import Duplicate, Row, Session, Statement, among
 from ringback.kit.lookups import Lookup
 from ringback.registrar.realms.model import Customer, LabelTaken, Realm, Status
 from ringback.registrar.tables import customer_domains, customers, extensions, trunks
@@ -41,7 +41,7 @@ ONE_EXTENSION = Statement(
 )
 DELETED_AMONG = Statement(
     select(customers.c.customer_id).where(
-        customers.c.status == Status.DELETED.value, among(customers.c.customer_id, "id")
+        customers.c.status == Status.DELETED.value, among(customers.c.customer_id, "ids")
     )
 )
 LEFT_OVER = Statement(
@@ -140,7 +140,7 @@ async def note_erased(session: Session, customer_id: UUID, now: datetime) -> Non
 
 async def deleted_among(session: Session, ids: Sequence[UUID]) -> list[UUID]:
     """Those of them who are deleted; `ids` are 1 to `CHUNK`."""
-    return [row["customer_id"] for row in await session.all(DELETED_AMONG, **spread("id", ids))]
+    return [row["customer_id"] for row in await session.all(DELETED_AMONG, ids=ids)]
 
 
 async def left_over(session: Session) -> list[UUID]:

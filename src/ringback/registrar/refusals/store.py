@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ringback.kit.db import CHUNK, Session, Statement, among, spread
+from ringback.kit.db import CHUNK, Session, Statement, among
 from ringback.registrar.tables import refusals
 from ringback.sip.ami_events import Refusal
 
@@ -20,7 +20,7 @@ OLD = Statement(
     .order_by(refusals.c.tm_update)
     .limit(CHUNK)
 )
-REMOVE = Statement(delete(refusals).where(among(refusals.c.endpoint_id, "name")))
+REMOVE = Statement(delete(refusals).where(among(refusals.c.endpoint_id, "names")))
 READ: Final = msgspec.json.Decoder(tuple[Refusal, ...])
 
 
@@ -44,4 +44,4 @@ async def old(session: Session, until: datetime) -> list[str]:
 
 async def remove(session: Session, names: list[str]) -> None:
     """Of up to `CHUNK` phones."""
-    await session.run(REMOVE, **spread("name", names))
+    await session.run(REMOVE, names=names)

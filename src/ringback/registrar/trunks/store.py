@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from ringback.kit.db import Duplicate, Row, Session, Statement, among, spread
+from ringback.kit.db import Duplicate, Row, Session, Statement, among
 from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
 from ringback.kit.lookups import Lookup
@@ -48,7 +48,7 @@ LOCK_OUTBOUND = Statement(GOES_OUT.with_for_update())
 AT_REALM = Statement(LIVING.where(trunks.c.realm == bindparam("of_realm")))
 FEW: Final = 100
 """Domain names that are looked up at once."""
-BY_DOMAINS = Statement(LIVING.where(among(func.lower(trunks.c.domain_name), "name", FEW)))
+BY_DOMAINS = Statement(LIVING.where(among(func.lower(trunks.c.domain_name), "names")))
 PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")).with_for_update())
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(trunks).where(IS_PLAIN))
 
@@ -140,7 +140,7 @@ async def at_realm(session: Session, realm: str) -> Trunk | None:
 
 async def by_domains(session: Session, names: list[str]) -> list[Trunk]:
     """The live trunks of anybody with one of these domain names, at most `FEW`, in lower case."""
-    return [from_row(row) for row in await session.all(BY_DOMAINS, **spread("name", names, FEW))]
+    return [from_row(row) for row in await session.all(BY_DOMAINS, names=names)]
 
 
 async def outbound(session: Session, customer_id: UUID, *, lock: bool = False) -> list[Trunk]:

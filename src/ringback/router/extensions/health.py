@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from ringback.kit.db import Row, spread
-from ringback.kit.pages import LARGEST
+from ringback.kit.db import Row
 from ringback.router.extensions import store
 from ringback.router.invoking.breaker import Recent
 from ringback.router.invoking.rows import row_of
@@ -120,7 +119,7 @@ async def healths(uow: Uow) -> dict[str, Health]:
 
 async def healths_of(uow: Uow, ids: Sequence[str]) -> dict[str, Health]:
     """The same of those of one page."""
-    return _by_id(uow, await uow.session.all(store.HEALTH_AMONG, **spread("id", ids, LARGEST))) if ids else {}
+    return _by_id(uow, await uow.session.all(store.HEALTH_AMONG, ids=ids)) if ids else {}
 
 
 def _by_id(uow: Uow, found: Iterable[Row]) -> dict[str, Health]:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from ringback.kit.db import Duplicate, Row, Session, Statement, among
-from ringback.kit.pages import LARGEST
 from ringback.router.extensions.model import ExtensionExists, RouterExtension, SubjectInUse
 from ringback.router.tables import extensions, revisions
 from ringback.router.tables import health as counted
@@ -33,7 +32,7 @@ FORGET_ROW = Statement(delete(extensions).where(extensions.c.id == bindparam("of
 FORGET_REVISIONS = Statement(delete(revisions).where(revisions.c.extension_id == bindparam("of")))
 
 HEALTH = Statement(select(counted).order_by(counted.c.extension_id, counted.c.node_id))
-IS_AMONG: Final = among(counted.c.extension_id, "id", LARGEST)
+IS_AMONG: Final = among(counted.c.extension_id, "ids")
 HEALTH_AMONG = Statement(select(counted).where(IS_AMONG).order_by(counted.c.node_id))
 HEALTH_OF = Statement(select(counted).where(counted.c.extension_id == bindparam("of")).order_by(counted.c.node_id))
 

@@ -5,8 +5,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ringback.kit.db import Row, Session, Statement, among, spread
-from ringback.kit.pages import LARGEST
+from ringback.kit.db import Row, Session, Statement, among
 from ringback.router.tables import extensions, health
 
 SOME: Final = 100
@@ -23,11 +22,9 @@ CHANGE_COUNT = Statement(
 )
 DROP_COUNT = Statement(delete(health).where(IS_COUNT))
 OWN = Statement(
-    select(health)
-    .where(health.c.node_id == bindparam("of"), among(health.c.extension_id, "id", LARGEST))
-    .with_for_update()
+    select(health).where(health.c.node_id == bindparam("of"), among(health.c.extension_id, "ids")).with_for_update()
 )
-THERE = Statement(select(extensions.c.id).where(among(extensions.c.id, "id", LARGEST)))
+THERE = Statement(select(extensions.c.id).where(among(extensions.c.id, "ids")))
 SINCE = Statement(select(health.c.extension_id).distinct().where(health.c.updated_at >= bindparam("moment")))
 ENDED: Final = {
     "window_success": 0, "window_failure": 0, "latency_samples": 0, "histogram": {}, "p50_latency_ms": None,
@@ -63,12 +60,12 @@ async def drop_count(session: Session, row: Row) -> None:
 
 async def own(session: Session, node: str, ids: list[str]) -> dict[str, Row]:
     """What a node has written of some of them (at most a hundred), as it is until the end of the transaction."""
-    return {row["extension_id"]: row for row in await session.all(OWN, of=node, **spread("id", ids, LARGEST))}
+    return {row["extension_id"]: row for row in await session.all(OWN, of=node, ids=ids)}
 
 
 async def there(session: Session, ids: list[str]) -> set[str]:
     """Which of them (at most a hundred) have a row, be it that of a deleted one."""
-    return {row["id"] for row in await session.all(THERE, **spread("id", ids, LARGEST))}
+    return {row["id"] for row in await session.all(THERE, ids=ids)}
 
 
 async def changed_since(session: Session, moment: datetime) -> list[str]:
