@@ -21,7 +21,7 @@ COUNTED: Final = 100
 BARE: Final = """
     SELECT one.id, one.customer_id, name, detail, endpoint_id, aor_id, auth_id, extension, domain_name, realm, username,
            two.id, two.hash, one.tm_create, one.tm_update, one.tm_delete
-    FROM registrar_extensions one
+    FROM registrar_extensions one {}
     LEFT JOIN registrar_directs two ON two.extension_id = one.id AND two.tm_delete IS NULL
     WHERE one.customer_id = x'{}' AND one.tm_delete IS NULL AND one.tm_create < '{}'
     ORDER BY one.tm_create DESC, one.id DESC LIMIT {}
@@ -39,7 +39,8 @@ async def measure(ground: Ground) -> Found:
     figures = []
     async with ground.registrar(site, alone=False) as registrar, ground.callers() as callers:
         for name, moment in pages.items():
-            bare = BARE.format(site.customer_id.hex, moment.isoformat(" "), SIZE)
+            index = "" if moment is FAR else "FORCE INDEX (idx_registrar_extensions_page)"
+            bare = BARE.format(index, site.customer_id.hex, moment.isoformat(" "), SIZE)
             async with ground.echo(ECHO, database=site.driver(), statements=[bare]) as echo:
                 sides = {
                     "ringback": Side(QUEUE, asked(ground, site, moment), pids | {"service": registrar.process.pid}),

@@ -108,7 +108,7 @@ async def test_more_refreshed_contacts_than_one_read_gives_are_noted_one_after_a
     assert await later(world, 1) == []
     assert await later(world, 0) == []
 
-    assert writes(world) == [store.LONGER] * 7
+    assert writes(world) == [store.LONGER["64"]] * 11 + [store.LONGER["8"]]
     then = {row["id"]: row["expiration_time"] for row in world.everything()["ps_contacts"]}
     assert {row["id"]: row["expiration_time"] for row in seen(world)} == then
 

@@ -130,8 +130,8 @@ class Statement:
         return isinstance(self.core, Insert) and any(column.autoincrement is True for column in self.core.table.columns)
 
     def prepared(self, dialect: Dialect, schemas: Schemas, values: Mapping[str, Any] = NO_VALUES) -> Prepared:
-        """It with room for these values. Room for a list is a power of two, so that few are prepared."""
-        sizes = {name: _room(values[name]) for name in self.lists} if self.lists else NO_VALUES
+        """It with room for the lists of these values."""
+        sizes = {name: room(values[name]) for name in self.lists} if self.lists else NO_VALUES
         key = (dialect.name, schemas, *sizes.values())
         if key not in self._prepared:
             self._prepared[key] = self._compile(dialect, schemas, sizes)
@@ -236,17 +236,18 @@ def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     return column.in_(bindparam(name, type_=column.type, expanding=True))
 
 
+def room(values: Sequence[object]) -> int:
+    """How many places there are for so many: the next power of two, so that few statements are prepared."""
+    assert values, "a list of no values"
+    return 1 << (len(values) - 1).bit_length()
+
+
 async def all_among(session: Session, statement: Statement, name: str, values: Sequence[object]) -> list[Row]:
     """The rows for any number of values of its list of that name, `CHUNK` by one statement."""
     rows: list[Row] = []
     for first in range(0, len(values), CHUNK):
         rows += await session.all(statement, **{name: values[first : first + CHUNK]})
     return rows
-
-
-def _room(values: Sequence[object]) -> int:
-    assert values, "a list of no values"
-    return 1 << (len(values) - 1).bit_length()
 
 
 def _in_places(sizes: Mapping[str, int], part: object, **_: object) -> Any:

@@ -4,21 +4,35 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, cast, delete, insert, select, update
 
-from ringback.kit.db import CHUNK, Row, Session, Statement, among
+from ringback.kit.db import CHUNK, Row, Session, Statement, among, room
 from ringback.kit.listing import Listing
 from ringback.kit.pages import Cursor, Page
 from ringback.registrar.contacts.model import STATE, Contact, Entry, from_row
 from ringback.registrar.tables import contact_history, contact_states, extensions
 
-PART: Final = 100
-"""Contacts whose time is noted in one transaction."""
+PART: Final = 64
+"""Contacts whose time is noted in one statement."""
 COLUMNS: Final = ("id", "extension_id", *STATE)
+
+
+def _longer(places: int) -> Statement:
+    one = contact_states.c.id
+    ids: list[Any] = [bindparam(f"id_{place}") for place in range(places)]
+    until = [cast(bindparam(f"until_{place}", type_=BigInteger), BigInteger) for place in range(places)]
+    return Statement(
+        update(contact_states)
+        .where(one.in_(ids))
+        .values(expiration_time=case(*((one == id, time) for id, time in zip(ids, until, strict=True))))
+    )
+
+
 IS_ID: Final = contact_states.c.id == bindparam("contact_id")
 ADD = Statement(insert(contact_states), *COLUMNS)
 CHANGE = Statement(update(contact_states).where(IS_ID), *STATE)
-LONGER = Statement(update(contact_states).where(IS_ID), "expiration_time")
+LONGER: Final = {str(1 << power): _longer(1 << power) for power in range(PART.bit_length())}
+"""By how many places it has: many phones cost least in one statement, and one phone in one without empty places."""
 DROP = Statement(delete(contact_states).where(IS_ID))
 OF_EXTENSION = Statement(
     select(contact_states)
@@ -90,9 +104,11 @@ async def change(session: Session, contact: Contact) -> None:
 
 
 async def prolong(session: Session, contacts: list[Contact]) -> None:
-    """Note until when they last; by id, so that none of those who do so at the same time waits for another in turn."""
-    until = sorted((contact.id, contact.expiration_time) for contact in contacts)
-    await session.run_each(LONGER, [{"contact_id": id, "expiration_time": time} for id, time in until])
+    """Note until when up to `PART` contacts last."""
+    size = room(contacts)
+    some = contacts + contacts[-1:] * (size - len(contacts))
+    until = {f"until_{place}": contact.expiration_time for place, contact in enumerate(some)}
+    await session.run(LONGER[str(size)], **{f"id_{place}": one.id for place, one in enumerate(some)}, **until)
 
 
 async def drop(session: Session, id: str) -> None:

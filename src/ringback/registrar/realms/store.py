@@ -45,7 +45,8 @@ DELETED_AMONG = Statement(
     )
 )
 LEFT_OVER = Statement(
-    select(customers.c.customer_id).where(
+    select(customers.c.customer_id)
+    .where(
         customers.c.status == Status.DELETED.value,
         or_(
             customers.c.tm_erase.is_(None),
@@ -54,6 +55,7 @@ LEFT_OVER = Statement(
             exists().where(customer_domains.c.customer_id == customers.c.customer_id),
         ),
     )
+    .order_by(customers.c.customer_id)
 )
 
 
@@ -144,7 +146,7 @@ async def deleted_among(session: Session, ids: Sequence[UUID]) -> list[UUID]:
 
 
 async def left_over(session: Session) -> list[UUID]:
-    """Deleted customers of whom something is left."""
+    """Deleted customers of whom something is left, by id."""
     return [row["customer_id"] for row in await session.all(LEFT_OVER)]
 
 
