@@ -90,7 +90,8 @@ def values_of(statement: Statement) -> dict[str, Any]:
     given = {name: plausible(core.table.columns[name]) for name in statement.columns}
     for part in visitors.iterate(core):
         if isinstance(part, BindParameter) and part.required:
-            given[part.key] = 7 if part.key == "size" else plausible(part)
+            one = 7 if part.key == "size" else plausible(part)
+            given[part.key] = [one] * 3 if part.expanding else one
     return given
 
 
