@@ -64,8 +64,6 @@ LIVE_NAMES = Statement(
     )
 )
 OF_CUSTOMER = Statement(LIVING.where(IS_OF_CUSTOMER).order_by(extensions.c.tm_create, extensions.c.id))
-FEW: Final = 100
-"""Numbers that are looked up at once."""
 BY_NUMBERS = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.extension), "numbers")))
 BY_USERNAMES = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.username), "usernames")))
 IS_PLAIN: Final = extensions.c.password.is_not(None)
@@ -180,7 +178,7 @@ async def by_number(session: Session, customer_id: UUID, number: str, *, lock: b
 
 
 async def by_numbers(session: Session, customer_id: UUID, numbers: list[str], usernames: list[str]) -> list[Extension]:
-    """The live extensions with one of these numbers or usernames, at most `FEW` of each, in lower case."""
+    """The live extensions with one of these numbers or usernames, some of each, in lower case."""
     rows = await session.all(BY_NUMBERS, of_customer=customer_id, numbers=numbers)
     rows += await session.all(BY_USERNAMES, of_customer=customer_id, usernames=usernames)
     return [from_row(row) for row in rows]

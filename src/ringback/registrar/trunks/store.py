@@ -46,8 +46,6 @@ GOES_OUT: Final = LIVING.where(trunks.c.customer_id == bindparam("of_customer"),
 OUTBOUND = Statement(GOES_OUT)
 LOCK_OUTBOUND = Statement(GOES_OUT.with_for_update())
 AT_REALM = Statement(LIVING.where(trunks.c.realm == bindparam("of_realm")))
-FEW: Final = 100
-"""Domain names that are looked up at once."""
 BY_DOMAINS = Statement(LIVING.where(among(func.lower(trunks.c.domain_name), "names")))
 PLAIN = Statement(WHOLE.where(IS_PLAIN).order_by(trunks.c.id).limit(bindparam("size")).with_for_update())
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(trunks).where(IS_PLAIN))
@@ -139,7 +137,7 @@ async def at_realm(session: Session, realm: str) -> Trunk | None:
 
 
 async def by_domains(session: Session, names: list[str]) -> list[Trunk]:
-    """The live trunks of anybody with one of these domain names, at most `FEW`, in lower case."""
+    """The live trunks of anybody with one of these domain names, of which there are some, in lower case."""
     return [from_row(row) for row in await session.all(BY_DOMAINS, names=names)]
 
 

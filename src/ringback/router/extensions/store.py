@@ -32,8 +32,7 @@ FORGET_ROW = Statement(delete(extensions).where(extensions.c.id == bindparam("of
 FORGET_REVISIONS = Statement(delete(revisions).where(revisions.c.extension_id == bindparam("of")))
 
 HEALTH = Statement(select(counted).order_by(counted.c.extension_id, counted.c.node_id))
-IS_AMONG: Final = among(counted.c.extension_id, "ids")
-HEALTH_AMONG = Statement(select(counted).where(IS_AMONG).order_by(counted.c.node_id))
+HEALTH_AMONG = Statement(select(counted).where(among(counted.c.extension_id, "ids")).order_by(counted.c.node_id))
 HEALTH_OF = Statement(select(counted).where(counted.c.extension_id == bindparam("of")).order_by(counted.c.node_id))
 
 ADD_REVISION = Statement(insert(revisions), *(column.name for column in revisions.columns))
