@@ -1,5 +1,6 @@
 """`router-control bench`: what it counts, what it writes, and that nothing of it stays. How fast it was is no test."""
 
+import json
 import os
 import shlex
 import signal
@@ -86,6 +87,14 @@ def test_without_a_nats_what_needs_one_is_told_as_not_measured(tmp_path: Path) -
     ]
     assert ran.err == "not measured: T-3, T-4, T-6: no NATS: give --nats_address, or install nats-server\n"
     assert ("PASS" in ran.out, "FAIL" in ran.out, "—" in ran.out) == (False, False, True)
+
+
+@pytest.mark.contract("router X-31")
+def test_on_standard_output_json_stands_alone(tmp_path: Path) -> None:
+    with started(tmp_path, "lookup", *SMALL, "--seconds", "1", "--json", "-") as process:
+        out, err = process.communicate(timeout=60)
+
+    assert (json.loads(out)["passed"], err) == (process.returncode == 0, "")
 
 
 @pytest.mark.contract("router T-5")

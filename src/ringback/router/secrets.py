@@ -41,6 +41,8 @@ def redacted(document: Any) -> Any:
 
 def discreet(document: Any) -> Any:
     """The same without credentials, at any depth."""
+    if isinstance(document, str):
+        return document
     if isinstance(document, Mapping):
         return {name: discreet(value) for name, value in document.items() if not is_credential(name)}
     return [discreet(value) for value in document] if isinstance(document, list) else document

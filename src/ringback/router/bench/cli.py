@@ -30,10 +30,14 @@ On = Annotated[
     ),
 ]
 Json = Annotated[
-    typer.FileTextWrite | None, typer.Option("--json", lazy=False, metavar="FILE", help="write all of it as JSON")
+    typer.FileTextWrite | None,
+    typer.Option(
+        "--json", lazy=False, metavar="FILE", help="write all of it as JSON; - is standard output, without the table"
+    ),
 ]
 Report = Annotated[
-    typer.FileTextWrite | None, typer.Option("--report", lazy=False, metavar="FILE", help="write it as a page")
+    typer.FileTextWrite | None,
+    typer.Option("--report", lazy=False, metavar="FILE", help="write it as a page; - as with --json"),
 ]
 Records = Annotated[int, typer.Option("--records", min=100, max=1_000_000, help="records of the registry")]
 Seconds = Annotated[float, typer.Option("--seconds", min=1, max=3600, help="how long a load goes on")]
@@ -144,10 +148,11 @@ def _run(
         json.write(msgspec.json.format(msgspec.json.encode(whole)).decode() + "\n")
     if report:
         report.write(page(whole))
-    for run in whole["runs"]:
-        rows = [row(result) for result in run["results"]]
-        answers.show_rows(rows, tuple(rows[0]), run["engine"])
-    terminal.say(", ".join(f"{name} {value}" for name, value in about.items()))
+    if not any(file and file.fileno() == sys.stdout.fileno() for file in (json, report)):
+        for run in whole["runs"]:
+            rows = [row(result) for result in run["results"]]
+            answers.show_rows(rows, tuple(rows[0]), run["engine"])
+        terminal.say(", ".join(f"{name} {value}" for name, value in about.items()))
     if unknown := list(dict.fromkeys(one.number for run in runs for one in run.figures if one.passes is None)):
         terminal.hint(f"not measured: {', '.join(unknown)}: {MISSING}")
     if not whole["passed"]:

@@ -118,7 +118,7 @@ class Invoker:
                 if self.clock() + pause >= ends:
                     return
                 await self._pause(pause)
-            if not await self._enter(circuit, ends, tried):
+            if not (circuit.bulkhead.enter() or await self._wait(circuit, ends, tried)):
                 return
             try:
                 if not await self._attempt(circuit, asked, read, ends, tried):
@@ -126,15 +126,13 @@ class Invoker:
             finally:
                 circuit.bulkhead.leave()
 
-    async def _enter(self, circuit: Circuit, ends: float, tried: Tried[Any]) -> bool:
-        """Take a place; what kept it from that is told, where no attempt has told more."""
+    async def _wait(self, circuit: Circuit, ends: float, tried: Tried[Any]) -> bool:
+        """For a place; what kept it from that is told, where no attempt has told more."""
         left = ends - self.clock()
         if left <= 0:
             return tried.refused("timeout", "there was no time left")
         if circuit.breaker.is_open:
             return tried.refused("unavailable", "its breaker is open")
-        if circuit.bulkhead.enter():
-            return True
         if await circuit.bulkhead.wait(left):
             if self.clock() < ends:
                 return True
@@ -150,7 +148,7 @@ class Invoker:
         if seconds <= 0:
             return tried.refused("timeout", "there was no time left")
         turn = None if asked.is_dry else circuit.breaker.admit(began + seconds)
-        if turn is None and not asked.is_dry:
+        if turn is None and (circuit.breaker.is_open or not asked.is_dry):
             return tried.refused("unavailable", "its breaker is open")
         tried.attempts += 1
         verdict: bool | None = None

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import ceil, frexp, ldexp
+from math import ceil, frexp, inf, ldexp
 from typing import Final
 
 SLICES: Final = 30
@@ -80,33 +80,37 @@ class Figures:
 class Window:
     """The last five minutes, ten seconds together; old slices go by themselves."""
 
-    __slots__ = ("_slices", "failures", "successes")
+    __slots__ = ("_ends", "_slices", "failures", "successes")
 
     def __init__(self) -> None:
         self._slices: deque[Slice] = deque()
+        self._ends = -inf
         self.successes = self.failures = 0
 
     def add(self, now: float, milliseconds: float, *, succeeded: bool) -> None:
         """One call that ended at `now`, of a clock that only goes on."""
-        number = int(now / SLICE)
-        if not self._slices or self._slices[-1].number != number:
-            self.look(now)
+        if now >= self._ends:
+            number = self.look(now)
+            self._ends = (number + 1) * SLICE
             self._slices.append(Slice(number))
         newest = self._slices[-1]
-        newest.successes += succeeded
-        newest.failures += not succeeded
-        self.successes += succeeded
-        self.failures += not succeeded
+        if succeeded:
+            newest.successes += 1
+            self.successes += 1
+        else:
+            newest.failures += 1
+            self.failures += 1
         bucket = bucket_of(milliseconds)
         newest.histogram[bucket] = newest.histogram.get(bucket, 0) + 1
 
-    def look(self, now: float) -> None:
-        """Forget what is too old."""
-        oldest = int(now / SLICE) - SLICES
-        while self._slices and self._slices[0].number <= oldest:
+    def look(self, now: float) -> int:
+        """Forget what is too old; the number of the slice of now."""
+        number = int(now / SLICE)
+        while self._slices and self._slices[0].number <= number - SLICES:
             gone = self._slices.popleft()
             self.successes -= gone.successes
             self.failures -= gone.failures
+        return number
 
     def figures(self, now: float) -> Figures:
         self.look(now)

@@ -1,6 +1,6 @@
 """One request on its way through a pipeline: what it carries, whom it may still ask, and what became of it so far."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
@@ -126,7 +126,7 @@ class Course:
             self.fail("METADATA_TOO_LARGE", None, None, Fault("context", f"must be at most {LARGEST_METADATA} bytes"))
         line = self.pipeline
         for step in (*line.pre, *line.validators):
-            if step.lenient is None and holds(step.when, self.context) and (reason := self._too_large(step)):
+            if step.lenient is None and (reason := self._too_large(step)) and holds(step.when, self.context):
                 field = "message" if reason.startswith("PAYLOAD") else "context"
                 self.fail(reason, step, None, Fault(field, f"is larger than {step.id} takes"))
 
@@ -165,10 +165,10 @@ class Course:
         if self._watch:
             self._watch(Seen(step, line, self.payload, self.payload, matched=matched))
 
-    async def call(self, step: Prepared, read: Callable[[Letter], T]) -> Called[T]:
+    def call(self, step: Prepared, read: Callable[[Letter], T]) -> Coroutine[Any, Any, Called[T]]:
         """Ask pre, validator or post."""
         body = requests.for_processor(self.head, self._payload, self._metadata, step.config, step.told)
-        return await self.ask(step, body, read)
+        return self.ask(step, body, read)
 
     async def ask(self, step: Prepared, body: bytes, read: Callable[[Letter], T]) -> Called[T]:
         """One call. Who is missing is not called (F-23), and nobody gets more than they take."""

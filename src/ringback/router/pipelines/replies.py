@@ -110,7 +110,7 @@ def _object(body: bytes, levels: int = DEEPEST) -> dict[str, Any]:
         raise Malformed("not JSON") from None
     if not isinstance(reply, dict):
         raise Malformed("not an object")
-    if is_deep(reply, levels):
+    if body.count(b"{") + body.count(b"[") > levels and is_deep(reply, levels):
         raise Malformed("too deep")
     if "error" in reply:
         error = reply["error"]
