@@ -176,3 +176,15 @@ def test_what_json_has_no_word_for_is_shown_all_the_same() -> None:
     line = json.loads(as_json(None, "info", event))
 
     assert (line["event"], line["error"]) == (event["event"], "ValueError('x')")
+
+
+def test_a_library_is_heard_but_for_what_every_end_of_a_tls_connection_says(lines: Callable[..., Any]) -> None:
+    library = logging.getLogger("asyncio")
+
+    found = lines(
+        "info",
+        lambda: library.warning("returning true from eof_received() has no effect when using ssl"),
+        lambda: library.warning("Executing %s took %.3f seconds", "it", 1.5),
+    )
+
+    assert [line["message"] for line in found] == ["Executing it took 1.500 seconds"]

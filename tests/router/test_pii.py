@@ -32,6 +32,9 @@ CARDS = [
     "٤١١١١١١١١١١١١١١١",
     "4111\u00a01111\u20111111\u20131111",
     "4111\u200b1111\u200b1111\u200b1111",
+    "4111\t1111\t1111\t1111",
+    "4111 1111\r\n1111 1111",
+    "4111_1111_1111_1111",
 ]
 NO_CARDS = [
     "4111111111111112",  # Luhn's sum is wrong
@@ -40,7 +43,8 @@ NO_CARDS = [
     "DE89370400440532013000",
     "GB29 NWBK 6016 1331 9268 19",
     "FR14 2004 1010 0505 0001 3M02 606",
-    "order ORD4111111111111111",
+    "order 0b9a4111111111111111",
+    "4111111111111111f0",
     "550e8400-e29b-41d4-a716-446655440000",
     "2024-01-15 10:30:00.123456",
     "192.168.100.200 10.20.30.40",
@@ -51,7 +55,14 @@ NO_CARDS = [
     "41111111111111111111",  # twenty, none of the cards of 13 to 19 stands alone
     "+49 170 1234 5678 909",
 ]
-SSNS = ["123-45-6789", "123 45 6789", "１２３-４５-６７８９", "SSN: 123456789", "social security number 123456789"]
+SSNS = [
+    "123-45-6789",
+    "123 45 6789",
+    "123.45.6789",
+    "１２３-４５-６７８９",
+    "SSN: 123456789",
+    "social security number 123456789",
+]
 NO_SSNS = [
     "000-45-6789", "666-45-6789", "900-45-6789", "987-65-4320", "123-00-6789", "123-45-0000", "123456789",
     "2024-01-1500", "1123-45-6789", "123-45-67890", "123-456-7890", "1-123-45-6789", "A123-45-6789", "ssn 000456789",
@@ -76,6 +87,7 @@ PHONES = [
     "01701234567",
     "017612345678",
     "+14155552671", "+1 (415) 555-2671", "+1-415-555-2671", "+49 30 1234567", "+44 (0)20 7946 0958", "+49 (30) 12-34-5",
+    "00442079460958", "0012025550123", "004930901820",
     "0049 170 1234567", "00 49 170 1234567", "415-555-2671", "(415) 555-2671", "415.555.2671", "415 555 2671",
     "1-800-555-0199", "030 1234567", "0171/2012345", "(030) 123 4567", "020 7946 0958", "07700 900123", "089-12345678",
     "01 23 45 67 89", "01.23.45.67.89", "03-1234-5678", "＋４９ ３０ １２３４５６７", "+33 1 23 45 67 89",
@@ -95,7 +107,7 @@ FOUND: list[tuple[pii.Pattern, str]] = [
     *(("credit_card", text) for text in CARDS),
     *(("email", text) for text in EMAILS),
     *(("phone", text) for text in PHONES),
-    *(("ssn", text) for text in SSNS[:3]),
+    *(("ssn", text) for text in SSNS[:4]),
 ]
 LEFT: list[tuple[pii.Pattern, str]] = [
     *(("credit_card", text) for text in NO_CARDS),
@@ -139,6 +151,20 @@ def test_a_card_is_found_between_other_numbers_and_without_its_check_code() -> N
     assert (
         pii.masked("DE89 3704 0044 0532 0130 00, 4111 1111 1111 1111") == "DE89 3704 0044 0532 0130 00, [CARD_MASKED]"
     )
+
+
+@pytest.mark.parametrize("word", ["card", "Visa", "Nr", "x", "CC", "号", "ab cd"])
+def test_a_card_that_hangs_on_a_word_is_found(word: str) -> None:
+    for card in ("4111111111111111", "4111 1111 1111 1111", "3782-822463-10005"):
+        assert pii.masked(f"a {word}{card} b") == f"a {word}[CARD_MASKED] b"
+        assert pii.masked(f"a {card}{word} b") == f"a [CARD_MASKED]{word} b"
+        assert pii.masked(f"{card}and{card}") == "[CARD_MASKED]and[CARD_MASKED]"
+
+
+def test_of_two_that_overlap_nothing_stays() -> None:
+    assert pii.masked("4111 1111 1111 1111 508-22-1234") == "[CARD_MASKED]", "Luhn's sum is right with the 508 as well"
+    assert pii.masked("4111 1111 1111 1111 509-22-1234") == "[CARD_MASKED] [SSN_MASKED]"
+    assert pii.masked("ssn508-22-1234") == "ssn[SSN_MASKED]"
 
 
 def test_numbers_side_by_side_are_found_each() -> None:
@@ -185,6 +211,9 @@ def test_a_sentence_of_somebody_else_is_masked_before_it_is_cut() -> None:
         ("X-Api-Key=>sk-1", "X-Api-Key=>[REDACTED]"),
         ("refresh_token='sk-1", "refresh_token=[REDACTED]"),
         ("/v1?a=1&access_token=sk-1 said 403", "/v1?a=1&access_token=[REDACTED] said 403"),
+        ("AWS_SECRET_ACCESS_KEY=sk-1 is wrong", "AWS_SECRET_ACCESS_KEY=[REDACTED] is wrong"),
+        ("apiKey: sk-1, client-secret=sk-2", "apiKey: [REDACTED] client-secret=[REDACTED]"),
+        ("Set-Cookie: a=sk-1; b=sk-2\nis wrong", "Set-Cookie: [REDACTED]\nis wrong"),
         ("max_tokens=12, tokens: 7, a token was missing", "max_tokens=12, tokens: 7, a token was missing"),
     ],
 )

@@ -45,6 +45,8 @@ def short(value: object) -> str:
 
 
 HEAD = "UPDATE registry_revision SET audit_id = 7, audit_hash = (SELECT hash FROM extension_audit_log WHERE id = 7)"
+SPELT = ("apiKey", "API-KEY", "x_api_key", "clientSecret", "client-secret", "private_key", "passwd", "Set-Cookie")
+"""Names of credentials as people write them."""
 GOOD = {"id": "upper", "type": "pre", "subject": "beamline.ext.pre.upper.v1"}
 
 
@@ -125,6 +127,7 @@ async def test_the_database_itself_refuses_what_breaks_a_rule(node: Node, change
         ({**GOOD, "config": {"x": ["y\0"]}}, {("config", "wrong_type")}),
         ({**GOOD, "config": {"api_key": "sk-live"}}, {("config.api_key", "secret_literal")}),
         ({**GOOD, "config": {"a": [{"TOKEN": 1}]}}, {("config.a[0].TOKEN", "secret_literal")}),
+        *(({**GOOD, "config": {name: "sk-live"}}, {(f"config.{name}", "secret_literal")}) for name in SPELT),
         ({**GOOD, "metadata": {"owner": 1}}, {("metadata.owner", "wrong_type")}),
         ({**GOOD, "metadata": {"tags": "x"}}, {("metadata.tags", "wrong_type")}),
         ({**GOOD, "metadata": {"max_concurrency": 1025}}, {("metadata.max_concurrency", "wrong_type")}),

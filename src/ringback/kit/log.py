@@ -174,6 +174,11 @@ class Lines:
         return Line(self._named(*names).name, self._stream)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what each end of a TLS connection is told by that the client of NATS has opened."""
+    return "eof_received" not in str(record.msg)
+
+
 def set_up(
     service: str,
     level: str,
@@ -212,4 +217,5 @@ def set_up(
     root.setLevel(level.upper())
     for loud in ("uvicorn.access", "alembic", "asyncio", "uvicorn.error", "httpx", "httpcore"):
         logging.getLogger(loud).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").addFilter(_is_news)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # the transport tells of a broker that is away, once

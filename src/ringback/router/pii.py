@@ -25,7 +25,7 @@ LONGEST_TOLD: Final = 255
 """Characters of somebody else's sentence that are passed on (router S-4, S-5)."""
 SHORTEST: Final = len("a@b.cc")
 """Characters that anything has at least which is found."""
-MAYBE: Final = re.compile(r"@|\d(?:[ ./()-]{0,5}+\d){6}")
+MAYBE: Final = re.compile(r"@|\d(?:[\s_./()-]{0,5}+\d){6}")
 """What every text has in which something is found: an at sign, or seven digits with signs between them."""
 
 
@@ -57,7 +57,10 @@ def told(text: str) -> str:
 
 
 def places(text: str, patterns: Sequence[Pattern] = PATTERNS) -> list[Place]:
-    """What was found, from left to right; where two overlap, the one that begins first, or else is longer."""
+    """What was found, from left to right; where two overlap, the one that begins first, or else is longer.
+
+    What of the other one stands in no place then belongs to it, too: nothing that was found stays.
+    """
     if len(text) < SHORTEST:
         return []
     read = _as_read(text)
@@ -65,10 +68,16 @@ def places(text: str, patterns: Sequence[Pattern] = PATTERNS) -> list[Place]:
         return []
     found = [Place(start, end, one) for one in PATTERNS if one in patterns for start, end in FINDERS[one](read)]
     found.sort(key=lambda place: (place.start, -place.end))
-    kept = list[Place]()
+    kept, beyond = list[Place](), list[tuple[int, int]]()
     for place in found:
         if not kept or place.start >= kept[-1].end:
             kept.append(place)
+        elif place.end > kept[-1].end:
+            beyond.append((len(kept) - 1, place.end))
+    for number, until in beyond:
+        end = min(until, kept[number + 1].start) if number + 1 < len(kept) else until
+        if any(sign.isalnum() for sign in text[kept[number].end : end]):
+            kept[number] = kept[number]._replace(end=end)
     return kept
 
 
@@ -96,19 +105,23 @@ def _as_read(text: str) -> str:
 
 # ---- numbers of cards -------------------------------------------------------------------------------------------
 
-RUN: Final = re.compile(r"\d(?:[ .-]{0,3}+\d){12,}+")
+RUN: Final = re.compile(r"\d(?:[\s_.-]{0,3}+\d){12,}+")
 """Digits with signs between them, as many as a card has at least; a card may be a part of it."""
-FOUR: Final = r"\d{4}[ .-]{1,3}"
+FOUR: Final = r"\d{4}[\s_.-]{1,3}"
 SHAPES: Final = tuple(
-    re.compile(rf"(?<![A-Za-z\d])(?<!\d\.)(?=({shape})(?![A-Za-z\d]))")
+    re.compile(rf"(?<!\d)(?<!\d\.)(?=({shape})(?!\d))")
     for shape in (
         r"\d{13,19}",
         rf"{FOUR * 4}\d{{1,3}}",
         rf"{FOUR * 3}\d{{1,4}}",
-        rf"{FOUR}\d{{6}}[ .-]{{1,3}}\d{{4,5}}",
+        rf"{FOUR}\d{{6}}[\s_.-]{{1,3}}\d{{4,5}}",
     )
 )
-WHOLE: Final = re.compile(r"(?<![A-Za-z\d])\d(?:[ .-]{0,3}+\d){12,18}(?![A-Za-z\d])")
+WHOLE: Final = re.compile(r"(?<![A-Za-z\d])\d(?:[\s_.-]{0,3}+\d){12,18}(?![A-Za-z\d])")
+WORD_BEFORE: Final = re.compile(r"(?:\A|[^A-Za-z\d])[A-Za-z]{0,20}\Z|[G-Zg-z][A-Za-z]{0,20}\Z")
+WORD_AFTER: Final = re.compile(r"[A-Za-z]{0,20}(?![A-Za-z\d])|[A-Za-z]{0,20}[G-Zg-z]")
+"""A word that a number of a card hangs on, as `Visa4111…`: none of them is a part of a hexadecimal number."""
+LONGEST_WORD: Final = 22
 FRACTION: Final = re.compile(r"\d++\.\d++")
 DOUBLED: Final = str.maketrans("0123456789", "0246813579")
 NOT_DIGITS: Final = re.compile(r"\D++")
@@ -123,8 +136,14 @@ def _cards(text: str) -> Iterator[tuple[int, int]]:
             continue
         for shape in SHAPES:
             for one in shape.finditer(text, start, end):
-                if one.end(1) <= end and _is_card(text, *one.span(1)):
+                if one.end(1) <= end and _is_apart(text, *one.span(1)) and _is_card(text, *one.span(1)):
                     yield one.span(1)
+
+
+def _is_apart(text: str, start: int, end: int) -> bool:
+    """Whether it is a number by itself, or hangs on a word."""
+    before = text[max(0, start - LONGEST_WORD) : start]
+    return WORD_BEFORE.search(before) is not None and WORD_AFTER.match(text, end) is not None
 
 
 def _is_card(text: str, start: int, end: int) -> bool:
@@ -153,7 +172,9 @@ def _is_of_iban(text: str, start: int, end: int) -> bool:
 
 # ---- social security numbers ------------------------------------------------------------------------------------
 
-SSN: Final = re.compile(r"(?<![A-Za-z\d])(?<!\d-)\d{3}([ -])\d{2}\1\d{4}(?![A-Za-z\d])(?!-\d)")
+SSN: Final = re.compile(
+    r"(?:(?<![A-Za-z\d])|(?<=[Ss][Ss][Nn]))(?<!\d[.-])\d{3}([\s.-])\d{2}\1\d{4}(?![A-Za-z\d])(?![.-]\d)"
+)
 BARE: Final = re.compile(r"(?<![A-Za-z\d])(?<!\d[.-])\d{7,15}(?![A-Za-z\d])(?![.-]\d)")
 SAYS_SSN: Final = re.compile(r"\b(?:ssn|social security)\b[^\d\n]{0,16}\Z", re.IGNORECASE)
 SAYS_PHONE: Final = re.compile(
@@ -208,7 +229,9 @@ NO_FOUR: Final = rf"{FREE}(?<!\b\d{{4}} )"
 """The same, and no group of a card's or an account's number."""
 ENDS: Final = r"(?![A-Za-z\d])(?![./-]\d)"
 INTERNATIONAL: Final = re.compile(r"(?<![A-Za-z\d+.])\+ ?[1-9](?:[ ./()-]{0,3}\d){6,14}(?![A-Za-z\d])")
-DIALLED: Final = re.compile(rf"{NO_FOUR}00 ?[1-9]\d{{0,2}}(?:[ ./()-]{{1,3}}\d{{2,9}}){{1,5}}{ENDS}")
+DIALLED: Final = re.compile(
+    rf"{NO_FOUR}00(?: ?[1-9]\d{{0,2}}(?:[ ./()-]{{1,3}}\d{{2,9}}){{1,5}}|[1-9]\d{{9,13}}){ENDS}"
+)
 AMERICAN: Final = re.compile(rf"{FREE}(?:1[ .-])?(?:\(\d{{3}}\) ?|\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}}{ENDS}")
 IN_PAIRS: Final = re.compile(rf"{FREE}0[1-9](?:[ .-]\d\d){{4}}{ENDS}")
 NATIONAL: Final = re.compile(

@@ -6,25 +6,29 @@ from typing import Any, Final
 
 CREDENTIALS: Final = frozenset(
     (
-        "password", "api_key", "secret", "token", "access_token", "refresh_token", "authorization", "bearer",
-        "x-api-key", "x-auth-token", "x-authorization",
+        "password", "passwd", "pwd", "passphrase", "secret", "client_secret", "secret_key", "secret_access_key",
+        "private_key", "api_key", "x_api_key", "token", "access_token", "refresh_token", "id_token", "auth_token",
+        "session_token", "x_auth_token", "jwt", "bearer", "authorization", "x_authorization", "proxy_authorization",
+        "cookie", "set_cookie",
     )
 )  # fmt: skip
-"""Whole names, in any letter case: `max_tokens` is none of them."""
+"""Whole names, however they are spelt: `apiKey` and `API-KEY` are the same, and `max_tokens` is none of them."""
+WHOLE: Final = frozenset(name.replace("_", "") for name in CREDENTIALS)
 REDACTED: Final = "[REDACTED]"
-NAMES: Final = "|".join(map(re.escape, sorted(CREDENTIALS)))
+NAMES: Final = "|".join(name.replace("_", "[_-]?") for name in sorted(CREDENTIALS, reverse=True))
 SAID: Final = re.compile(
-    rf"""(?<![\w-])(?P<name>(?:(?P<line>(?:x-)?authorization)|{NAMES})(?![\w-])"""
+    rf"""(?<![A-Za-z\d])(?P<name>(?:(?P<line>(?:x-|proxy-)?authorization|(?:set-)?cookie)|{NAMES})(?![\w-])"""
     r"""[\\"']{0,4}\s{0,4}[=:>]{1,3}\s{0,4}|bearer\s{1,4})"""
     r"""(?(line)[^\n]*+|(?:bearer\s{1,4})?+(?:"(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?|\S++))""",
     re.IGNORECASE | re.DOTALL,
 )
-"""A credential in a sentence: its name and what it is said to be, or what is after Bearer; Authorization: its line."""
+"""A credential in a sentence: its name, which may end a longer one, and what it is said to be, or what is after Bearer;
+of Authorization and Cookie it is the line."""
 REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,254}|file:[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
 
 def is_credential(name: str) -> bool:
-    return name.lower() in CREDENTIALS
+    return name.lower().replace("_", "").replace("-", "") in WHOLE
 
 
 def is_reference(value: object) -> bool:

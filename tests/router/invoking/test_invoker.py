@@ -121,14 +121,17 @@ async def test_what_counts_as_failure_as_success_and_as_neither(
     assert room.circuits.by_id["upper"].breaker.state == ("open" if counts[1] else "closed")
     assert len(room.bus.asked) == (5 if counts[1] else 6), "nobody is asked behind an open breaker"
     assert outcomes[5].cause == ("unavailable" if counts[1] else cause)
-    assert "anna" not in "".join(one.told for one in outcomes)
+    assert "anna" not in "".join(one.why + one.told for one in outcomes)
 
 
 @pytest.mark.contract("router R-9e")
-async def test_the_code_of_an_error_reply_is_told_if_it_is_one() -> None:
+async def test_the_code_of_an_error_reply_is_why_a_call_failed_if_it_is_one() -> None:
     room = Room(FAILED, NO_CODE)
 
-    assert [(await room.call()).code for _ in range(2)] == ["500", ""]
+    assert [(await room.call()).why for _ in range(2)] == [
+        "it answered with the error 500",
+        "it answered with an error",
+    ]
 
 
 @pytest.mark.contract("router R-9e, R-9f")

@@ -186,6 +186,7 @@ def test_of_a_verdict_only_numbers_and_identifiers_are_passed_on_and_its_reason_
     assert read.reason is not None
     assert read.reason.startswith("found [EMAIL_MASKED] x")
     assert len(read.reason) == 255
+    assert verdict(letter({"valid": False, "reason": "c4111111111111111"})).reason == "c[CARD_MASKED]"
 
 
 @pytest.mark.contract("router S-5")
@@ -193,8 +194,8 @@ def test_of_a_verdict_only_numbers_and_identifiers_are_passed_on_and_its_reason_
 @pytest.mark.parametrize(
     "value",
     [
-        4111111111111111, -4111111111111111, 4111111111111111.0, 5105105105105100,
-        "card.4111111111111111", "card4111111111111111", "a4111.1111_1111.1111", "ssn_123.45.6789",
+        4111111111111111, -4111111111111111, 4111111111111111.0, 5105105105105100, 0.4111111111111111,
+        "card.4111111111111111", "c4111111111111111", "card4111111111111111", "a4111.1111_1111.1111", "ssn_123.45.6789",
     ],
 )  # fmt: skip
 def test_details_that_identify_people_are_not_passed_on(value: Any) -> None:

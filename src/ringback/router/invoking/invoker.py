@@ -21,7 +21,8 @@ ATTEMPT: Final = "Ringback-Attempt"
 DRY_RUN: Final = "Ringback-Dry-Run"
 ERROR: Final = "Nats-Service-Error"
 ERROR_CODE: Final = "Nats-Service-Error-Code"
-CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+PLAIN: Final = re.compile(r"[a-z_]{1,32}|[1-5]\d\d")
+"""Codes that are shown in a log: a word or a status, nothing that could be somebody's number."""
 SPARED: Final[Mapping[str, Cause]] = {"not_configured": "not_configured", "too_large": "too_large"}
 """Codes of error replies that say nothing of the router extension: a setting lacks, or it refuses what it was asked."""
 LARGEST: Final = 1 << 20
@@ -37,24 +38,25 @@ class Tried(msgspec.Struct, Generic[T]):
 
     value: T | None = None
     cause: Cause | None = None
+    why: str = ""
     told: str = ""
-    code: str = ""
     attempts: int = 0
     last_ms: float = 0.0
     succeeded: bool | None = None
 
-    def fails(self, cause: Cause, told: str, code: str = "") -> None:
-        self.cause, self.told, self.code = cause, told, code
+    def fails(self, cause: Cause, why: str, told: str = "") -> None:
+        self.cause, self.why, self.told = cause, why, told
 
-    def errs(self, code: str, told: str) -> bool | None:
+    def errs(self, code: str, told: str = "") -> bool | None:
         """An error reply: a failure, unless its code is one that counts as neither (R-8d)."""
-        self.fails(SPARED.get(code, "error"), told, code)
+        why = f"it answered with the error {code}" if PLAIN.fullmatch(code) else "it answered with an error"
+        self.fails(SPARED.get(code, "error"), why, told)
         return None if code in SPARED else False
 
-    def refused(self, cause: Cause, told: str) -> Literal[False]:
+    def refused(self, cause: Cause, why: str) -> Literal[False]:
         """There is no further attempt; if there was none at all, this is why."""
         if self.cause is None:
-            self.fails(cause, told)
+            self.fails(cause, why)
         return False
 
 
@@ -98,7 +100,7 @@ class Invoker:
         took = (now - began) * 1000
         if circuit and not asked.is_dry:
             self._count(circuit, asked, tried, now, took)
-        return Outcome(tried.value, tried.cause, tried.attempts, took, tried.told, tried.code)
+        return Outcome(tried.value, tried.cause, tried.attempts, took, tried.why, tried.told)
 
     def _count(self, circuit: Circuit, asked: Asked, tried: Tried[Any], now: float, took: float) -> None:
         if tried.succeeded is not None:
@@ -186,8 +188,7 @@ class Invoker:
 
 def _understood(asked: Asked, read: Callable[[Letter], T], reply: Letter, tried: Tried[T]) -> bool | None:
     if ERROR in reply.headers or ERROR_CODE in reply.headers:
-        code = reply.headers.get(ERROR_CODE, "")
-        return tried.errs(code if CODE.fullmatch(code) else "", "it answered with an error")
+        return tried.errs(reply.headers.get(ERROR_CODE, ""))
     if len(reply.body) > min(LARGEST, asked.record.metadata.get("max_response_size") or LARGEST):
         tried.fails("malformed", "its reply is too large")
         return False
@@ -202,5 +203,5 @@ def _understood(asked: Asked, read: Callable[[Letter], T], reply: Letter, tried:
         log.warning("a reply was not understood", action="call", extension=asked.record.id, error=type(error).__name__)
         tried.fails("malformed", "its reply was not understood")
         return False
-    tried.cause, tried.told, tried.code = None, "", ""
+    tried.cause, tried.why, tried.told = None, "", ""
     return True

@@ -49,12 +49,15 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, Generic[T], frozen=True):
-    """`value` is what was read of the reply; `None` and a `cause` where there is none. `told` is for people."""
+    """`value` is what was read of the reply; `None` and a `cause` where there is none.
+
+    `why` is a sentence of ours about that, `told` the one of a router extension that says so itself, as a dry run shows
+    it: without PII as far as a scan finds it, and for no log.
+    """
 
     value: T | None
     cause: Cause | None
     attempts: int
     latency_ms: float
+    why: str = ""
     told: str = ""
-    code: str = ""
-    """The error code of an error reply."""

@@ -79,6 +79,7 @@ class Called(msgspec.Struct, Generic[T], frozen=True):
     cause: Cause | None = None
     attempts: int = 0
     latency_ms: float = 0.0
+    why: str = ""
     told: str = ""
     reason: str = ""
 
@@ -89,7 +90,7 @@ class Course:
     decision: Decision | None = None
     said: Said | None = None
     why = ""
-    """What the last call that was needed and failed is told by, for people; without PII."""
+    """What became of the last call that was needed and failed, in words of ours."""
 
     def __init__(self, pipeline: Pipeline, calls: Calls, given: Given, watch: Watch | None = None) -> None:
         self.pipeline = pipeline
@@ -187,10 +188,10 @@ class Course:
             self.pipeline.customer_id,
         )
         one = await self.calls.call(asked, read)
-        reason, told = REASONS[one.cause] if one.cause else "", one.told
+        reason, why = REASONS[one.cause] if one.cause else "", one.why
         if one.cause == "timeout" and self._is_cut_short(step, one.latency_ms):
-            reason, told = LATE, "the time of the whole run was over before it answered"
-        return Called(one.value, one.cause, one.attempts, one.latency_ms, told, reason)
+            reason, why = LATE, "the time of the whole run was over before it answered"
+        return Called(one.value, one.cause, one.attempts, one.latency_ms, why, one.told, reason)
 
     def _is_cut_short(self, step: Prepared, latency_ms: float) -> bool:
         """Whether a call that took so long had less time than is its own."""
@@ -215,9 +216,9 @@ class Course:
         """A line of the trace: what became of a call."""
         line = _line(step, status, reason or outcome.reason or None, outcome)
         self.trace.append(line)
-        self.why = outcome.told if would_block else ""
+        self.why = outcome.why if would_block else ""
         if self._watch:
-            self._watch(Seen(step, line, entered, left, would_block=would_block, told=outcome.told))
+            self._watch(Seen(step, line, entered, left, would_block=would_block, told=outcome.told or outcome.why))
 
     def fail(
         self,

@@ -17,6 +17,7 @@ CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 WORD: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 BETWEEN: Final = re.compile(r"[a-z_.]+")
 """What stands between the digits of an identifier."""
+NOT_DIGITS: Final = re.compile(r"\D+")
 DETAILS: Final = ("field", "pattern", "count", "rule", "code")
 """What of a validator's details is passed on (S-5)."""
 USAGE: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -153,7 +154,7 @@ def _passed_on(details: Mapping[str, Any]) -> dict[str, str | int | float]:
 def _is_told(value: object) -> bool:
     """Whether it is a number or an identifier, and no number of a card or the like."""
     if type(value) in (int, float):
-        return not pii.places(f"{value:.0f}")
+        return not (pii.places(f"{value:.0f}") or pii.places(NOT_DIGITS.sub("", repr(value))))
     return isinstance(value, str) and WORD.fullmatch(value) is not None and not pii.places(BETWEEN.sub(" ", value))
 
 
