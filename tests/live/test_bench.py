@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ringback.demo.ports import free_ports
 from ringback.router.bench.ground import NAME
 from tests.house import ROOT
 from tests.live.bench import bench, left, started
@@ -115,6 +116,14 @@ def test_a_user_of_nats_who_lacks_a_permission_is_told_what_to_look_at(lacks: st
     last = ran.err.splitlines()[-1]
     assert (ran.code, ran.json, ran.left) == (6, None, [])
     assert f"ringback_bench_pre failed over NATS, {cause}: look at whether the user of NATS may publish" in last
+
+
+def test_a_nats_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    ran = bench(tmp_path, "call", *SMALL, "--seconds", "1", "--nats_address", f"nats://127.0.0.1:{port}")
+
+    assert (ran.code, ran.json, ran.left) == (6, None, [])
+    assert ran.err.splitlines()[-1].endswith(f"there is no NATS at nats://127.0.0.1:{port}, or it is gone")
 
 
 @pytest.mark.contract("router T-7")

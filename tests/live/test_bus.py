@@ -15,7 +15,7 @@ import pytest
 from nats.aio.client import Client
 
 from ringback.demo.ports import free_ports
-from ringback.kit.bus import BusAway, Letter, NoResponders, TooLarge, TooLate, Unanswered
+from ringback.kit.bus import BusAway, Letter, NoResponders, NotServedYet, TooLarge, TooLate, Unanswered
 from ringback.kit.secret import Secret
 from ringback.transports.nats.link import Link
 from tests.certificates import certificate
@@ -144,6 +144,20 @@ async def test_a_lost_connection_ends_what_is_in_flight_and_services_come_back_b
         assert (await ask(asking, b"x", "a.slow")).body == b"x"
 
 
+@pytest.mark.contract("router R-8d")
+async def test_that_nobody_serves_a_subject_is_told_of_a_new_connection_as_such(own: Nats) -> None:
+    async with linked(own) as link:
+        with pytest.raises(NotServedYet):
+            await ask(link)
+
+        async def settled() -> bool:
+            with pytest.raises(NoResponders) as nobody:
+                await ask(link)
+            return not isinstance(nobody.value, NotServedYet)
+
+        await until(settled)
+
+
 async def test_a_service_that_begins_or_ends_while_nats_is_away_is_served_or_not_when_it_is_back(own: Nats) -> None:
     async with linked(own) as link:
         stop = await link.services().serve("old", "a.old", echo)
@@ -238,14 +252,15 @@ async def test_when_nats_says_nothing_at_all_no_service_is_too_late_and_when_it_
     slow = Slow()
     async with linked(own) as link, linked(own) as serving:
         await serving.services().serve("slow", "a.b", slow)
-        for _ in range(2):
+        for seconds in (0.3, 0.3, 0.0999):
             with pytest.raises(TooLate):
-                await link.bus().request("a.b", Letter(b""), 0.3)
+                await link.bus().request("a.b", Letter(b""), seconds)
 
         await asyncio.to_thread(own.pause)
         try:
-            with pytest.raises(BusAway):
-                await link.bus().request("a.b", Letter(b""), 0.3)
+            for seconds in (0.3, 0.0999, 0.05):
+                with pytest.raises(BusAway):
+                    await link.bus().request("a.b", Letter(b""), seconds)
         finally:
             await asyncio.to_thread(own.resume)
 

@@ -24,6 +24,10 @@ class NoResponders(Unanswered):
     """Nobody serves the subject; that is known at once."""
 
 
+class NotServedYet(NoResponders):
+    """The same where the connection is so new that those who serve it may not be back themselves."""
+
+
 class TooLate(Unanswered):
     """No reply came in time."""
 

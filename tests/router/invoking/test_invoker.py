@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.kit.bus import BusAway, Letter, NoResponders, TooLarge, TooLate
+from ringback.kit.bus import BusAway, Letter, NoResponders, NotServedYet, TooLarge, TooLate
 from ringback.router.invoking.breaker import CircuitBreaker
 from ringback.router.invoking.invoker import Invoker
 from ringback.router.invoking.outcome import Asked, Malformed, Refused
@@ -92,6 +92,7 @@ async def test_half_open_three_calls_are_let_through_at_a_time() -> None:
         (OK, None, None, (1, 0)),
         (TooLate(), None, "timeout", (0, 1)),
         (NoResponders(), None, "no_responders", (0, 1)),
+        (NotServedYet(), None, "no_responders", (0, 0)),
         (FAILED, None, "error", (0, 1)),
         (NO_CODE, None, "error", (0, 1)),
         (Letter(OK.body, {"Nats-Service-Error": "it broke"}), None, "error", (0, 1)),

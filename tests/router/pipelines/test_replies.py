@@ -88,6 +88,8 @@ OF: dict[Callable[[Letter], Any], list[Any]] = {
         {"output": "x", "usage": {"total_tokens": "9"}},
         {"output": "x", "usage": {"total_tokens": True}},
         {"output": "x", "usage": {"total_tokens": -1}},
+        {"output": "x", "usage": {"total_tokens": 2**53}},
+        {"status": "ok", "response": {"payload": "x"}},
         {"output": "x", "metadata": []},
         {"output": "x", "provider_id": 1},
         {"output": "x", "status": "weird"},
@@ -209,6 +211,11 @@ def test_details_that_identify_people_are_not_passed_on(value: Any) -> None:
     ("reply", "read"),
     [
         ({"provider_id": "x", "output": "hi"}, Said("hi")),
+        ({"status": "ok", "output": "hi"}, Said("hi")),
+        (
+            {"status": "success", "output": "hi", "usage": {"total_tokens": 2**53 - 1}},
+            Said("hi", {"total_tokens": 2**53 - 1}),
+        ),
         ({"output": deep(9), "more": deep(9)}, Said(deep(9))),
         (
             {"output": {"a": 1}, "usage": {"total_tokens": 3, "cost": 2}, "metadata": {"model": "m"}},

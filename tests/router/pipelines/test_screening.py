@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from ringback.kit.bus import Letter
 from ringback.kit.errors import DatabaseUnavailable
@@ -43,7 +44,7 @@ async def node(node: Node) -> Node:
 
 
 async def declare(node: Node, id: str = "calls", customer: UUID = CUSTOMER, **more: Any) -> None:
-    asked = wire.NewRouterPolicy(policy_id=id, purpose="direct_call", document=BLOCKING, **more)
+    asked = wire.NewRouterPolicy(policy_id=id, document=BLOCKING, **{"purpose": "direct_call", **more})
     await node.do(lambda uow: service.create(uow, customer, asked))
 
 
@@ -75,6 +76,17 @@ async def test_a_call_goes_through_the_policy_that_stands_in_the_place_of_one_th
 
     with pytest.raises(Rejected):
         await screen(node.registry, node.work, QUESTION)
+
+
+@pytest.mark.parametrize("is_screened", [True, False])
+async def test_a_policy_that_is_not_for_calls_is_not_run_for_one(node: Node, *, is_screened: bool) -> None:
+    await declare(node, "calls" if not is_screened else "other", purpose=None)
+    if is_screened:
+        await declare(node)
+        with pytest.raises(Rejected):
+            await screen(node.registry, node.work, replace(QUESTION, policy_id="other"))
+    else:
+        assert await screen(node.registry, node.work, QUESTION) == Passed()
 
 
 async def test_a_policy_that_another_node_has_made_just_now_is_run(node: Node, make_node: Callable[[], Node]) -> None:

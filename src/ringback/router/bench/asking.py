@@ -157,8 +157,9 @@ async def asking(place: Ground, first: Router, nats_address: str | None) -> Asyn
             await way.learn()
             yield way
         except RunFailed as failure:
+            why = f"{failure.extension_id} failed over NATS, {failure.cause}: {PERMITTED}"
             raise NotAnswered.of(
-                NotAnswered.reason, f"{failure.extension_id} failed over NATS, {failure.cause}: {PERMITTED}"
+                NotAnswered.reason, why if link.is_connected else f"there is no NATS at {address}, or it is gone"
             ) from None
 
 

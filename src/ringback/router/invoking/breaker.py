@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from math import inf
 from random import random as any_share
 from typing import Final, Literal, get_args
 
@@ -35,18 +34,16 @@ ENOUGH: Final = 2
 class Recent:
     """Attempts of the last minute, to the tenth of a second."""
 
-    __slots__ = ("_ends", "_grains", "attempts", "failures")
+    __slots__ = ("_grains", "attempts", "failures")
 
     def __init__(self) -> None:
         self._grains: deque[list[int]] = deque()
-        self._ends = -inf
         self.attempts = 0
         self.failures = 0
 
     def add(self, now: float, failed: int) -> None:
-        if now >= self._ends:
-            grain = self.look(now)
-            self._ends = (grain + 1) * GRAIN
+        grain = self.look(now)
+        if not self._grains or self._grains[-1][0] != grain:
             self._grains.append([grain, 0, 0])
         newest = self._grains[-1]
         newest[1] += 1
@@ -65,7 +62,6 @@ class Recent:
 
     def clear(self) -> None:
         self._grains.clear()
-        self._ends = -inf
         self.attempts = self.failures = 0
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 import structlog
 
-from ringback.kit.bus import Bus, Letter, NoResponders, TooLarge, TooLate, Unanswered
+from ringback.kit.bus import Bus, Letter, NoResponders, NotServedYet, TooLarge, TooLate, Unanswered
 from ringback.router.invoking.circuits import Circuit, Circuits
 from ringback.router.invoking.outcome import Asked, Cause, Malformed, Outcome, Refused
 from ringback.router.invoking.retries import SHORTEST, longest_ms, pause_ms
@@ -174,9 +174,9 @@ class Invoker:
         except TooLate:
             tried.fails("timeout", "it did not answer in time")
             return False if seconds * 2000 >= asked.timeout_ms else None
-        except NoResponders:
+        except NoResponders as nobody:
             tried.fails("no_responders", "nobody serves its subject")
-            return False
+            return None if isinstance(nobody, NotServedYet) else False
         except TooLarge:
             tried.fails("too_large", "the request is larger than the bus carries")
             return None

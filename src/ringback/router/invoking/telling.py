@@ -60,7 +60,9 @@ class Telling:
             await self._bus.publish(message)
         except Exception as error:
             if not self._has_lost:
-                log.warning("nobody hears of calls", action="publish", error=type(error).__name__)
+                log.warning(
+                    "how router extensions do is not told for now", action="publish", error=type(error).__name__
+                )
             self._has_lost = True
         else:
             self._has_lost = False

@@ -21,6 +21,8 @@ NOT_DIGITS: Final = re.compile(r"\D+")
 DETAILS: Final = ("field", "pattern", "count", "rule", "code")
 """What of a validator's details is passed on (S-5)."""
 USAGE: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
+MOST_USED: Final = (1 << 53) - 1
+"""What every program that reads JSON counts to."""
 FINE: Final = ("ok", "success")
 decode: Final[Callable[[bytes], Any]] = msgspec.json.Decoder().decode
 
@@ -91,7 +93,9 @@ def said(letter: Letter) -> Said:
     if not isinstance(reply.get("provider_id", ""), str):
         raise Malformed("provider_id")
     metadata = _metadata(reply)
-    if "output" in reply and "status" not in reply:
+    if reply.get("status", "ok") not in FINE:
+        raise Malformed("unknown status")
+    if "output" in reply:
         output = reply["output"]
     elif reply.get("status") == "success" and isinstance(reply.get("response"), dict):
         response = reply["response"]
@@ -141,7 +145,7 @@ def _usage(usage: object) -> Mapping[str, Any]:
     if not isinstance(usage, dict):
         raise Malformed("usage")
     counts = {name: usage[name] for name in USAGE if name in usage}
-    if not all(type(count) is int and count >= 0 for count in counts.values()):
+    if not all(type(count) is int and 0 <= count <= MOST_USED for count in counts.values()):
         raise Malformed("usage")
     return counts
 

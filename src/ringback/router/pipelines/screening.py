@@ -54,8 +54,10 @@ async def screen(registry: Registry, work: Work[Uow], asked: Question) -> Passed
     """The call as the policy lets it pass. `Rejected`, or the `Failure` of the run: then whoever asks decides.
 
     Asterisk has read of the policy a moment ago. One that is not there has gone since, or is not known here yet: then
-    the database says which one the customer has now."""
+    the database says which one the customer has now. So it does of one that is not for calls."""
     try:
+        if registry.served().policy(asked.customer_id, asked.policy_id).purpose != PURPOSE:
+            raise PolicyNotFound
         return await _screened(registry.pipelines, asked)
     except PolicyNotFound:
         now = await work.read(partial(service.of_calls, customer_id=asked.customer_id))

@@ -94,7 +94,7 @@ class Reading:
 
     def end(self) -> None:
         if self.faults:
-            raise ValidationFailed(*self.faults[:MOST_FAULTS])
+            raise ValidationFailed(*list(dict.fromkeys(self.faults))[:MOST_FAULTS])
 
     def whole(self, raw: object) -> Declared:
         fields = Fields(self.faults, self.place, raw, WHOLE)
@@ -169,7 +169,7 @@ class Reading:
         )
 
     def _id(self, fields: Fields, name: str, type: Type) -> str:
-        if not fields.has(name):
+        if fields.is_object and not fields.has(name):
             self.faults.append(Fault(fields.at(name), "is required", "invalid_id"))
         id = fields.text(name, "invalid_id") or ""
         if id:

@@ -15,7 +15,8 @@ class Fields:
         self.faults = faults
         self.place = place
         self._raw: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
-        if not isinstance(raw, Mapping):
+        self.is_object = isinstance(raw, Mapping)
+        if not self.is_object:
             self._wrong("", "must be an object")
         for name in self._raw.keys() - set(known):
             self._wrong(name[:64], "is not a field of this object", "unknown_field")

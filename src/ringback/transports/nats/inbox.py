@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from secrets import token_hex
 from typing import Final
 
-from ringback.kit.bus import BusAway, Letter, NoResponders, TooLate
+from ringback.kit.bus import BusAway, Letter, NoResponders, NotServedYet, TooLate
 from ringback.transports.awaiting import Awaited, fail, give, within
 from ringback.transports.nats.client import INBOX, Away, Client, headers_of
 from ringback.transports.nats.letters import published
@@ -15,9 +15,11 @@ TOKEN: Final = 16
 """Letters that nobody guesses: who is asked one thing cannot answer another."""
 STOCK: Final = 512
 LOOK: Final = 0.05
-"""Seconds after a request, at the latest, the server is asked whether it is there."""
-SILENCE: Final = 0.1
+"""Seconds after a request, or half of those that it may take, the server is asked at the latest whether it is there."""
+SILENCE: Final = 0.04
 """Seconds after which it would have said so: if it says nothing at all, no service is to blame."""
+SETTLING: Final = 5.0
+"""Seconds after which all who lost a server with us should be back: clients of NATS try again every two."""
 
 
 class Inbox:
@@ -31,6 +33,7 @@ class Inbox:
         self._awaited: dict[bytes, tuple[str, Awaited]] = {}
         self._is_refused = False
         self._look: asyncio.TimerHandle | None = None
+        self._settled = self._loop.time() + SETTLING
         client.hear = self._hear
 
     async def ask(self, subject: str, letter: Letter, seconds: float) -> Letter:
@@ -45,8 +48,7 @@ class Inbox:
         heard = self._client.heard
         reply: Awaited = self._loop.create_future()
         self._awaited[address] = subject, reply
-        if self._look is None:
-            self._look = self._loop.call_later(LOOK, self._ping)
+        self._look_within(min(LOOK, seconds / 2))
         try:
             return await within(seconds, reply)
         except TooLate:
@@ -68,6 +70,15 @@ class Inbox:
             self._is_refused = True
             self.end()
 
+    def _look_within(self, seconds: float) -> None:
+        """Whether the server is there; one look is for all who ask."""
+        when = self._loop.time() + seconds
+        if self._look is not None:
+            if self._look.when() <= when:
+                return
+            self._look.cancel()
+        self._look = self._loop.call_at(when, self._ping)
+
     def _ping(self) -> None:
         self._look = None
         self._client.ping()
@@ -84,7 +95,7 @@ class Inbox:
         if reply is None:
             return
         if head and head.startswith(NOBODY):
-            fail(reply, NoResponders())
+            fail(reply, NoResponders() if self._loop.time() >= self._settled else NotServedYet())
         else:
             give(reply, Letter(body, headers_of(head) if head else {}))
 
