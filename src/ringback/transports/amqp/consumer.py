@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import structlog
 
 from ringback.transports.amqp.channel import BasicProperties, Channel
@@ -24,8 +24,7 @@ CANCELLED: Final = 1.0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One message in our hands; it is acknowledged or given back once, and neither matters after its channel."""
 
     channel: Channel
