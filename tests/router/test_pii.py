@@ -33,7 +33,6 @@ CARDS = [
     "4111\u00a01111\u20111111\u20131111",
     "4111\u200b1111\u200b1111\u200b1111",
     "4111\t1111\t1111\t1111",
-    "4111 1111\r\n1111 1111",
     "4111_1111_1111_1111",
 ]
 NO_CARDS = [
@@ -45,6 +44,9 @@ NO_CARDS = [
     "FR14 2004 1010 0505 0001 3M02 606",
     "order 0b9a4111111111111111",
     "4111111111111111f0",
+    "4111\n1111\n1111\n1111",  # a column of numbers
+    "20150822_0914345",
+    "EAN4222222222222",
     "550e8400-e29b-41d4-a716-446655440000",
     "2024-01-15 10:30:00.123456",
     "192.168.100.200 10.20.30.40",
@@ -58,7 +60,6 @@ NO_CARDS = [
 SSNS = [
     "123-45-6789",
     "123 45 6789",
-    "123.45.6789",
     "１２３-４５-６７８９",
     "SSN: 123456789",
     "social security number 123456789",
@@ -107,7 +108,7 @@ FOUND: list[tuple[pii.Pattern, str]] = [
     *(("credit_card", text) for text in CARDS),
     *(("email", text) for text in EMAILS),
     *(("phone", text) for text in PHONES),
-    *(("ssn", text) for text in SSNS[:4]),
+    *(("ssn", text) for text in SSNS[:3]),
 ]
 LEFT: list[tuple[pii.Pattern, str]] = [
     *(("credit_card", text) for text in NO_CARDS),

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from ringback.kit import audit, outbox
 from ringback.kit.audit import SYSTEM, Actor
-from ringback.kit.db import Conflict, Database, Session
+from ringback.kit.db import Conflict, Database, Row, Session, Statement
 from ringback.kit.deadline import until
 from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.events import Event
@@ -58,6 +58,7 @@ class UnitOfWork:
         self.by: Actor = SYSTEM
         self.changes: list[tuple[Actor, audit.Change]] = []
         self.events: list[Event] = []
+        self.rows: dict[Statement, list[Row]] = {}
         self.callbacks: list[Callable[[], None]] = []
         self.steps: list[Callable[[], Awaitable[object]]] = []
         self.answers: dict[Hashable, Any] = {}
@@ -107,6 +108,10 @@ class UnitOfWork:
         if found := audit.change(kind, before, after, action):
             self.changes.append((self.by, found))
 
+    def add_last(self, statement: Statement, row: Row) -> None:
+        """Write a row just before the commit, with all others of that INSERT: nobody here reads it."""
+        self.rows.setdefault(statement, []).append(row)
+
     def after(self, callback: Callable[[], None]) -> None:
         """Call this once the transaction has committed; never if it has not. It must not raise."""
         self.callbacks.append(callback)
@@ -117,7 +122,9 @@ class UnitOfWork:
 
     async def finish(self) -> None:
         """Write what comes last, just before the commit."""
-        assert not (self.is_over and (self.session.is_begun or self.changes or self.events))
+        assert not (self.is_over and (self.session.is_begun or self.changes or self.events or self.rows))
+        for statement, rows in self.rows.items():
+            await self.session.run_each(statement, rows)
         await audit.add(self.session, self.changes, self.now)
         await outbox.add(self.session, self.events, self.now)
 

@@ -25,7 +25,7 @@ LONGEST_TOLD: Final = 255
 """Characters of somebody else's sentence that are passed on (router S-4, S-5)."""
 SHORTEST: Final = len("a@b.cc")
 """Characters that anything has at least which is found."""
-MAYBE: Final = re.compile(r"@|\d(?:[\s_./()-]{0,5}+\d){6}")
+MAYBE: Final = re.compile(r"@|\d(?:[ \t_./()-]{0,5}+\d){6}")
 """What every text has in which something is found: an at sign, or seven digits with signs between them."""
 
 
@@ -105,23 +105,26 @@ def _as_read(text: str) -> str:
 
 # ---- numbers of cards -------------------------------------------------------------------------------------------
 
-RUN: Final = re.compile(r"\d(?:[\s_.-]{0,3}+\d){12,}+")
+RUN: Final = re.compile(r"\d(?:[ \t_.-]{0,3}+\d){12,}+")
 """Digits with signs between them, as many as a card has at least; a card may be a part of it."""
-FOUR: Final = r"\d{4}[\s_.-]{1,3}"
+FOUR: Final = r"\d{4}[ \t_.-]{1,3}"
 SHAPES: Final = tuple(
     re.compile(rf"(?<!\d)(?<!\d\.)(?=({shape})(?!\d))")
     for shape in (
         r"\d{13,19}",
         rf"{FOUR * 4}\d{{1,3}}",
         rf"{FOUR * 3}\d{{1,4}}",
-        rf"{FOUR}\d{{6}}[\s_.-]{{1,3}}\d{{4,5}}",
+        rf"{FOUR}\d{{6}}[ \t_.-]{{1,3}}\d{{4,5}}",
     )
 )
-WHOLE: Final = re.compile(r"(?<![A-Za-z\d])\d(?:[\s_.-]{0,3}+\d){12,18}(?![A-Za-z\d])")
+WHOLE: Final = re.compile(r"(?<![A-Za-z\d])\d(?:[ \t.-]{0,3}+\d){12,18}(?![A-Za-z\d])")
 WORD_BEFORE: Final = re.compile(r"(?:\A|[^A-Za-z\d])[A-Za-z]{0,20}\Z|[G-Zg-z][A-Za-z]{0,20}\Z")
 WORD_AFTER: Final = re.compile(r"[A-Za-z]{0,20}(?![A-Za-z\d])|[A-Za-z]{0,20}[G-Zg-z]")
 """A word that a number of a card hangs on, as `Visa4111…`: none of them is a part of a hexadecimal number."""
+LETTER: Final = re.compile(r"[A-Za-z]")
 LONGEST_WORD: Final = 22
+FEWEST_AT_WORD: Final = 15
+"""Digits of such a number: times and articles often have thirteen."""
 FRACTION: Final = re.compile(r"\d++\.\d++")
 DOUBLED: Final = str.maketrans("0123456789", "0246813579")
 NOT_DIGITS: Final = re.compile(r"\D++")
@@ -142,6 +145,10 @@ def _cards(text: str) -> Iterator[tuple[int, int]]:
 
 def _is_apart(text: str, start: int, end: int) -> bool:
     """Whether it is a number by itself, or hangs on a word."""
+    if not LETTER.search(text[max(0, start - 1) : start] + text[end : end + 1]):
+        return True
+    if sum(map(str.isdigit, text[start:end])) < FEWEST_AT_WORD:
+        return False
     before = text[max(0, start - LONGEST_WORD) : start]
     return WORD_BEFORE.search(before) is not None and WORD_AFTER.match(text, end) is not None
 
@@ -172,9 +179,7 @@ def _is_of_iban(text: str, start: int, end: int) -> bool:
 
 # ---- social security numbers ------------------------------------------------------------------------------------
 
-SSN: Final = re.compile(
-    r"(?:(?<![A-Za-z\d])|(?<=[Ss][Ss][Nn]))(?<!\d[.-])\d{3}([\s.-])\d{2}\1\d{4}(?![A-Za-z\d])(?![.-]\d)"
-)
+SSN: Final = re.compile(r"(?:(?<![A-Za-z\d])|(?<=[Ss][Ss][Nn]))(?<!\d-)\d{3}([ -])\d{2}\1\d{4}(?![A-Za-z\d])(?!-\d)")
 BARE: Final = re.compile(r"(?<![A-Za-z\d])(?<!\d[.-])\d{7,15}(?![A-Za-z\d])(?![.-]\d)")
 SAYS_SSN: Final = re.compile(r"\b(?:ssn|social security)\b[^\d\n]{0,16}\Z", re.IGNORECASE)
 SAYS_PHONE: Final = re.compile(

@@ -22,7 +22,7 @@ NEWEST: Final = 1000
 HOUR: Final = timedelta(hours=1)
 
 
-async def note(uow: Uow, extension: Extension, contact: Contact, event: str, cause: str) -> None:
+def note(uow: Uow, extension: Extension, contact: Contact, event: str, cause: str) -> None:
     """Keep what became of a contact; what is noted in one transaction stays in its order."""
     entry = Entry(
         id=uow.new_id(),
@@ -40,7 +40,7 @@ async def note(uow: Uow, extension: Extension, contact: Contact, event: str, cau
         reg_server=plain(contact.reg_server)[:255],
         tm_create=uow.now + timedelta(microseconds=len(uow.events)),
     )
-    await store.add_entry(uow.session, entry)
+    uow.add_last(store.ADD_ENTRY, {name: getattr(entry, name) for name in store.ENTRY})
 
 
 async def page(uow: Uow, extension: Extension, cursor: Cursor | None, size: int) -> Page[Entry]:

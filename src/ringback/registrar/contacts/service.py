@@ -30,15 +30,15 @@ async def compare(uow: Uow, extension: Extension) -> list[Contact]:
     for id, contact in live.items():
         if id not in seen:
             await store.add(uow.session, extension.id, contact)
-            await _tell(uow, extension, contact, "registered")
+            _tell(uow, extension, contact, "registered")
         elif seen[id].state != contact.state:
             await store.change(uow.session, contact)
     for id in seen.keys() - live.keys():
         await store.drop(uow.session, id)
         if seen[id].expiration_time <= uow.now.timestamp():
-            await _tell(uow, extension, seen[id], "expired")
+            _tell(uow, extension, seen[id], "expired")
         else:
-            await _tell(uow, extension, seen[id], "unregistered", Cause.REMOVED)
+            _tell(uow, extension, seen[id], "unregistered", Cause.REMOVED)
     return list(live.values())
 
 
@@ -89,7 +89,7 @@ async def forget(
         raise ContactNotFound
     for contact in gone:
         await store.drop(uow.session, contact.id)
-        await _tell(uow, extension, contact, "unregistered", cause)
+        _tell(uow, extension, contact, "unregistered", cause)
         await uow.sip.drop_contact(contact.id, extension.endpoint_id)
     if gone and cause is Cause.API:
         whose = {"id": extension.id, "customer_id": extension.customer_id}
@@ -110,8 +110,8 @@ async def _rows(uow: Uow, endpoint_id: str) -> list[Contact]:
     return [contact for contact in found if contact.expiration_time > uow.now.timestamp()]
 
 
-async def _tell(uow: Uow, extension: Extension, contact: Contact, action: str, cause: str = "") -> None:
-    await history.note(uow, extension, contact, action, str(cause))
+def _tell(uow: Uow, extension: Extension, contact: Contact, action: str, cause: str = "") -> None:
+    history.note(uow, extension, contact, action, str(cause))
     event = events.of(action, extension, contact, str(cause), uow.now)
     uow.emit(event)
     uow.after(uow.memory.metrics.contact_events.labels(event.type).inc)

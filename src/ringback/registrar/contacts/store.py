@@ -73,6 +73,7 @@ LAPSED = Statement(
 )
 ENTRY: Final = tuple(column.name for column in contact_history.columns)
 ADD_ENTRY = Statement(insert(contact_history), *ENTRY)
+
 OF_CUSTOMER = Statement(
     select(contact_history.c.id)
     .where(contact_history.c.customer_id == bindparam("owner"), contact_history.c.id > bindparam("after"))
@@ -95,8 +96,10 @@ def to_row(contact: Contact) -> dict[str, Any]:
 
 async def add(session: Session, extension_id: UUID, contact: Contact) -> None:
     """Note a contact; one that was another extension's is this one's from now on."""
-    await drop(session, contact.id)
-    await session.run(ADD, id=contact.id, extension_id=extension_id, **to_row(contact))
+    row = {"id": contact.id, "extension_id": extension_id, **to_row(contact)}
+    if not await session.insert_if_new(ADD, **row):
+        await drop(session, contact.id)
+        await session.run(ADD, **row)
 
 
 async def change(session: Session, contact: Contact) -> None:
@@ -151,10 +154,6 @@ async def names(session: Session, names: list[str]) -> dict[str, str]:
 async def lapsed(session: Session, now: int, limit: int) -> list[str]:
     """The endpoint of each of up to `limit` contacts that expired by `now`, longest ago first."""
     return [row["endpoint_id"] for row in await session.all(LAPSED, now=now, size=limit)]
-
-
-async def add_entry(session: Session, entry: Entry) -> None:
-    await session.run(ADD_ENTRY, **{name: getattr(entry, name) for name in ENTRY})
 
 
 async def entries(session: Session, extension_id: UUID, cursor: Cursor | None, size: int) -> Page[Entry]:

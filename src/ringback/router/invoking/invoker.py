@@ -49,7 +49,9 @@ class Tried(msgspec.Struct, Generic[T]):
 
     def errs(self, code: str, told: str = "") -> bool | None:
         """An error reply: a failure, unless its code is one that counts as neither (R-8d)."""
-        why = f"it answered with the error {code}" if PLAIN.fullmatch(code) else "it answered with an error"
+        why = "it answered with an error"
+        if code != "error" and PLAIN.fullmatch(code):
+            why = f"it answered with the error {code}"
         self.fails(SPARED.get(code, "error"), why, told)
         return None if code in SPARED else False
 

@@ -18,6 +18,8 @@ WORD: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 BETWEEN: Final = re.compile(r"[a-z_.]+")
 """What stands between the digits of an identifier."""
 NOT_DIGITS: Final = re.compile(r"\D+")
+BEYOND: Final = 10**8
+"""Numbers from here on tell of nothing that a validator counts, and may be somebody's."""
 DETAILS: Final = ("field", "pattern", "count", "rule", "code")
 """What of a validator's details is passed on (S-5)."""
 USAGE: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -157,8 +159,8 @@ def _passed_on(details: Mapping[str, Any]) -> dict[str, str | int | float]:
 
 def _is_told(value: object) -> bool:
     """Whether it is a number or an identifier, and no number of a card or the like."""
-    if type(value) in (int, float):
-        return not (pii.places(f"{value:.0f}") or pii.places(NOT_DIGITS.sub("", repr(value))))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return abs(value) < BEYOND and not pii.places(NOT_DIGITS.sub("", repr(value)))
     return isinstance(value, str) and WORD.fullmatch(value) is not None and not pii.places(BETWEEN.sub(" ", value))
 
 

@@ -16,10 +16,11 @@ TOKEN: Final = 16
 STOCK: Final = 512
 LOOK: Final = 0.05
 """Seconds after a request, or half of those that it may take, the server is asked at the latest whether it is there."""
-SILENCE: Final = 0.04
-"""Seconds after which it would have said so: if it says nothing at all, no service is to blame."""
+SILENCE: Final = 0.039
+"""Seconds after which it would have said so: if it says nothing at all, no service is to blame. Of the 40 ms of a call
+a little has passed before it is asked."""
 SETTLING: Final = 5.0
-"""Seconds after which all who lost a server with us should be back: clients of NATS try again every two."""
+"""Seconds after which all who lost a server with us should be back: most clients of NATS try again every two."""
 
 
 class Inbox:
