@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -126,30 +127,47 @@ OUT_OF_REACH = {
 """Operations that need what nobody can guess: a password, a token, a policy, a phone that has registered or called."""
 
 
-@pytest.mark.long
-@pytest.mark.sqlite
-def test_schemathesis_finds_nothing(make_world: Any) -> None:
-    found: list[str] = []
-    cases = 0
-    phases = set()
-    answers: dict[str, set[int]] = defaultdict(set)
-    for event in run(make_world()):
+@dataclass
+class Look:
+    """What was found, what of that was 503, which phases ended how, what each operation answered."""
+
+    found: list[str] = field(default_factory=list)
+    away: int = 0
+    cases: int = 0
+    phases: set[tuple[str, str]] = field(default_factory=set)
+    answers: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+
+def look(world: World) -> Look:
+    seen = Look()
+    for event in run(world):
         assert not isinstance(event, events.FatalError | events.NonFatalError), event
         if isinstance(event, events.PhaseFinished):
-            phases.add((event.phase.name.value, event.status.value))
+            seen.phases.add((event.phase.name.value, event.status.value))
         if isinstance(event, events.ScenarioFinished):
-            cases += len(event.recorder.cases)
+            seen.cases += len(event.recorder.cases)
             for id, exchange in event.recorder.interactions.items():
                 if exchange.response:
                     operation = event.recorder.cases[id].value.operation
-                    answers[operation.definition.raw["operationId"]].add(exchange.response.status_code)
-            for checks in event.recorder.checks.values():
+                    seen.answers[operation.definition.raw["operationId"]].add(exchange.response.status_code)
+            for id, checks in event.recorder.checks.items():
                 failures = [check.failure_info for check in checks if check.failure_info]
-                found += [f"{info.failure}\n{info.code_sample}" for info in failures]
+                seen.found += [f"{info.failure}\n{info.code_sample}" for info in failures]
+                answer = event.recorder.interactions[id].response
+                seen.away += len(failures) if answer and answer.status_code == 503 else 0
+    return seen
 
-    assert not found, "\n\n".join(found)
-    assert phases >= {(name, "success") for name in ("examples", "coverage", "fuzzing", "stateful")}
-    assert len(answers) == len(list(REST))
-    assert cases > 200
-    refused = {name for name, codes in answers.items() if not codes & {200, 201}}
-    assert refused <= OUT_OF_REACH, dict(answers)
+
+@pytest.mark.long
+@pytest.mark.sqlite
+def test_schemathesis_finds_nothing(make_world: Any) -> None:
+    seen = look(make_world())
+    if seen.found and len(seen.found) == seen.away:  # the machine stood still for longer than a request may take
+        seen = look(make_world())
+
+    assert not seen.found, "\n\n".join(seen.found)
+    assert seen.phases >= {(name, "success") for name in ("examples", "coverage", "fuzzing", "stateful")}
+    assert len(seen.answers) == len(list(REST))
+    assert seen.cases > 200
+    refused = {name for name, codes in seen.answers.items() if not codes & {200, 201}}
+    assert refused <= OUT_OF_REACH, dict(seen.answers)

@@ -12,6 +12,9 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 ALLOWED = {"get": 1, "create": 4, "list": 1}
 """More statements: of a create some come with its event, which is told alone or together with the next one."""
 
+BESIDE = 100
+"""Rows that other work of the service looks at meanwhile: of 1,000 extensions nobody looks at all."""
+
 
 async def test_no_operation_reads_more_rows_or_says_more_statements_among_more_extensions(servers: Ground) -> None:
     whole = await growth.measure(replace(servers, share=0.001))
@@ -20,5 +23,5 @@ async def test_no_operation_reads_more_rows_or_says_more_statements_among_more_e
     for name in growth.NAMES:
         few, many = (found[f"{name}_{count}"] for count in (100, 1000))
         assert many["statements"] - few["statements"] <= ALLOWED[name]
-        assert many["rows_examined"] < 2 * few["rows_examined"] + 10
+        assert many["rows_examined"] < 2 * few["rows_examined"] + BESIDE
     assert len(whole.blocks) == len(growth.NAMES)

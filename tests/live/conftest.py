@@ -24,6 +24,7 @@ from ringback.demo.phone import Account, Phone, PhoneOptions
 from ringback.demo.ports import HOST, Ports, free_ports
 from ringback.demo.programs import ASTERISK_ON_SERVERS, KAMAILIO, AsteriskProgram
 from ringback.demo.server import Server
+from ringback.kit.errors import DatabaseUnavailable
 from ringback.kit.secret import Secret
 from ringback.knobs import load
 from ringback.registrar.realms import service as realms
@@ -90,8 +91,16 @@ class World:
     async def set_status(self, customer: UUID, status: Status) -> None:
         """Freeze a customer, or make one active again, as another process would."""
         settings = load({"ringback_home": self.server.home, **self.settings()})
-        async with opened(settings) as found:
-            await assemble(settings, found).work.write(lambda uow: realms.set_status(uow, customer, status))
+
+        async def is_set() -> bool:
+            try:
+                async with opened(settings) as found:
+                    await assemble(settings, found).work.write(lambda uow: realms.set_status(uow, customer, status))
+            except DatabaseUnavailable:  # a busy machine: once more
+                return False
+            return True
+
+        await until(is_set)
 
     def settings(self) -> dict[str, str]:
         """Where the databases are, if not in its home."""
