@@ -156,8 +156,14 @@ class Invoker:
             return tried.refused("unavailable", "its breaker is open")
         tried.attempts += 1
         verdict: bool | None = None
+        headers = {**asked.headers, ATTEMPT: str(tried.attempts)}
+        if asked.is_dry:
+            headers[DRY_RUN] = "1"
         try:
-            verdict = await self._ask(asked, read, seconds, tried)
+            reply = await self._bus.request(asked.record.subject, Letter(asked.body, headers), seconds)
+            verdict = _understood(asked, read, reply, tried)
+        except Unanswered as why:
+            verdict = _unanswered(why, tried, is_long=seconds * 2000 >= asked.timeout_ms)
         finally:
             if turn is not None:
                 circuit.breaker.ended(turn, verdict)
@@ -166,26 +172,23 @@ class Invoker:
             tried.succeeded = verdict
         return tried.cause in AGAIN
 
-    async def _ask(self, asked: Asked, read: Callable[[Letter], T], seconds: float, tried: Tried[T]) -> bool | None:
-        """One attempt: whether the router extension did what it is for; `None` where nobody can say (R-8c, R-8d)."""
-        headers = {**asked.headers, ATTEMPT: str(tried.attempts)}
-        if asked.is_dry:
-            headers[DRY_RUN] = "1"
-        try:
-            reply = await self._bus.request(asked.record.subject, Letter(asked.body, headers), seconds)
-        except TooLate:
-            tried.fails("timeout", "it did not answer in time")
-            return False if seconds * 2000 >= asked.timeout_ms else None
-        except NoResponders as nobody:
-            tried.fails("no_responders", "nobody serves its subject")
-            return None if isinstance(nobody, NotServedYet) else False
-        except TooLarge:
-            tried.fails("too_large", "the request is larger than the bus carries")
-            return None
-        except Unanswered:
-            tried.fails("unavailable", "the bus is away")
-            return None
-        return _understood(asked, read, reply, tried)
+
+def _unanswered(why: Unanswered, tried: Tried[Any], *, is_long: bool) -> bool | None:
+    """Whether it is the router extension's fault: `None` where nobody can say (R-8c, R-8d).
+
+    `is_long` is whether it had at least half of its time.
+    """
+    if isinstance(why, TooLate):
+        tried.fails("timeout", "it did not answer in time")
+        return False if is_long else None
+    if isinstance(why, NoResponders):
+        tried.fails("no_responders", "nobody serves its subject")
+        return None if isinstance(why, NotServedYet) else False
+    if isinstance(why, TooLarge):
+        tried.fails("too_large", "the request is larger than the bus carries")
+    else:
+        tried.fails("unavailable", "the bus is away")
+    return None
 
 
 def _understood(asked: Asked, read: Callable[[Letter], T], reply: Letter, tried: Tried[T]) -> bool | None:
