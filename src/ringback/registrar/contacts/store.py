@@ -73,7 +73,6 @@ LAPSED = Statement(
 )
 ENTRY: Final = tuple(column.name for column in contact_history.columns)
 ADD_ENTRY = Statement(insert(contact_history), *ENTRY)
-
 OF_CUSTOMER = Statement(
     select(contact_history.c.id)
     .where(contact_history.c.customer_id == bindparam("owner"), contact_history.c.id > bindparam("after"))

@@ -185,7 +185,7 @@ async def get_by_direct(uow: Uow, text: str, source: str | None, publisher: str)
 
 
 async def at_numbers(uow: Uow, customer_id: UUID, numbers: list[str], usernames: list[str]) -> list[Extension]:
-    """The customer's live extensions with one of these numbers or usernames, some of each, in lower case."""
+    """The customer's live extensions with one of these numbers or usernames, in lower case."""
     return await store.by_numbers(uow.session, customer_id, numbers, usernames)
 
 

@@ -178,7 +178,7 @@ async def by_number(session: Session, customer_id: UUID, number: str, *, lock: b
 
 
 async def by_numbers(session: Session, customer_id: UUID, numbers: list[str], usernames: list[str]) -> list[Extension]:
-    """The live extensions with one of these numbers or usernames, some of each, in lower case."""
+    """The live extensions with one of these numbers or usernames, in lower case."""
     rows = await session.all(BY_NUMBERS, of_customer=customer_id, numbers=numbers)
     rows += await session.all(BY_USERNAMES, of_customer=customer_id, usernames=usernames)
     return [from_row(row) for row in rows]

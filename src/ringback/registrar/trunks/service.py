@@ -130,7 +130,7 @@ async def is_taken(uow: Uow, domain_name: str) -> bool:
 
 
 async def at_domains(uow: Uow, names: list[str]) -> list[Trunk]:
-    """The live trunks of anybody with one of these domain names, of which there are some, in lower case."""
+    """The live trunks of anybody with one of these domain names, in lower case."""
     return await store.by_domains(uow.session, names)
 
 

@@ -137,7 +137,7 @@ async def at_realm(session: Session, realm: str) -> Trunk | None:
 
 
 async def by_domains(session: Session, names: list[str]) -> list[Trunk]:
-    """The live trunks of anybody with one of these domain names, of which there are some, in lower case."""
+    """The live trunks of anybody with one of these domain names, in lower case."""
     return [from_row(row) for row in await session.all(BY_DOMAINS, names=names)]
 
 

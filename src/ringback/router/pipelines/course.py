@@ -133,8 +133,7 @@ class Course:
 
     def begins(self, step: Prepared) -> bool:
         """Whether it is to be called; its line in the trace is written if not. `RunFailed` when time is up."""
-        if self.calls.clock() >= self.given.ends:
-            self.fail(LATE)
+        self.require_time()
         if step.when and not holds(step.when, self.context):
             self.skip(step, "when", matched=False)
         elif step.missing and step.lenient and step.type != "validator":

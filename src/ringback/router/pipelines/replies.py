@@ -17,7 +17,6 @@ CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 WORD: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 BETWEEN: Final = re.compile(r"[a-z_.]+")
 """What stands between the digits of an identifier."""
-NOT_DIGITS: Final = re.compile(r"\D+")
 BEYOND: Final = 10**8
 """Numbers from here on tell of nothing that a validator counts, and may be somebody's."""
 DETAILS: Final = ("field", "pattern", "count", "rule", "code")
@@ -160,7 +159,7 @@ def _passed_on(details: Mapping[str, Any]) -> dict[str, str | int | float]:
 def _is_told(value: object) -> bool:
     """Whether it is a number or an identifier, and no number of a card or the like."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return abs(value) < BEYOND and not pii.places(NOT_DIGITS.sub("", repr(value)))
+        return abs(value) < BEYOND and not pii.places(pii.NOT_DIGITS.sub("", repr(value)))
     return isinstance(value, str) and WORD.fullmatch(value) is not None and not pii.places(BETWEEN.sub(" ", value))
 
 

@@ -94,7 +94,7 @@ class Reading:
 
     def end(self) -> None:
         if self.faults:
-            raise ValidationFailed(*list(dict.fromkeys(self.faults))[:MOST_FAULTS])
+            raise ValidationFailed(*self.faults[:MOST_FAULTS])
 
     def whole(self, raw: object) -> Declared:
         fields = Fields(self.faults, self.place, raw, WHOLE)
@@ -105,7 +105,8 @@ class Reading:
             return Declared()
         self.faults += _secrets(self.place, raw)
         fields.word("version", (VERSION,), VERSION, "wrong_type")
-        pre, validators, post = (self._stage(fields, stage) for stage in STAGES)
+        within = Fields(self.faults, fields.at("extensions"), fields.object("extensions"), STAGES)
+        pre, validators, post = (self._stage(fields, within, stage) for stage in STAGES)
         found = Declared(
             pre=pre,
             validators=validators,
@@ -119,14 +120,10 @@ class Reading:
         self.faults += _choices(self.place, found)
         return found
 
-    def _stage(self, whole: Fields, stage: str) -> tuple[Step, ...]:
+    def _stage(self, whole: Fields, within: Fields, stage: str) -> tuple[Step, ...]:
         """Its items stand in the document itself, or in its `extensions`."""
-        within = Fields([], whole.at("extensions"), whole.object("extensions"), STAGES)
-        if stage == "pre":
-            self.faults += within.faults
         if whole.has(stage) and within.has(stage):
             self.faults.append(Fault(whole.at(stage), "stands in extensions, too", "wrong_type"))
-        within.faults = whole.faults
         source = within if within.has(stage) else whole
         return tuple(self._step(place, item, stage) for place, item in source.items(stage))
 
