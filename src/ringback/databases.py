@@ -16,7 +16,7 @@ from ringback.kit.db import Database, Refused, Schemas, Statement
 from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.link import Busy, Engine, Line, Link, Lost
 from ringback.kit.pair import Pair
-from ringback.kit.remote import CONNECTING, RemoteDatabase, told
+from ringback.kit.remote import RemoteDatabase, told
 from ringback.kit.rights import WRITES, Lack, Wanted, lacking, may_unguard
 from ringback.kit.sqlite import SqliteDatabase
 from ringback.migrations import commands
@@ -34,7 +34,7 @@ OWNER: Final = (
     "the tables, and 'ringback db upgrade' as the one that does (docs/servers.md)"
 )
 LOOKING: Final = 10.0
-"""Seconds that a look at the rights may take in all."""
+"""Seconds that a look around may take to be let in, and then in all: a start is not as much in a hurry as a request."""
 OWN_RIGHTS: Final = {table: WRITES for metadata in OWN_TABLES for table in metadata.sorted_tables}
 
 
@@ -76,7 +76,7 @@ async def awaited(settings: Settings) -> AsyncIterator[Opened]:
 
     database = Awaited(open)
     try:
-        async with asyncio.timeout(CONNECTING):
+        async with asyncio.timeout(LOOKING):
             await database.there()
     except (DatabaseAway, DatabaseUnavailable, TimeoutError) as error:
         log.error("the database is away", action="start", error=str(error) or "no answer yet")
@@ -215,7 +215,7 @@ async def _schema(url: URL, settings: Settings) -> str:
 async def _link(url: URL, settings: Settings) -> AsyncIterator[Link]:
     engine = _engine(url, settings)
     try:
-        async with asyncio.timeout(CONNECTING):
+        async with asyncio.timeout(LOOKING):
             link = await engine.open()
     except TimeoutError:
         raise told(Lost("timeout")) from None

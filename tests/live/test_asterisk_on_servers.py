@@ -47,7 +47,7 @@ class ServersWorld(World):
         return self.tables.sql(text, *values)
 
     def complaints(self) -> list[str]:
-        provoked = re.compile("terminating connection|SQL Execute error -1!")
+        provoked = re.compile("terminating connection|SQL Execute error -1!|timeout expired")
         return [line for line in World.complaints(self) if not provoked.search(line)]
 
 

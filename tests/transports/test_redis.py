@@ -15,7 +15,7 @@ from ringback.kit.budget import Allowance, LocalBudget
 from ringback.kit.errors import CannotStart
 from ringback.transports.redis.address import Address
 from ringback.transports.redis.refusals import Away
-from ringback.transports.redis.server import PAUSE, Redis
+from ringback.transports.redis.server import PATIENCE, PAUSE, Redis
 from ringback.transports.redis.store import RedisStore
 from tests.patience import ENOUGH
 from tests.servers.redis import Redis as Server
@@ -39,7 +39,9 @@ class Heard:
 
 @asynccontextmanager
 async def store_of(address: str, heard: Heard) -> AsyncIterator[RedisStore]:
+    """It has all the time it needs: most of this is not about slowness."""
     store = RedisStore(Address.parse(address), heard.failures.append, heard.states.append)
+    store.redis.patience = ENOUGH
     yield store
     await store.close()
 
@@ -64,6 +66,7 @@ async def test_it_goes_and_comes_back_and_is_said_to_once_each(
         await cache.fill("a", "1", 60)
         assert await cache.get("a") == "1"
         await asyncio.to_thread(getattr(server, how))
+        store.redis.patience = PATIENCE
 
         async with asyncio.timeout(ENOUGH):
             assert await asyncio.gather(*(cache.get("a") for _ in range(50))) == [None] * 50
@@ -76,6 +79,7 @@ async def test_it_goes_and_comes_back_and_is_said_to_once_each(
         assert set(heard.failures) == {"cache"}
         assert heard.states[0] is State.OPEN
         await asyncio.to_thread(server.start if how == "kill" else server.resume)
+        store.redis.patience = ENOUGH
         await until(lambda: cache.get("a"))
         assert lines(logged) == ["Redis is away", "Redis is back"]
         assert heard.states[-1] is State.CLOSED
@@ -126,7 +130,7 @@ async def test_one_that_does_not_let_us_in_is_told_apart_from_one_that_is_away(
     address = Address.parse(text.format(*known), password.format(*known), 65535)
     why = REFUSED[text, password]
     store = RedisStore(address, heard.failures.append, heard.states.append)
-    store.redis.patience = 20.0  # this is not about its slowness
+    store.redis.patience = ENOUGH
     assert await store.cache("x", str).get("a") is None
     assert not await store.keys.delete(["a"])
     assert await store.redis.state() == REFUSES
@@ -167,7 +171,7 @@ async def test_one_that_comes_back_with_another_password_is_an_error_once(logged
 
     now = 0.0
     with Server.private() as server:
-        redis = Redis(Address.parse(server.address, server.password), patience=20.0, clock=lambda: now)
+        redis = Redis(Address.parse(server.address, server.password), patience=ENOUGH, clock=lambda: now)
         assert await redis.state() == "ok"
         server.kill()
         assert await redis.state() == "Redis does not answer."
@@ -214,7 +218,7 @@ async def test_who_may_not_ask_for_the_run_still_deletes(server: Server) -> None
 
 
 async def test_whoever_gives_up_asking_leaves_the_connection_in_order(server: Server) -> None:
-    redis = Redis(Address.parse(server.url()), patience=20.0)
+    redis = Redis(Address.parse(server.url()), patience=ENOUGH)
     for number in range(200):
         task = asyncio.create_task(redis.ask("x", partial(_echo, str(number))))
         for _ in range(number % 7):
@@ -228,7 +232,7 @@ async def test_whoever_gives_up_asking_leaves_the_connection_in_order(server: Se
 async def test_whoever_gives_up_connecting_leaves_nobody_in_another_database(server: Server) -> None:
     given_up = 0
     for steps in range(60):
-        redis = Redis(Address.parse(server.url(5)), patience=20.0)
+        redis = Redis(Address.parse(server.url(5)), patience=ENOUGH)
         task = asyncio.create_task(redis.ask("x", lambda client: client.ping()))
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -242,7 +246,7 @@ async def test_whoever_gives_up_connecting_leaves_nobody_in_another_database(ser
 
 async def test_a_probe_that_is_given_up_is_followed_by_another(server: Server) -> None:
     now = 0.0
-    redis = Redis(Address.parse(server.url()), patience=20.0, clock=lambda: now)
+    redis = Redis(Address.parse(server.url()), patience=ENOUGH, clock=lambda: now)
     with pytest.raises(Away):
         await redis.ask("x", _refuse)
     now = PAUSE
