@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 import pytest
@@ -25,9 +25,11 @@ from ringback.kit.db import Database, Schemas, Statement
 from ringback.kit.dsn import parse_dsn
 from ringback.kit.rpc import Serve
 from ringback.kit.sqlite import SqliteDatabase
+from ringback.kit.uow import PATIENCE
 from ringback.migrations import commands
 from ringback.schema import ASTERISK_TABLES, OWN_TABLES
 from ringback.settings import Settings
+from tests.patience import ENOUGH
 
 if TYPE_CHECKING:
     from tests.servers.database import Database as ServersDatabase
@@ -42,6 +44,9 @@ Row = dict[str, Any]
 
 class Ground(ABC):
     """The database of one world, or of several, and the way to them."""
+
+    patience: ClassVar[float] = PATIENCE
+    """Seconds of a verb."""
 
     @abstractmethod
     def settings(self, home: Path) -> dict[str, Any]:
@@ -141,6 +146,8 @@ class File(Ground):
 
 class Servers(Ground):
     """Databases on a server, which are made once and emptied for each world; requests go through RabbitMQ."""
+
+    patience = ENOUGH
 
     def __init__(self, amqp: str, redis: dict[str, Any], own: "ServersDatabase", asterisk: "ServersDatabase") -> None:
         """`amqp` is the broker's address, `redis` the settings of a Redis database."""

@@ -156,6 +156,7 @@ class World:
             labels=lambda: self.labels.pop(0) if self.labels else new_label(),
         )
         self.started.append(started)
+        started.work.patience = started.router.work.patience = self.ground.patience
         if started.memory.keys:
             started.memory.keys.redis.patience = ENOUGH  # type: ignore[attr-defined]
         return started

@@ -13,6 +13,7 @@ from sqlalchemy import URL, MetaData
 
 from ringback.kit.awaited import Awaited
 from ringback.kit.db import Database, Refused, Schemas, Statement
+from ringback.kit.deadline import Deadline
 from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 from ringback.kit.link import Busy, Engine, Line, Link, Lost
 from ringback.kit.pair import Pair
@@ -215,7 +216,7 @@ async def _schema(url: URL, settings: Settings) -> str:
 async def _link(url: URL, settings: Settings) -> AsyncIterator[Link]:
     engine = _engine(url, settings)
     try:
-        async with asyncio.timeout(LOOKING):
+        with Deadline.after(LOOKING):
             link = await engine.open()
     except TimeoutError:
         raise told(Lost("timeout")) from None

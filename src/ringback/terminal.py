@@ -24,7 +24,6 @@ from ringback.kit.db import Refused
 from ringback.kit.errors import CannotStart, Failure, Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
 from ringback.kit.typist import user
-from ringback.kit.uow import PATIENCE
 from ringback.knobs import knobs, load, settings_last
 from ringback.registrar.directs.model import IN_LOGS
 from ringback.registrar.meta import require_recorded, require_same
@@ -165,7 +164,7 @@ def do(
     verb: Callable[[Uow], Awaitable[T]],
     *,
     writes: bool = False,
-    patience: float = PATIENCE,
+    patience: float | None = None,
     compares: bool = True,
 ) -> T:
     """Run one verb on the databases, with the same code as the server's; no server needs to run.

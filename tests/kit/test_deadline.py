@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ringback.kit.deadline import until
+from ringback.kit.deadline import Deadline, until
 
 
 def soon(seconds: float = 0.01) -> float:
@@ -91,3 +91,28 @@ async def test_who_is_cancelled_from_outside_is_told_so_and_nobody_is_too_late()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == ["ended"]
+
+
+async def deaf() -> None:
+    """Overhears the first time that it is told to end."""
+    try:
+        await for_ever()
+    except asyncio.CancelledError:
+        await for_ever()
+
+
+async def test_who_overhears_that_the_time_is_up_is_told_again() -> None:
+    with pytest.raises(TimeoutError):
+        await until(soon(), deaf())
+    with pytest.raises(TimeoutError), Deadline(soon()), Deadline(soon()):
+        await deaf()
+    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+
+
+async def test_who_overhears_that_they_are_cancelled_ends_at_the_deadline_as_cancelled() -> None:
+    task = asyncio.create_task(until(soon(), deaf()))
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task

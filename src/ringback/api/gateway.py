@@ -31,7 +31,7 @@ from ringback.kit.log import request_id_of
 from ringback.kit.reading import Faults
 from ringback.kit.routing import Found, Routes, WrongMethod
 from ringback.kit.routing import Route as Entry
-from ringback.kit.uow import PATIENCE, Work
+from ringback.kit.uow import Work
 from ringback.registrar.events import PUBLISHER as REGISTRAR
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -154,7 +154,7 @@ class Gateway:
         attended = about.get("attended", False)
         async with self._limits.place(caller, guesses=about.get("guesses", False), waits=attended):
             streams = about.get("streams")
-            doing = run(None) if streams else do(run, patience=about.get("patience", PATIENCE))
+            doing = run(None) if streams else do(run, patience=about.get("patience"))
             answer = await (while_there(request, doing) if attended else doing)
             if answer.refused:
                 raise answer.refused

@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from ringback.kit.deadline import Deadline
+
 SHORTEST, LONGEST = 0.1, 5.0
 """Seconds between two tries to connect; twice as many each time, and by chance up to half of that less."""
 BEAT: Final = 10.0
@@ -57,7 +59,7 @@ class Hearing:
             await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311
 
     async def _listen(self) -> None:
-        async with asyncio.timeout(LONGEST):
+        with Deadline.after(LONGEST):
             ear = await self._open()
         try:
             await ear.listen(self._channel, self._begun, self._heard, BEAT)

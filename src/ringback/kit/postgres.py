@@ -1,6 +1,5 @@
 """PostgreSQL: the driver, the session's settings, the states of errors."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -15,6 +14,7 @@ from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from ringback.kit.db import Absent, Conflict, Duplicate, Refused, Statement, rule_name
+from ringback.kit.deadline import Deadline
 from ringback.kit.link import BROKEN, Answer, Busy, Forbidden, Lost, Parameters
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ class PostgresLink:
             async with aclosing(self._connection.notifies(timeout=beat)) as said:
                 async for _ in said:
                     heard()
-            async with asyncio.timeout(beat):
+            with Deadline.after(beat):
                 await self.execute("SELECT 1", None)
 
     def close(self) -> None:

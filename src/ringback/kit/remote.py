@@ -10,7 +10,7 @@ from sqlalchemy import MetaData
 
 from ringback.kit.cancelling import cancellable
 from ringback.kit.db import Absent, Duplicate, Prepared, Row, Schemas, Statement, StillRead
-from ringback.kit.deadline import until
+from ringback.kit.deadline import Deadline, until
 from ringback.kit.errors import DatabaseUnavailable, TableMissing
 from ringback.kit.link import Answer, Busy, Engine, Line, Lost, Parameters, leave
 from ringback.kit.lookups import Lookup, Lookups
@@ -131,9 +131,8 @@ class RemoteDatabase:
         latest = asyncio.get_running_loop().time() + CONNECTING
         line = None
         try:
-            async with asyncio.timeout_at(min(deadline, latest)):
-                with cancellable():
-                    line = Line(self.engine, await self.engine.open())
+            with Deadline(min(deadline, latest)), cancellable():
+                line = Line(self.engine, await self.engine.open())
         except TimeoutError:
             raise told(Lost("timeout")) from None
         except Exception as error:

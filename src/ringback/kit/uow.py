@@ -140,6 +140,8 @@ class Work(Generic[U]):
         published: Callable[[], None] = lambda: None,
     ) -> None:
         self.database = database
+        self.patience = PATIENCE
+        """Seconds of a verb, where it is not said how many."""
         self._unit = unit
         self._clock = clock
         self._published = published
@@ -155,13 +157,16 @@ class Work(Generic[U]):
     def now(self) -> datetime:
         return self._clock()
 
-    async def read(self, verb: Callable[[U], Awaitable[T]], *, patience: float = PATIENCE) -> T:
-        """Run a verb that changes nothing, within `patience` seconds: it takes no write lock."""
-        return await self._run(verb, writes=False, deadline=_in(patience))
+    async def read(self, verb: Callable[[U], Awaitable[T]], *, patience: float | None = None) -> T:
+        """Run a verb that changes nothing, within `patience` seconds (its own, unless said): it takes no write lock."""
+        return await self._run(verb, writes=False, deadline=self._within(patience))
 
-    async def write(self, verb: Callable[[U], Awaitable[T]], *, patience: float = PATIENCE) -> T:
+    async def write(self, verb: Callable[[U], Awaitable[T]], *, patience: float | None = None) -> T:
         """Run a verb and commit what it did with its events, or nothing of it, within `patience` seconds."""
-        return await self._run(verb, writes=True, deadline=_in(patience))
+        return await self._run(verb, writes=True, deadline=self._within(patience))
+
+    def _within(self, seconds: float | None) -> float:
+        return asyncio.get_running_loop().time() + (self.patience if seconds is None else seconds)
 
     async def _run(
         self, verb: Callable[[U], Awaitable[T]], *, writes: bool, deadline: float, of: UnitOfWork | None = None
@@ -231,7 +236,3 @@ class Work(Generic[U]):
             if is_made:
                 raise Shared(error) from None
             raise
-
-
-def _in(seconds: float) -> float:
-    return asyncio.get_running_loop().time() + seconds

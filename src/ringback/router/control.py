@@ -26,7 +26,6 @@ from ringback.kit.pages import LARGEST
 from ringback.kit.reading import Faults
 from ringback.kit.routing import Found
 from ringback.kit.secret import Secret
-from ringback.kit.uow import PATIENCE
 from ringback.router.extensions.model import NotReady
 from ringback.router.reaching import reached
 from ringback.router_node import node_id
@@ -164,7 +163,7 @@ async def _answer(ringback: Ringback, asked: Asked) -> dict[str, Any]:
         return await found.route.answer(Call(uow, customer_id, found.path, query, body, asked.if_match, who))
 
     run = about["around"](verb, query) if "around" in about else verb
-    answer = await do(run, patience=about.get("patience", PATIENCE))
+    answer = await do(run, patience=about.get("patience"))
     return msgspec.json.decode(answer.body, type=dict[str, Any])
 
 
