@@ -174,7 +174,7 @@ async def test_the_worker_in_the_page_works_as_it_stands_there(nats: Nats, bus: 
         assert await process.stdout.readline() == b"ready\n"
         body = json.dumps({"payload": {"payload": "a"}, "config": {"end": "?"}}).encode()
         reply = await bus.request("beamline.ext.pre.shout.v1", Letter(body), ENOUGH)
-        assert processed(reply, needs_text=False).payload == {"payload": "A?"}
+        assert processed(reply).payload == {"payload": "A?"}
         reply = await bus.request("beamline.ext.pre.shout.v1", Letter(b"{"), ENOUGH)
         assert reply.headers["Nats-Service-Error-Code"] == "500"
     finally:

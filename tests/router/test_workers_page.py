@@ -25,8 +25,8 @@ from ringback.router.workers import (
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "workers.md").read_text()
 READERS: Final[dict[str, Callable[[Letter], Any]]] = {
-    "pre": lambda letter: replies.processed(letter, needs_text=False),
-    "post": lambda letter: replies.processed(letter, needs_text=True),
+    "pre": replies.processed,
+    "post": replies.processed_reply,
     "validator": replies.verdict,
     "provider": replies.said,
 }

@@ -192,7 +192,9 @@ async def test_a_cancelled_call_counts_as_neither_and_gives_its_places_back() ->
 async def test_nothing_but_a_timeout_and_no_responders_is_tried_again(answer: Answer) -> None:
     room = Room(answer)
 
-    assert (await room.call(record(retry=3))).attempts == 1
+    await room.call(record(retry=3))
+
+    assert len(room.bus.asked) == 1
 
 
 @pytest.mark.contract("router R-9c, F-16")

@@ -116,7 +116,7 @@ class Busy:
         return False
 
     async def call(self, asked: Asked, read: Callable[[Letter], Any]) -> Outcome[Any]:
-        return Outcome(None, "overloaded", 0, 0.0)
+        return Outcome(cause="overloaded")
 
 
 @pytest.mark.parametrize(("stage", "reason"), [("pre", "PRE_PROCESSOR_FAILED"), ("providers", "PROVIDER_FAILED")])

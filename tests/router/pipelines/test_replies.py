@@ -10,18 +10,12 @@ from hypothesis import strategies as st
 
 from ringback.kit.bus import Letter
 from ringback.router.invoking.outcome import Malformed, Refused
-from ringback.router.pipelines.replies import Processed, Said, Verdict, processed, said, verdict
+from ringback.router.pipelines.replies import Processed, Said, Verdict, said, verdict
+from ringback.router.pipelines.replies import processed as pre
+from ringback.router.pipelines.replies import processed_reply as post
 from tests.router.pipelines.stand import Stand
 
 MAIL = "anna@example.com"
-
-
-def pre(letter: Letter) -> Processed:
-    return processed(letter, needs_text=False)
-
-
-def post(letter: Letter) -> Processed:
-    return processed(letter, needs_text=True)
 
 
 def letter(reply: Any) -> Letter:

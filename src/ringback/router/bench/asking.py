@@ -1,5 +1,6 @@
 """A router on a NATS, whose extensions do nothing in a process of their own; the same requests also without it."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -155,6 +156,8 @@ async def asking(place: Ground, first: Router, nats_address: str | None) -> Asyn
         way = Way(router, link, seen)
         try:
             await way.learn()
+            gc.collect()
+            gc.freeze()  # as a server does that has started
             yield way
         except RunFailed as failure:
             why = f"{failure.extension_id} failed over NATS, {failure.cause}: {PERMITTED}"

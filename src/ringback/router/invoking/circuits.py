@@ -16,6 +16,9 @@ from ringback.router.invoking.statuses import Statuses
 from ringback.router.invoking.tally import Customers, Tally
 from ringback.router.invoking.window import Window
 
+LARGEST: Final = 1 << 20
+"""Bytes of a reply, where its metadata names no `max_response_size`."""
+
 log = structlog.get_logger()
 
 Told = tuple[int, int, State]
@@ -26,8 +29,8 @@ class Circuit:
     """One router extension on this node. Times are of the clock of its circuits."""
 
     __slots__ = (
-        "breaker", "bulkhead", "failures", "id", "last_failure", "last_ms", "last_success", "milliseconds", "revision",
-        "successes", "tally", "type", "window", "written",
+        "breaker", "bulkhead", "failures", "id", "largest", "last_failure", "last_ms", "last_success", "milliseconds",
+        "revision", "successes", "tally", "type", "window", "written",
     )  # fmt: skip
 
     def __init__(self, record: RouterExtension, breaker: CircuitBreaker) -> None:
@@ -46,11 +49,14 @@ class Circuit:
         self.last_failure: float | None = None
         self.written: Told = (0, 0, "closed")
         """What the database was told of its window and its breaker last."""
+        self.largest = LARGEST
+        """Bytes that a reply may have (R-9f)."""
         self.revision = 0
 
     def follow(self, record: RouterExtension) -> None:
         """Its record is this one now."""
         self.revision, self.type = record.revision, record.type
+        self.largest = min(LARGEST, record.metadata.get("max_response_size") or LARGEST)
         self.bulkhead.limit = int(record.metadata.get("max_concurrency") or PLACES)
         self.breaker.force(record.breaker_override)
 

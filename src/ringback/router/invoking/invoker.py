@@ -1,13 +1,11 @@
 """Calls router extensions: as often as allowed, within their time, and not while they fail (R-9)."""
 
 import asyncio
-import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from random import random as any_share
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
-import msgspec
 import structlog
 
 from ringback.kit.bus import Bus, Letter, NoResponders, NotServedYet, TooLarge, TooLate, Unanswered
@@ -21,45 +19,10 @@ ATTEMPT: Final = "Ringback-Attempt"
 DRY_RUN: Final = "Ringback-Dry-Run"
 ERROR: Final = "Nats-Service-Error"
 ERROR_CODE: Final = "Nats-Service-Error-Code"
-PLAIN: Final = re.compile(r"[a-z_]{1,32}|[1-5]\d\d")
-"""Codes that are shown in a log: a word or a status, nothing that could be somebody's number."""
-SPARED: Final[Mapping[str, Cause]] = {"not_configured": "not_configured", "too_large": "too_large"}
-"""Codes of error replies that say nothing of the router extension: a setting lacks, or it refuses what it was asked."""
-LARGEST: Final = 1 << 20
-"""Bytes of a request, and of a reply (R-9f)."""
 AGAIN: Final = frozenset[Cause | None](("timeout", "no_responders"))
 """What may be another time better (R-9c)."""
 
 log = structlog.get_logger()
-
-
-class Tried(msgspec.Struct, Generic[T]):
-    """What came of the attempts so far: `succeeded` is `None` while none says anything of the router extension."""
-
-    value: T | None = None
-    cause: Cause | None = None
-    why: str = ""
-    told: str = ""
-    attempts: int = 0
-    last_ms: float = 0.0
-    succeeded: bool | None = None
-
-    def fails(self, cause: Cause, why: str, told: str = "") -> None:
-        self.cause, self.why, self.told = cause, why, told
-
-    def errs(self, code: str, told: str = "") -> bool | None:
-        """An error reply: a failure, unless its code is one that counts as neither (R-8d)."""
-        why = "it answered with an error"
-        if code != "error" and PLAIN.fullmatch(code):
-            why = f"it answered with the error {code}"
-        self.fails(SPARED.get(code, "error"), why, told)
-        return None if code in SPARED else False
-
-    def refused(self, cause: Cause, why: str) -> Literal[False]:
-        """There is no further attempt; if there was none at all, this is why."""
-        if self.cause is None:
-            self.fails(cause, why)
-        return False
 
 
 class Invoker:
@@ -88,125 +51,119 @@ class Invoker:
     async def call(self, asked: Asked, read: Callable[[Letter], T]) -> Outcome[T]:
         """Ask, and `read` the reply, which raises `Malformed` or `Refused`. Raises nothing else than a cancellation."""
         began = self.clock()
-        tried: Tried[T] = Tried()
+        outcome: Outcome[T] = Outcome()
         circuit: Circuit | None = None
         try:
             circuit = self.circuits.of(asked.record)
             ends = min(asked.ends, began + longest_ms(asked.timeout_ms, asked.retry) / 1000)
-            await self._try(circuit, asked, read, ends, tried)
+            while circuit.bulkhead.enter() or await self._wait(circuit, ends, outcome):
+                may_do_better = await self._attempt(circuit, asked, read, ends, outcome)
+                if not (may_do_better and await self._rest(asked, ends, outcome.attempts)):
+                    break
         except Exception as error:  # of ours: whoever cannot be judged is not let through (R-8e)
             log.error("a call failed", action="call", extension=asked.record.id, error=type(error).__name__)
-            tried.value = None
-            tried.fails("unavailable", "its breaker failed")
+            outcome.value = None
+            outcome.fails("unavailable", "its breaker failed")
         now = self.clock()
-        took = (now - began) * 1000
+        outcome.latency_ms = (now - began) * 1000
         if circuit and not asked.is_dry:
-            self._count(circuit, asked, tried, now, took)
-        return Outcome(tried.value, tried.cause, tried.attempts, took, tried.why, tried.told)
+            if outcome.succeeded is not None:
+                circuit.count(now, outcome.last_ms, succeeded=outcome.succeeded)
+            customer = self.circuits.label(asked.customer_id)
+            circuit.tally.call(outcome.cause or "success", customer, outcome.attempts, outcome.latency_ms)
+        return outcome
 
-    def _count(self, circuit: Circuit, asked: Asked, tried: Tried[Any], now: float, took: float) -> None:
-        if tried.succeeded is not None:
-            circuit.count(now, tried.last_ms, succeeded=tried.succeeded)
-        customer = self.circuits.label(asked.customer_id)
-        circuit.tally.call(tried.cause or "success", customer, tried.attempts, took)
+    async def _rest(self, asked: Asked, ends: float, attempts: int) -> bool:
+        """Pause before the next attempt; whether there is one."""
+        if attempts > asked.retry:
+            return False
+        pause = pause_ms(attempts - 1) / 1000 * (SHORTEST + (1 - SHORTEST) * self._random())
+        if self.clock() + pause >= ends:
+            return False
+        await self._pause(pause)
+        return True
 
-    async def _try(
-        self, circuit: Circuit, asked: Asked, read: Callable[[Letter], T], ends: float, tried: Tried[T]
-    ) -> None:
-        if len(asked.body) > min(LARGEST, self._bus.largest):
-            tried.fails("too_large", "the request is larger than a router extension is sent")
-            return
-        for number in range(asked.retry + 1):
-            if number:
-                pause = pause_ms(number - 1) / 1000 * (SHORTEST + (1 - SHORTEST) * self._random())
-                if self.clock() + pause >= ends:
-                    return
-                await self._pause(pause)
-            if not (circuit.bulkhead.enter() or await self._wait(circuit, ends, tried)):
-                return
-            try:
-                if not await self._attempt(circuit, asked, read, ends, tried):
-                    return
-            finally:
-                circuit.bulkhead.leave()
-
-    async def _wait(self, circuit: Circuit, ends: float, tried: Tried[Any]) -> bool:
+    async def _wait(self, circuit: Circuit, ends: float, outcome: Outcome[Any]) -> bool:
         """For a place; what kept it from that is told, where no attempt has told more."""
         left = ends - self.clock()
         if left <= 0:
-            return tried.refused("timeout", "there was no time left")
+            return outcome.refused("timeout", "there was no time left")
         if circuit.breaker.is_open:
-            return tried.refused("unavailable", "its breaker is open")
+            return outcome.refused("unavailable", "its breaker is open")
         if await circuit.bulkhead.wait(left):
             if self.clock() < ends:
                 return True
             circuit.bulkhead.leave()
-        return tried.refused("overloaded", "as many calls of it as may be go on already")
+        return outcome.refused("overloaded", "as many calls of it as may be go on already")
 
     async def _attempt(
-        self, circuit: Circuit, asked: Asked, read: Callable[[Letter], T], ends: float, tried: Tried[T]
+        self, circuit: Circuit, asked: Asked, read: Callable[[Letter], T], ends: float, outcome: Outcome[T]
     ) -> bool:
-        """Ask once, if the breaker lets it through; whether another attempt may do better."""
+        """Ask once, if the breaker lets it through, and give the place back; whether another attempt may do better."""
         began = self.clock()
-        seconds = min(asked.timeout_ms / 1000, ends - began)
-        if seconds <= 0:
-            return tried.refused("timeout", "there was no time left")
-        turn = None if asked.is_dry else circuit.breaker.admit(began + seconds)
-        if turn is None and (circuit.breaker.is_open or not asked.is_dry):
-            return tried.refused("unavailable", "its breaker is open")
-        tried.attempts += 1
+        turn: int | None = None
         verdict: bool | None = None
-        headers = {**asked.headers, ATTEMPT: str(tried.attempts)}
-        if asked.is_dry:
-            headers[DRY_RUN] = "1"
         try:
+            seconds = min(asked.timeout_ms / 1000, ends - began)
+            if seconds <= 0:
+                return outcome.refused("timeout", "there was no time left")
+            turn = None if asked.is_dry else circuit.breaker.admit(began + seconds)
+            if turn is None and (circuit.breaker.is_open or not asked.is_dry):
+                return outcome.refused("unavailable", "its breaker is open")
+            outcome.attempts += 1
+            headers = {**asked.headers, ATTEMPT: str(outcome.attempts)}
+            if asked.is_dry:
+                headers[DRY_RUN] = "1"
             reply = await self._bus.request(asked.record.subject, Letter(asked.body, headers), seconds)
-            verdict = _understood(asked, read, reply, tried)
+            verdict = _understood(circuit, read, reply, outcome)
         except Unanswered as why:
-            verdict = _unanswered(why, tried, is_long=seconds * 2000 >= asked.timeout_ms)
+            verdict = _unanswered(why, outcome, is_long=seconds * 2000 >= asked.timeout_ms)
         finally:
+            circuit.bulkhead.leave()
             if turn is not None:
                 circuit.breaker.ended(turn, verdict)
-        tried.last_ms = (self.clock() - began) * 1000
+        outcome.last_ms = (self.clock() - began) * 1000
         if verdict is not None:
-            tried.succeeded = verdict
-        return tried.cause in AGAIN
+            outcome.succeeded = verdict
+        return outcome.cause in AGAIN
 
 
-def _unanswered(why: Unanswered, tried: Tried[Any], *, is_long: bool) -> bool | None:
+def _unanswered(why: Unanswered, outcome: Outcome[Any], *, is_long: bool) -> bool | None:
     """Whether it is the router extension's fault: `None` where nobody can say (R-8c, R-8d).
 
     `is_long` is whether it had at least half of its time.
     """
     if isinstance(why, TooLate):
-        tried.fails("timeout", "it did not answer in time")
+        outcome.fails("timeout", "it did not answer in time")
         return False if is_long else None
     if isinstance(why, NoResponders):
-        tried.fails("no_responders", "nobody serves its subject")
+        outcome.fails("no_responders", "nobody serves its subject")
         return None if isinstance(why, NotServedYet) else False
     if isinstance(why, TooLarge):
-        tried.fails("too_large", "the request is larger than the bus carries")
+        outcome.attempts -= 1
+        outcome.fails("too_large", "the request is larger than a router extension is sent")
     else:
-        tried.fails("unavailable", "the bus is away")
+        outcome.fails("unavailable", "the bus is away")
     return None
 
 
-def _understood(asked: Asked, read: Callable[[Letter], T], reply: Letter, tried: Tried[T]) -> bool | None:
-    if ERROR in reply.headers or ERROR_CODE in reply.headers:
-        return tried.errs(reply.headers.get(ERROR_CODE, ""))
-    if len(reply.body) > min(LARGEST, asked.record.metadata.get("max_response_size") or LARGEST):
-        tried.fails("malformed", "its reply is too large")
+def _understood(circuit: Circuit, read: Callable[[Letter], T], reply: Letter, outcome: Outcome[T]) -> bool | None:
+    headers = reply.headers
+    if headers and (ERROR in headers or ERROR_CODE in headers):
+        return outcome.errs(headers.get(ERROR_CODE, ""))
+    if len(reply.body) > circuit.largest:
+        outcome.fails("malformed", "its reply is too large")
         return False
     try:
-        tried.value = read(reply)
+        outcome.value = read(reply)
     except Refused as refused:
-        return tried.errs(refused.code, refused.told)
+        return outcome.errs(refused.code, refused.told)
     except Malformed as malformed:
-        tried.fails("malformed", f"its reply is malformed: {malformed}")
+        outcome.fails("malformed", f"its reply is malformed: {malformed}")
         return False
     except Exception as error:  # whatever a reply does to us, it is the reply's fault (R-9e)
-        log.warning("a reply was not understood", action="call", extension=asked.record.id, error=type(error).__name__)
-        tried.fails("malformed", "its reply was not understood")
+        log.warning("a reply was not understood", action="call", extension=circuit.id, error=type(error).__name__)
+        outcome.fails("malformed", "its reply was not understood")
         return False
-    tried.cause, tried.why, tried.told = None, "", ""
+    outcome.cause, outcome.why, outcome.told = None, "", ""
     return True

@@ -29,8 +29,9 @@ class Tally:
         if attempts:
             self.latencies[bisect_left(BOUNDS, milliseconds)] += 1
             self.milliseconds += milliseconds
-        for number in range(1, attempts):
-            self.retries[number] = self.retries.get(number, 0) + 1
+        if attempts > 1:
+            for number in range(1, attempts):
+                self.retries[number] = self.retries.get(number, 0) + 1
 
 
 class Customers:

@@ -24,7 +24,7 @@ class Prepared:
     """One step of a pipeline. `record` is `None` where there is none of that type for the customer.
 
     `lenient` is how the trace calls it when it failed and the request goes on; `None` where it must not go on.
-    `config` and `told` are JSON already: the effective config (P-2), and who is asked.
+    `tail` is the end of what it is asked, as JSON: the effective config (P-2), and who is asked.
     """
 
     stage: Stage
@@ -33,8 +33,8 @@ class Prepared:
     record: RouterExtension | None
     timeout_ms: int
     retry: int
-    config: bytes
-    told: bytes
+    tail: bytes
+    revision: int | None = None
     effective: Mapping[str, Any] = field(default_factory=dict, hash=False)
     when: Mapping[str, Any] = field(default_factory=dict, hash=False)
     lenient: str | None = None
@@ -178,8 +178,8 @@ def _prepared(
         record=record,
         timeout_ms=_given(item.timeout_ms, record.timeout_ms if record else 0),
         retry=_given(tries, record.retry if record else 0),
-        config=msgspec.json.encode(config),
-        told=msgspec.json.encode(told),
+        tail=b',"config":%b,"extension":%b}' % (msgspec.json.encode(config), msgspec.json.encode(told)),
+        revision=record.revision if record else None,
         effective=config,
         when=item.when if isinstance(item, Step) else {},
         lenient=_lenient(item) if isinstance(item, Step) else None,

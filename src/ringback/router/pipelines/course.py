@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import msgspec
 
@@ -37,7 +37,7 @@ class Calls(Protocol):
 
     def is_open(self, id: str) -> bool: ...
 
-    async def call(self, asked: Asked, read: Callable[[Letter], T]) -> Outcome[T]: ...
+    def call(self, asked: Asked, read: Callable[[Letter], T]) -> Coroutine[Any, Any, Outcome[T]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,6 @@ class Given(msgspec.Struct, frozen=True):
     provider: Pretended = "real"
 
 
-class Called(msgspec.Struct, Generic[T], frozen=True):
-    """The outcome of a step; `reason` says why there is no value, also where nobody was called."""
-
-    value: T | None = None
-    cause: Cause | None = None
-    attempts: int = 0
-    latency_ms: float = 0.0
-    why: str = ""
-    told: str = ""
-    reason: str = ""
-
-
 class Course:
     """The way of one request. `payload` is the message, and behind the provider that with its output in it."""
 
@@ -98,6 +86,7 @@ class Course:
         self.given = given
         self.trace: list[Executed] = []
         self._watch = watch
+        self._clock = calls.clock
         self._headers = {"traceparent": given.traceparent, "X-Request-Id": given.request_id}
         self.head = requests.head_of(given.trace_id, given.tenant_id)
         self.message = given.message
@@ -144,12 +133,8 @@ class Course:
 
     def require_time(self) -> None:
         """`RunFailed` if the deadline is past."""
-        if self.is_late:
+        if self._clock() >= self.given.ends:
             self.fail(LATE)
-
-    @property
-    def is_late(self) -> bool:
-        return self.calls.clock() >= self.given.ends
 
     def _rest(self) -> Iterator[Prepared]:
         """The steps that have not begun; where no provider was asked, all of them."""
@@ -161,21 +146,21 @@ class Course:
         yield from line.post[sum(one.type == "post" for one in self.trace) :]
 
     def skip(self, step: Prepared, reason: str, *, matched: bool = True) -> None:
-        line = _line(step, "skipped", reason)
+        line = Executed(step.type, step.id, "skipped", reason, 0.0, 0, step.revision)
         self.trace.append(line)
         if self._watch:
             self._watch(Seen(step, line, self.payload, self.payload, matched=matched))
 
-    def call(self, step: Prepared, read: Callable[[Letter], T]) -> Coroutine[Any, Any, Called[T]]:
+    def call(self, step: Prepared, read: Callable[[Letter], T]) -> Coroutine[Any, Any, Outcome[T]]:
         """Ask pre, validator or post."""
-        body = requests.for_processor(self.head, self._payload, self._metadata, step.config, step.told)
+        body = requests.for_processor(self.head, self._payload, self._metadata, step)
         return self.ask(step, body, read)
 
-    async def ask(self, step: Prepared, body: bytes, read: Callable[[Letter], T]) -> Called[T]:
+    def ask(self, step: Prepared, body: bytes, read: Callable[[Letter], T]) -> Coroutine[Any, Any, Outcome[T]]:
         """One call. Who is missing is not called (F-23), and nobody gets more than they take."""
         reason = step.missing or self._too_large(step)
         if reason or step.record is None:
-            return Called(cause=NOT_CALLED[reason or ""], reason=reason or "")
+            return _not_called(reason or "")
         given = self.given
         asked = Asked(
             step.record,
@@ -187,15 +172,12 @@ class Course:
             given.is_dry,
             self.pipeline.customer_id,
         )
-        one = await self.calls.call(asked, read)
-        reason, why = REASONS[one.cause] if one.cause else "", one.why
-        if one.cause == "timeout" and self._is_cut_short(step, one.latency_ms):
-            reason, why = LATE, "the time of the whole run was over before it answered"
-        return Called(one.value, one.cause, one.attempts, one.latency_ms, why, one.told, reason)
+        return self.calls.call(asked, read)
 
     def _is_cut_short(self, step: Prepared, latency_ms: float) -> bool:
         """Whether a call that took so long had less time than is its own."""
-        return self.given.is_hurried and self.is_late and latency_ms < longest_ms(step.timeout_ms, step.retry)
+        given = self.given
+        return given.is_hurried and self._clock() >= given.ends and latency_ms < longest_ms(step.timeout_ms, step.retry)
 
     def _too_large(self, step: Prepared) -> str | None:
         if len(self._payload) > step.largest:
@@ -206,15 +188,21 @@ class Course:
         self,
         step: Prepared,
         status: str,
-        outcome: Called[Any],
+        outcome: Outcome[Any],
         entered: Any,
         left: Any = None,
         *,
         reason: str | None = None,
         would_block: bool = False,
     ) -> None:
-        """A line of the trace: what became of a call."""
-        line = _line(step, status, reason or outcome.reason or None, outcome)
+        """A line of the trace: what became of a call, which has its reason then."""
+        if outcome.cause and not outcome.reason:
+            outcome.reason = REASONS[outcome.cause]
+            if outcome.cause == "timeout" and self._is_cut_short(step, outcome.latency_ms):
+                outcome.reason, outcome.why = LATE, "the time of the whole run was over before it answered"
+        ms = round(outcome.latency_ms * 1000) / 1000  # a tenth of the time of round(…, 3)
+        reason = reason or outcome.reason or None
+        line = Executed(step.type, step.id, status, reason, ms, outcome.attempts, step.revision)
         self.trace.append(line)
         self.why = outcome.why if would_block else ""
         if self._watch:
@@ -245,7 +233,5 @@ class Course:
         )
 
 
-def _line(step: Prepared, status: str, reason: str | None, outcome: Called[Any] | None = None) -> Executed:
-    latency_ms, attempts = (round(outcome.latency_ms, 3), outcome.attempts) if outcome else (0.0, 0)
-    revision = step.record.revision if step.record else None
-    return Executed(step.type, step.id, status, reason, latency_ms, attempts, revision)
+async def _not_called(reason: str) -> Outcome[Any]:
+    return Outcome(cause=NOT_CALLED[reason], reason=reason)

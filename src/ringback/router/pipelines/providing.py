@@ -1,11 +1,11 @@
 """The provider of a request: which one, and who instead of one that failed (router P-3)."""
 
-from ringback.router.invoking.outcome import Cause
+from ringback.router.invoking.outcome import Cause, Outcome
 from ringback.router.pipelines import replies, requests
 from ringback.router.pipelines.choosing import chosen
 from ringback.router.pipelines.compiling import Prepared
 from ringback.router.pipelines.conditions import ABSENT, found
-from ringback.router.pipelines.course import Called, Course
+from ringback.router.pipelines.course import Course
 from ringback.router.pipelines.replies import Said
 from ringback.router.pipelines.wire import Decision
 from ringback.router.secrets import discreet
@@ -77,7 +77,7 @@ def _fallback(course: Course, cause: Cause, tried: list[str]) -> Prepared | None
     return None
 
 
-async def _ask(course: Course, step: Prepared) -> Called[Said]:
+async def _ask(course: Course, step: Prepared) -> Outcome[Said]:
     prompt, tenant_id = requests.prompt_of(course.payload), course.given.tenant_id
     conversation = discreet(course.context.get("conversation_id"))
     body = requests.for_provider(course.head, step, prompt, conversation, tenant_id)
@@ -103,4 +103,4 @@ def _pretend(course: Course, step: Prepared, decision: Decision) -> None:
     if course.given.provider == "mock":
         _take(course, step, Said(prompt, metadata={"source": "mock"}))
     output = course.said and course.said.output
-    course.note(step, "skipped", Called(reason=course.given.provider), prompt, output)
+    course.note(step, "skipped", Outcome(reason=course.given.provider), prompt, output)

@@ -52,8 +52,16 @@ class Said(msgspec.Struct, frozen=True):
     metadata: Mapping[str, Any] = {}
 
 
-def processed(letter: Letter, *, needs_text: bool) -> Processed:
-    """Of pre, and of post: there a whole payload must say what becomes of the provider's output (`needs_text`)."""
+def processed_reply(letter: Letter) -> Processed:
+    """Of post behind a provider: a whole payload must say what becomes of its output."""
+    done = processed(letter)
+    if done.payload is not None and done.payload.get("payload") is None:
+        raise Malformed("payload")
+    return done
+
+
+def processed(letter: Letter) -> Processed:
+    """Of pre, and of post where there is no provider."""
     reply = _object(letter.body, DEEPEST + 1)
     if reply.get("status", "ok") not in FINE:
         raise Malformed("unknown status")
@@ -63,7 +71,7 @@ def processed(letter: Letter, *, needs_text: bool) -> Processed:
     payload = reply["payload"]
     if isinstance(payload, str):
         return Processed(text=payload, metadata=metadata)
-    if not isinstance(payload, dict) or (needs_text and payload.get("payload") is None):
+    if not isinstance(payload, dict):
         raise Malformed("payload")
     return Processed(payload, metadata=metadata)
 
@@ -73,7 +81,7 @@ def verdict(letter: Letter) -> Verdict:
     reply = _object(letter.body)
     if letter.body.count(b":") > _names(reply):
         _once_each(letter.body)
-    status, valid, reason = (reply.get(name) for name in ("status", "valid", "reason"))
+    status, valid, reason = reply.get("status"), reply.get("valid"), reply.get("reason")
     if status is None and "valid" not in reply:
         raise Malformed("neither status nor valid")
     if ("status" in reply and status not in ("ok", "reject")) or ("valid" in reply and not isinstance(valid, bool)):

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -27,7 +27,11 @@ def is_reserved(name: str) -> bool:
 
 def metadata_of(context: Mapping[str, Any]) -> dict[str, Any]:
     """What of the context router extensions are told: no credential, at any depth (S-4)."""
-    return {name: discreet(value) for name, value in context.items() if not is_reserved(name)}
+    return {
+        name: value if type(value) is str else discreet(value)
+        for name, value in context.items()
+        if not is_reserved(name)
+    }
 
 
 def merged_metadata(context: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,11 +47,9 @@ def head_of(trace_id: str, tenant_id: str | None) -> bytes:
     return b'{"trace_id":' + encode(trace_id) + b',"tenant_id":' + encode(tenant_id)
 
 
-def for_processor(head: bytes, payload: bytes, metadata: bytes, config: bytes, told: bytes) -> bytes:
+def for_processor(head: bytes, payload: bytes, metadata: bytes, step: Prepared) -> bytes:
     """A request of pre, validator and post."""
-    return b"".join(
-        (head, b',"payload":', payload, b',"metadata":', metadata, b',"config":', config, b',"extension":', told, b"}")
-    )
+    return b"".join((head, b',"payload":', payload, b',"metadata":', metadata, step.tail))
 
 
 def prompt_of(message: Mapping[str, Any]) -> str:
@@ -61,21 +63,16 @@ def for_provider(head: bytes, step: Prepared, prompt: str, conversation: Any, te
     parameters = {name: step.effective[name] for name in PARAMETERS if name in step.effective}
     context = {"conversation_id": conversation, "customer_id": tenant_id}
     own = encode({"provider_id": step.id, "prompt": prompt, "parameters": parameters, "context": context})
-    return b"".join((head, b",", own[1:-1], b',"config":', step.config, b',"extension":', step.told, b"}"))
+    return b"".join((head, b",", own[1:-1], step.tail))
 
 
-def trace_of(traceparent: str | None) -> str | None:
-    """The trace id of a caller's W3C trace context, if it is one."""
-    found = _understood(traceparent)
-    return found[1] if found else None
+def traced(trace_id: str | None, given: str | None, ids: Callable[[], str]) -> tuple[str, str]:
+    """The trace id of a run, and the W3C trace context of its calls with a span of our own.
 
-
-def traceparent_of(given: str | None, trace_id: str) -> str:
-    """The W3C trace context of a call: the caller's trace, or one of the run's, with a span of our own."""
-    found, made = _understood(given), os.urandom(24).hex()
-    trace = found[1] if found else trace_id if TRACE.fullmatch(trace_id) else made[16:]
-    return f"00-{trace}-{made[:16]}-{found[2] if found else '01'}"
-
-
-def _understood(traceparent: str | None) -> re.Match[str] | None:
-    return TRACEPARENT.fullmatch(traceparent.strip()) if traceparent else None
+    Calls go on with the caller's trace. Without one they have that of the run, or another where it is none of W3C's.
+    """
+    found, span = TRACEPARENT.fullmatch(given.strip()) if given else None, os.urandom(8).hex()
+    if found:
+        return trace_id or found[1], f"00-{found[1]}-{span}-{found[2]}"
+    trace_id = trace_id or ids()
+    return trace_id, f"00-{trace_id if TRACE.fullmatch(trace_id) else os.urandom(16).hex()}-{span}-01"

@@ -163,7 +163,7 @@ class Pipelines:
 
     def _given(self, asked: Run, pipeline: Pipeline) -> Given:
         message, context = self._undirected(asked.message, asked.context)
-        trace_id = asked.trace_id or requests.trace_of(asked.traceparent) or self._ids()
+        trace_id, traceparent = requests.traced(asked.trace_id, asked.traceparent, self._ids)
         seconds = _seconds(asked, pipeline, self._now())
         own = {**self._own, "tenant_id": pipeline.tenant_id, "policy_id": pipeline.policy_id, "trace_id": trace_id}
         if isinstance(type := message.get("message_type"), str):
@@ -173,7 +173,7 @@ class Pipelines:
             context={**{name: value for name, value in context.items() if name not in SERVER_VALUES}, **own},
             tenant_id=pipeline.tenant_id,
             trace_id=trace_id,
-            traceparent=requests.traceparent_of(asked.traceparent, trace_id),
+            traceparent=traceparent,
             request_id=asked.request_id or new_request_id(),
             ends=self._calls.clock() + seconds,
             is_hurried=seconds * 1000 < pipeline.longest_ms,

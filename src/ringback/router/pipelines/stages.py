@@ -5,9 +5,10 @@ from typing import Any
 import structlog
 
 from ringback.kit.errors import Fault
+from ringback.router.invoking.outcome import Outcome
 from ringback.router.pipelines import replies, requests
 from ringback.router.pipelines.compiling import Prepared
-from ringback.router.pipelines.course import Called, Course
+from ringback.router.pipelines.course import Course
 from ringback.router.pipelines.errors import FAILED, LATE, VALIDATOR_FAILED
 from ringback.router.pipelines.providing import provide
 from ringback.router.pipelines.replies import Processed, Verdict
@@ -33,8 +34,8 @@ async def _process(course: Course, step: Prepared) -> None:
     """Pre or post: what it answers is what the next one gets."""
     if not course.begins(step):
         return
-    before, needs_text = course.payload, course.said is not None
-    called = await course.call(step, lambda letter: replies.processed(letter, needs_text=needs_text))
+    before = course.payload
+    called = await course.call(step, replies.processed if course.said is None else replies.processed_reply)
     if called.value is None:
         _failed(course, step, called)
         return
@@ -63,7 +64,7 @@ async def _validate(course: Course, step: Prepared) -> None:
         _rejected(course, step, called, called.value)
 
 
-def _rejected(course: Course, step: Prepared, called: Called[Any], verdict: Verdict) -> None:
+def _rejected(course: Course, step: Prepared, called: Outcome[Any], verdict: Verdict) -> None:
     why, blocks = verdict.reason or VALIDATOR_FAILED, step.lenient is None
     status = step.lenient or "error"
     course.note(step, status, called, course.payload, _shown(verdict), reason=why, would_block=blocks)
@@ -74,7 +75,7 @@ def _rejected(course: Course, step: Prepared, called: Called[Any], verdict: Verd
         course.fail("VALIDATOR_BLOCKED", step, why, *details, is_reject=True)
 
 
-def _failed(course: Course, step: Prepared, called: Called[Any]) -> None:
+def _failed(course: Course, step: Prepared, called: Outcome[Any]) -> None:
     """The old payload is kept, or it all ends here (R-10b)."""
     blocks = step.lenient is None
     course.note(step, step.lenient or "error", called, course.payload, would_block=blocks)
