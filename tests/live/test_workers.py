@@ -183,11 +183,12 @@ async def test_the_worker_in_the_page_works_as_it_stands_there(nats: Nats, bus: 
 
 
 POLICY: Final = {
-    "pre": [{"id": "normalize_text"}],
-    "validators": [{"id": "pii_guard"}],
-    "providers": [{"id": "mock_provider"}],
-    "post": [{"id": "mask_sensitive_data"}],
+    "pre": [{"id": "normalize_text", "timeout_ms": 5000}],
+    "validators": [{"id": "pii_guard", "timeout_ms": 5000}],
+    "providers": [{"id": "mock_provider", "timeout_ms": 5000}],
+    "post": [{"id": "mask_sensitive_data", "timeout_ms": 5000}],
 }
+"""With time for a machine that stands still for a moment."""
 
 
 @contextmanager

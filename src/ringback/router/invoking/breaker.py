@@ -44,7 +44,7 @@ class Recent:
     def add(self, now: float, failed: int) -> None:
         grain = int(now / GRAIN)
         if not self._grains or self._grains[-1][0] != grain:
-            self._forget(grain)
+            self.look(now)
             self._grains.append([grain, 0, 0])
         newest = self._grains[-1]
         newest[1] += 1
@@ -54,9 +54,7 @@ class Recent:
 
     def look(self, now: float) -> None:
         """Forget what is too old."""
-        self._forget(int(now / GRAIN))
-
-    def _forget(self, grain: int) -> None:
+        grain = int(now / GRAIN)
         while self._grains and self._grains[0][0] <= grain - SPAN / GRAIN:
             _, attempts, failures = self._grains.popleft()
             self.attempts -= attempts
@@ -142,15 +140,8 @@ class CircuitBreaker:
             return
         if self._state == "half_open":
             self._probed(succeeded=succeeded)
-            return
-        self._row = 0 if succeeded else self._row + 1
-        self.recent.add(self._clock(), not succeeded)
-        if self._override is not None:
-            return
-        if self._row >= IN_A_ROW:
-            self._open("consecutive")
-        elif self.recent.attempts >= FROM and self.recent.failures >= RATE * self.recent.attempts:
-            self._open("rate")
+        else:
+            self._count(succeeded=succeeded)
 
     def force(self, override: Force | None) -> None:
         """Open or closed from now on, whatever happens; `None`: closed, and by itself again (R-8e)."""
@@ -171,6 +162,16 @@ class CircuitBreaker:
             self._open("half_open_failure")
         elif self._successes >= ENOUGH:
             self._become("closed", self.reason or "consecutive")
+
+    def _count(self, *, succeeded: bool) -> None:
+        self._row = 0 if succeeded else self._row + 1
+        self.recent.add(self._clock(), not succeeded)
+        if self._override is not None:
+            return
+        if self._row >= IN_A_ROW:
+            self._open("consecutive")
+        elif self.recent.attempts >= FROM and self.recent.failures >= RATE * self.recent.attempts:
+            self._open("rate")
 
     def _open(self, reason: Reason) -> None:
         self._until = self._clock() + OPEN * (0.9 + 0.2 * self._random())
