@@ -124,7 +124,7 @@ async def test_a_phone_that_is_made_while_rows_of_nobody_go_keeps_its_own(
     """MariaDB waits for who makes it even to see that there is none, PostgreSQL for the rows that are changed."""
     site = make_site(engine)
     go_on = asyncio.Event()
-    waiting = {"mariadb": [store.LOCK_ENDPOINT], "postgresql": list(asterisk.DROP.values())}[engine]
+    waiting = {"mariadb": [store.LOCK_ENDPOINTS], "postgresql": list(asterisk.DROP.values())}[engine]
 
     def watch(statement: Statement) -> None:
         if statement in waiting:

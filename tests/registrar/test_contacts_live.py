@@ -64,10 +64,10 @@ async def test_a_refresh_is_read_a_few_times_and_never_written(world: World) -> 
     world.ringback.asterisks.hear(proven(made["endpoint_id"]))
     world.statements.clear()
 
-    for seconds in (0.1, 0.2, 0.6, 1.8):
+    for seconds in (0.1, 0.5, 2.1):
         assert await later(world, seconds) == []
 
-    assert (writes(world), len(world.statements) > 8) == ([], True)
+    assert (writes(world), len(world.statements) > 6) == ([], True)
     world.statements.clear()
     assert await later(world, 5) == []
     assert len(world.statements) == 1  # has any contact expired?
@@ -87,7 +87,7 @@ async def test_two_thousand_refreshes_at_once_are_read_some_hundreds_at_a_time_a
     world.sql("UPDATE ps_contacts SET expiration_time = expiration_time + 3600")
     world.statements.clear()
 
-    for seconds in (0.1, 0.2, 0.6, 1.8):
+    for seconds in (0.1, 0.5, 2.1):
         assert await later(world, seconds) == []
 
     assert (writes(world), len(world.statements) < 50) == ([], True)

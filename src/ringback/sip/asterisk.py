@@ -1,6 +1,6 @@
 """An endpoint as Asterisk's rows: put, dropped, compared; and the contacts that Asterisk wrote."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Final
@@ -108,13 +108,9 @@ class Asterisk:
         now: datetime = row["now"]
         return now
 
-    async def contacts(self, id: str, now: datetime) -> list[Row]:
-        """The rows of `ps_contacts` that have not expired, as they stand."""
-        return await self._session.all(CONTACTS, endpoint=id, now=int(now.timestamp()))
-
-    async def contacts_at(self, ids: list[str], now: datetime) -> list[Row]:
-        """The same of up to `CHUNK` endpoints."""
-        return await self._session.all(CONTACTS_AT, now=int(now.timestamp()), endpoints=ids)
+    async def contacts(self, endpoint_ids: Sequence[str], now: datetime) -> list[Row]:
+        """The rows of `ps_contacts` of up to `CHUNK` endpoints that have not expired, as they stand."""
+        return await self._session.all(CONTACTS, now=int(now.timestamp()), endpoints=endpoint_ids)
 
     async def contact_names(self, ids: list[str], now: datetime) -> dict[str, str]:
         """Whose contacts of up to `CHUNK` endpoints have not expired: an endpoint's name by the id of each row."""
@@ -235,10 +231,12 @@ LIVE_CONTACTS = Statement(
 NAMES = select(ps_contacts.c.id, ps_contacts.c.endpoint).where(LASTS)
 CONTACTS_OF = Statement(NAMES.where(among(ps_contacts.c.id, "ids")))
 CONTACT_NAMES = Statement(NAMES.where(among(ps_contacts.c.endpoint, "endpoints")))
-OF_ONE = select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")).order_by(ps_contacts.c.id)
-CONTACTS = Statement(OF_ONE.where(LIVE))
-CONTACTS_AT = Statement(select(ps_contacts).where(among(ps_contacts.c.endpoint, "endpoints"), LIVE))
-ALL_CONTACTS = Statement(OF_ONE)
+CONTACTS = Statement(
+    select(ps_contacts).where(among(ps_contacts.c.endpoint, "endpoints"), LIVE).order_by(ps_contacts.c.id)
+)
+ALL_CONTACTS = Statement(
+    select(ps_contacts).where(ps_contacts.c.endpoint == bindparam("endpoint")).order_by(ps_contacts.c.id)
+)
 CLOCK = clock_beside(table_of("ps_aors"))
 ONLINE = Statement(
     select(func.count(distinct(ps_contacts.c.endpoint)).label("count")).where(

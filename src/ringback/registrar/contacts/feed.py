@@ -24,8 +24,7 @@ from ringback.registrar.work import Uow
 BATCH: Final = 50
 """Phones of one transaction: it must stay short, others write too."""
 
-Verb = Callable[[Uow, Any], Awaitable[None]]
-Run = Callable[[Callable[[Uow], Awaitable[None]]], Awaitable[None]]
+Verb = Callable[[list[Any], Uow], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -71,7 +70,7 @@ class Feed:
         A contact of nobody is no news, and takes no lock; the reconciler sees to it.
         """
         found = await self._differences()
-        await self._each(self._work.write, found.extensions, _compare_extension)
+        await self._some(found.extensions, _compare_extensions)
         await self.compare(found.endpoints)
         await self.remember(found.refreshed)
 
@@ -81,32 +80,31 @@ class Feed:
         for begin in range(0, len(names), CHUNK):
             some = names[begin : begin + CHUNK]
             ours = await self._work.read(partial(extensions.live_names, endpoint_ids=some))
-            await self._each(self._work.write, ours, _compare_endpoint)
+            await self._some(ours, _compare_endpoints)
 
     async def remember(self, refreshed: Refreshed) -> None:
         """Note what has become of contacts that are the same as before."""
-        await self._each(self._work.write, refreshed.other, lambda uow, contact: store.change(uow.session, contact))
-        for begin in range(0, len(refreshed.longer), store.PART):
-            some = refreshed.longer[begin : begin + store.PART]
-            await self._each(self._work.write, [some], lambda uow, contacts: store.prolong(uow.session, contacts))
+        await self._some(refreshed.other, lambda contacts, uow: store.change(uow.session, contacts))
+        await self._some(refreshed.longer.items(), lambda ends, uow: store.prolong(uow.session, ends), store.PART)
 
-    async def _each(self, run: Run, items: Iterable[Any], verb: Verb) -> None:
+    async def _some(self, items: Iterable[Any], verb: Verb, most: int = BATCH) -> None:
+        """All of these, at most so many in each transaction."""
         rest = list(items)
         while rest:
-            batch, rest = rest[:BATCH], rest[BATCH:]
+            batch, rest = rest[:most], rest[most:]
             try:
-                await run(partial(_all, batch, verb))
+                await self._work.write(partial(verb, batch))
             except Failure:
                 raise
             except Exception:
-                await self._one_by_one(run, batch, verb)
+                await self._one_by_one(batch, verb)
             await asyncio.sleep(0)
 
-    async def _one_by_one(self, run: Run, batch: list[Any], verb: Verb) -> None:
+    async def _one_by_one(self, batch: list[Any], verb: Verb) -> None:
         """One phone that cannot be compared keeps no other from being told of."""
         for item in batch:
             try:
-                await run(partial(_all, [item], verb))
+                await self._work.write(partial(verb, [item]))
             except Failure:
                 raise
             except Exception as error:
@@ -129,21 +127,16 @@ class Feed:
         return found
 
 
-async def _all(batch: list[Any], verb: Verb, uow: Uow) -> None:
-    for item in batch:
-        await verb(uow, item)
+async def _compare_endpoints(names: list[str], uow: Uow) -> None:
+    if found := await extensions.at_endpoints(uow, names, lock=True):
+        await service.refresh(uow, *found)
 
 
-async def _compare_endpoint(uow: Uow, endpoint_id: str) -> None:
-    if extension := await extensions.at_endpoint(uow, endpoint_id, lock=True):
-        await service.refresh(uow, extension)
-
-
-async def _compare_extension(uow: Uow, id: UUID) -> None:
-    if extension := await extensions.live(uow, id, lock=True):
-        await service.refresh(uow, extension)
-    else:
-        await store.drop_all(uow.session, id)
+async def _compare_extensions(ids: list[UUID], uow: Uow) -> None:
+    if found := await extensions.locked(uow, ids):
+        await service.refresh(uow, *found)
+    if gone := set(ids) - {one.id for one in found}:
+        await store.drop_all(uow.session, list(gone))
 
 
 def _is_at(contact: Row, known: Row) -> bool:

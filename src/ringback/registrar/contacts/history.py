@@ -54,8 +54,8 @@ async def newest(uow: Uow, extension: Extension) -> Sequence[Entry]:
 
 
 async def summary(uow: Uow, extension: Extension) -> Summary:
-    seen = await store.of_extension(uow.session, extension.id)
-    is_here = any(contact.expiration_time > uow.now.timestamp() for contact in seen.values())
+    seen = await store.of_extensions(uow.session, [extension.id])
+    is_here = any(contact.expiration_time > uow.now.timestamp() for contact in seen[extension.id].values())
     return summed_up(await newest(uow, extension), uow.now, is_here=is_here)
 
 

@@ -14,7 +14,7 @@ from ringback.registrar.contacts import service
 from ringback.registrar.contacts.feed import Feed
 from ringback.registrar.work import Uow
 
-LOOKS: Final = (0.1, 0.3, 0.9, 2.7)
+LOOKS: Final = (0.1, 0.6, 2.7)
 """Seconds after the word of a phone at which it is looked at: Asterisk speaks before it writes the contact."""
 TICK: Final = 0.05
 """Seconds within which phones are looked at together."""

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from math import isfinite
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from ringback.sip.kamailio_phones import contact_in
 
 STATE: Final = ("uri", "user_agent", "via_addr", "via_port", "reg_server", "call_id", "expiration_time", "path")
 """What we remember of a contact, to notice that it came, went or expired."""
+PLACE: Final = tuple(name for name in STATE if name != "expiration_time")
+"""All of that but for how long."""
 LATEST: Final = 253_402_300_799
 """The last second that has a date: 9999-12-31T23:59:59Z."""
 
@@ -136,19 +139,17 @@ def plain(text: str) -> str:
 
 @dataclass(slots=True)
 class Refreshed:
-    """Contacts that are the same as before but for their time alone (`longer`), or for more than that (`other`)."""
+    """Contacts that are the same as before but for their time alone (`longer`: its end by the id), or for more."""
 
-    longer: list[Contact] = field(default_factory=list)
+    longer: dict[str, int] = field(default_factory=dict)
     other: list[Contact] = field(default_factory=list)
 
     def note(self, new: Mapping[str, Any], old: Mapping[str, Any]) -> None:
         """What has become of one, as rows have it."""
-        if all(new[name] == old[name] for name in STATE):
-            return
-        contact, before = from_row(new), from_row(old)
-        if contact.state != before.state:
-            is_later = replace(before, expiration_time=contact.expiration_time).state == contact.state
-            (self.longer if is_later else self.other).append(contact)
+        if _as_written(new) != _as_written(old) and _as_read(new) != _as_read(old):
+            self.other.append(from_row(new))
+        elif (until := _whole(new["expiration_time"])) != _whole(old["expiration_time"]):
+            self.longer[new["id"]] = until
 
 
 WHOLE: Final = re.compile(r"\s*([+-]?\d{1,4000})", re.ASCII)
@@ -159,6 +160,14 @@ GREATEST: Final = 2**63 - 1
 def from_row(row: Mapping[str, Any]) -> Contact:
     """A contact out of `ps_contacts`, or out of what we remember of one."""
     return Contact(**{name: read(row.get(name)) for name, read in READ.items()})
+
+
+_as_written: Final = itemgetter(*PLACE)
+
+
+def _as_read(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The same where a NULL is an empty value, and a number may stand there as text."""
+    return tuple(READ[name](row[name]) for name in PLACE)
 
 
 def _text(raw: Any) -> str:

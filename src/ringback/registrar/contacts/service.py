@@ -1,6 +1,7 @@
 """Where a phone is right now, and what changed since we last looked."""
 
 from typing import Final
+from uuid import UUID
 
 from ringback.kit.pair import SecondAway
 from ringback.registrar.contacts import events, history, store
@@ -18,34 +19,39 @@ async def of_extension(uow: Uow, extension: Extension) -> Seen:
     now, ttl = uow.now.timestamp(), uow.settings.contact_cache_ttl
     seen = await cache.get(name)
     if seen is None or now >= seen.as_of.timestamp() + _believable(seen, ttl):
-        seen = Seen(tuple(await _rows(uow, extension.endpoint_id)), uow.now)
+        seen = Seen(tuple((await _live(uow, extension))[extension.id].values()), uow.now)
         await cache.fill(name, seen, _believable(seen, ttl))
     return Seen(tuple(contact for contact in seen.contacts if contact.expiration_time > now), seen.as_of)
 
 
-async def compare(uow: Uow, extension: Extension) -> list[Contact]:
-    """Tell who registered, went or expired since we last looked; the live contacts. A refresh is no news."""
-    seen = await store.of_extension(uow.session, extension.id)
-    live = {contact.id: contact for contact in await _rows(uow, extension.endpoint_id)}
-    for id, contact in live.items():
-        if id not in seen:
-            await store.add(uow.session, extension.id, contact)
-            _tell(uow, extension, contact, "registered")
-        elif seen[id].state != contact.state:
-            await store.change(uow.session, contact)
-    for id in seen.keys() - live.keys():
-        await store.drop(uow.session, id)
-        if seen[id].expiration_time <= uow.now.timestamp():
-            _tell(uow, extension, seen[id], "expired")
-        else:
-            _tell(uow, extension, seen[id], "unregistered", Cause.REMOVED)
-    return list(live.values())
+async def compare(uow: Uow, *extensions: Extension) -> dict[UUID, list[Contact]]:
+    """Tell who registered, went or expired since we last looked; the live contacts of each. A refresh is no news."""
+    seen = await store.of_extensions(uow.session, [one.id for one in extensions])
+    live = await _live(uow, *extensions)
+    new: list[tuple[UUID, Contact]] = []
+    other: list[Contact] = []
+    gone: list[str] = []
+    for extension in extensions:
+        before, now = seen[extension.id], live[extension.id]
+        for id, contact in now.items():
+            if id not in before:
+                new.append((extension.id, contact))
+                _tell(uow, extension, contact, "registered")
+            elif before[id].state != contact.state:
+                other.append(contact)
+        for id in before.keys() - now.keys():
+            gone.append(id)
+            _tell_gone(uow, extension, before[id])
+    await store.drop(uow.session, gone)  # one of them may be new elsewhere
+    await store.add(uow.session, new)
+    await store.change(uow.session, other)
+    return {id: list(contacts.values()) for id, contacts in live.items()}
 
 
-async def refresh(uow: Uow, extension: Extension) -> None:
+async def refresh(uow: Uow, *extensions: Extension) -> None:
     """The next read goes to the database, also one whose fill is under way; and what changed is told now."""
-    await compare(uow, extension)
-    await _outdate(uow, extension)
+    await compare(uow, *extensions)
+    await _outdate(uow, *extensions)
 
 
 async def differing(uow: Uow, endpoint_ids: list[str]) -> set[str]:
@@ -59,7 +65,7 @@ async def refreshed(uow: Uow, endpoint_ids: list[str]) -> Refreshed:
     """Of up to `CHUNK` endpoints the contacts that we have seen before, as far as they are others now."""
     found = Refreshed()
     seen = await store.at_endpoints(uow.session, endpoint_ids)
-    for row in await uow.sip.contacts_at(endpoint_ids, uow.now):
+    for row in await uow.sip.contacts(endpoint_ids, uow.now):
         if before := seen.get(row["id"]):
             found.note(row, before)
     return found
@@ -79,16 +85,16 @@ async def forget(
     a deletion does not wait for them.
     """
     try:
-        live = await compare(uow, extension)
+        live = (await compare(uow, extension))[extension.id]
     except SecondAway:
         if cause is Cause.API:
             raise
-        live = list((await store.of_extension(uow.session, extension.id)).values())
+        live = list((await store.of_extensions(uow.session, [extension.id]))[extension.id].values())
     gone = [contact for contact in live if only in (None, contact.public_id)]
     if only and not gone:
         raise ContactNotFound
+    await store.drop(uow.session, [contact.id for contact in gone])
     for contact in gone:
-        await store.drop(uow.session, contact.id)
         _tell(uow, extension, contact, "unregistered", cause)
         await uow.sip.drop_contact(contact.id, extension.endpoint_id)
     if gone and cause is Cause.API:
@@ -105,9 +111,22 @@ async def lose(uow: Uow, *extensions: Extension) -> None:
     await uow.sip.purge(*(one.endpoint_id for one in extensions))
 
 
-async def _rows(uow: Uow, endpoint_id: str) -> list[Contact]:
-    found = [from_row(row) for row in await uow.sip.contacts(endpoint_id, uow.now)]
-    return [contact for contact in found if contact.expiration_time > uow.now.timestamp()]
+async def _live(uow: Uow, *extensions: Extension) -> dict[UUID, dict[str, Contact]]:
+    """The contacts of each of up to `CHUNK` extensions; the database may find endpoints in any letter case."""
+    found: dict[UUID, dict[str, Contact]] = {one.id: {} for one in extensions}
+    whose = {one.endpoint_id.lower(): found[one.id] for one in extensions}
+    for row in await uow.sip.contacts([one.endpoint_id for one in extensions], uow.now):
+        contact = from_row(row)
+        if contact.expiration_time > uow.now.timestamp() and (its := whose.get(contact.endpoint.lower())) is not None:
+            its[contact.id] = contact
+    return found
+
+
+def _tell_gone(uow: Uow, extension: Extension, contact: Contact) -> None:
+    if contact.expiration_time <= uow.now.timestamp():
+        _tell(uow, extension, contact, "expired")
+    else:
+        _tell(uow, extension, contact, "unregistered", Cause.REMOVED)
 
 
 def _tell(uow: Uow, extension: Extension, contact: Contact, action: str, cause: str = "") -> None:
@@ -117,10 +136,11 @@ def _tell(uow: Uow, extension: Extension, contact: Contact, action: str, cause: 
     uow.after(uow.memory.metrics.contact_events.labels(event.type).inc)
 
 
-async def _outdate(uow: Uow, extension: Extension) -> None:
-    """Give the contacts another version: from the commit on nobody asks for what is cached of them."""
-    await store.set_version(uow.session, extension.id, uow.new_id().hex)
-    uow.endpoint_changed(extension.endpoint_id)
+async def _outdate(uow: Uow, *extensions: Extension) -> None:
+    """Give their contacts another version: from the commit on nobody asks for what is cached of them."""
+    await store.set_version(uow.session, [one.id for one in extensions], uow.new_id().hex)
+    for extension in extensions:
+        uow.endpoint_changed(extension.endpoint_id)
 
 
 def _version(uow: Uow, extension: Extension) -> str:

@@ -1,12 +1,13 @@
 """SQL of what we last saw of each contact."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, and_, bindparam, case, cast, delete, insert, select, update
 
-from ringback.kit.db import CHUNK, Row, Session, Statement, among, room
+from ringback.kit.db import CHUNK, Row, Session, Statement, all_among, among, room
 from ringback.kit.listing import Listing
 from ringback.kit.pages import Cursor, Page
 from ringback.registrar.contacts.model import STATE, Contact, Entry, from_row
@@ -28,18 +29,15 @@ def _longer(places: int) -> Statement:
     )
 
 
-IS_ID: Final = contact_states.c.id == bindparam("contact_id")
 ADD = Statement(insert(contact_states), *COLUMNS)
-CHANGE = Statement(update(contact_states).where(IS_ID), *STATE)
+CHANGE = Statement(update(contact_states).where(contact_states.c.id == bindparam("contact_id")), *STATE)
 LONGER: Final = {str(1 << power): _longer(1 << power) for power in range(PART.bit_length())}
 """By how many places it has: many phones cost least in one statement, and one phone in one without empty places."""
-DROP = Statement(delete(contact_states).where(IS_ID))
-OF_EXTENSION = Statement(
-    select(contact_states)
-    .where(contact_states.c.extension_id == bindparam("of_extension"))
-    .order_by(contact_states.c.id)
+DROP = Statement(delete(contact_states).where(among(contact_states.c.id, "ids")))
+OF_EXTENSIONS = Statement(
+    select(contact_states).where(among(contact_states.c.extension_id, "of_extensions")).order_by(contact_states.c.id)
 )
-DROP_ALL = Statement(delete(contact_states).where(contact_states.c.extension_id == bindparam("of_extension")))
+DROP_ALL = Statement(delete(contact_states).where(among(contact_states.c.extension_id, "of_extensions")))
 OF_LIVE: Final = and_(extensions.c.id == contact_states.c.extension_id, extensions.c.tm_delete.is_(None))
 BEHIND = Statement(
     select(contact_states.c.id, contact_states.c.extension_id, extensions.c.endpoint_id)
@@ -86,48 +84,55 @@ OLD = Statement(
     .limit(CHUNK)
 )
 REMOVE_ENTRIES = Statement(delete(contact_history).where(among(contact_history.c.id, "ids")))
-VERSION = Statement(update(extensions).where(extensions.c.id == bindparam("extension_id")), "contacts_version")
+VERSION = Statement(update(extensions).where(among(extensions.c.id, "ids")), "contacts_version")
 
 
 def to_row(contact: Contact) -> dict[str, Any]:
     return {name: getattr(contact, name) for name in STATE}
 
 
-async def add(session: Session, extension_id: UUID, contact: Contact) -> None:
-    """Note a contact; one that was another extension's is this one's from now on."""
-    row = {"id": contact.id, "extension_id": extension_id, **to_row(contact)}
-    if not await session.insert_if_new(ADD, **row):
-        await drop(session, contact.id)
-        await session.run(ADD, **row)
+async def add(session: Session, new: Sequence[tuple[UUID, Contact]]) -> None:
+    """Note contacts of extensions; one that was another extension's is this one's from now on."""
+    rows = [{"id": contact.id, "extension_id": whose, **to_row(contact)} for whose, contact in new]
+    if rows and not await session.insert_if_all_new(ADD, rows):
+        await drop(session, [contact.id for _, contact in new])
+        await session.run_each(ADD, rows)
 
 
-async def change(session: Session, contact: Contact) -> None:
-    await session.run(CHANGE, contact_id=contact.id, **to_row(contact))
+async def change(session: Session, contacts: Sequence[Contact]) -> None:
+    """Note that they are otherwise now."""
+    if contacts:
+        await session.run_each(CHANGE, [{"contact_id": contact.id, **to_row(contact)} for contact in contacts])
 
 
-async def prolong(session: Session, contacts: list[Contact]) -> None:
-    """Note until when up to `PART` contacts last."""
-    size = room(contacts)
-    some = contacts + contacts[-1:] * (size - len(contacts))
-    until = {f"until_{place}": contact.expiration_time for place, contact in enumerate(some)}
-    await session.run(LONGER[str(size)], **{f"id_{place}": one.id for place, one in enumerate(some)}, **until)
+async def prolong(session: Session, ends: list[tuple[str, int]]) -> None:
+    """Note until when up to `PART` contacts last: the id and the second of each."""
+    size = room(ends)
+    some = [*ends, *ends[-1:] * (size - len(ends))]
+    values = {f"id_{place}": id for place, (id, _) in enumerate(some)}
+    await session.run(LONGER[str(size)], **values, **{f"until_{place}": until for place, (_, until) in enumerate(some)})
 
 
-async def drop(session: Session, id: str) -> None:
-    await session.run(DROP, contact_id=id)
+async def drop(session: Session, ids: Sequence[str]) -> None:
+    if ids:
+        await session.run(DROP, ids=ids)
 
 
-async def of_extension(session: Session, extension_id: UUID) -> dict[str, Contact]:
-    """The extension's contacts as we last saw them, by id."""
-    return {row["id"]: from_row(row) for row in await session.all(OF_EXTENSION, of_extension=extension_id)}
+async def of_extensions(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[str, Contact]]:
+    """The contacts of these extensions as we last saw them, by their ids."""
+    found: dict[UUID, dict[str, Contact]] = {id: {} for id in ids}
+    for row in await all_among(session, OF_EXTENSIONS, "of_extensions", ids):
+        found[row["extension_id"]][row["id"]] = from_row(row)
+    return found
 
 
-async def set_version(session: Session, extension_id: UUID, version: str) -> None:
-    await session.run(VERSION, extension_id=extension_id, contacts_version=version)
+async def set_version(session: Session, ids: Sequence[UUID], version: str) -> None:
+    """Of the contacts of these extensions."""
+    await session.run(VERSION, ids=ids, contacts_version=version)
 
 
-async def drop_all(session: Session, extension_id: UUID) -> None:
-    await session.run(DROP_ALL, of_extension=extension_id)
+async def drop_all(session: Session, extension_ids: Sequence[UUID]) -> None:
+    await session.run(DROP_ALL, of_extensions=extension_ids)
 
 
 async def behind(session: Session, id: str, limit: int) -> list[Row]:

@@ -212,6 +212,11 @@ async def live(uow: Uow, id: UUID, *, lock: bool = False) -> Extension | None:
     return await store.live(uow.session, id, lock=lock)
 
 
+async def locked(uow: Uow, ids: Sequence[UUID]) -> list[Extension]:
+    """Those of any number of ids that live."""
+    return await store.locked(uow.session, ids)
+
+
 async def at_number(uow: Uow, customer_id: UUID, number: str, *, lock: bool = False) -> Extension | None:
     """The customer's live extension with that number, in whatever letter case."""
     return await store.by_number(uow.session, customer_id, number, lock=lock)
@@ -219,12 +224,12 @@ async def at_number(uow: Uow, customer_id: UUID, number: str, *, lock: bool = Fa
 
 async def at_endpoint(uow: Uow, endpoint_id: str, *, lock: bool = False) -> Extension | None:
     """The live extension that Asterisk knows by that name."""
-    return await store.at_endpoint(uow.session, endpoint_id, lock=lock)
+    return next(iter(await at_endpoints(uow, [endpoint_id], lock=lock)), None)
 
 
-async def at_endpoints(uow: Uow, endpoint_ids: Sequence[str]) -> list[Extension]:
+async def at_endpoints(uow: Uow, endpoint_ids: Sequence[str], *, lock: bool = False) -> list[Extension]:
     """The live extensions that Asterisk knows by these names, any number."""
-    return await store.at_endpoints(uow.session, endpoint_ids)
+    return await store.at_endpoints(uow.session, endpoint_ids, lock=lock)
 
 
 async def live_ids(uow: Uow, customer_id: UUID, after: UUID, limit: int) -> list[UUID]:
@@ -249,11 +254,11 @@ async def live_behind(uow: Uow, id: UUID, limit: int) -> list[Extension]:
 
 async def restate(uow: Uow, endpoint_id: str) -> bool:
     """Make every row of Asterisk's of that name follow our own truth: as it should be, or gone; whether one was."""
-    if extension := await store.at_endpoint(uow.session, endpoint_id, lock=True):
+    if extension := await at_endpoint(uow, endpoint_id, lock=True):
         await _tell_sip(uow, extension)
         return True
     was_there = await uow.sip.drop(endpoint_id) > 0
-    if extension := await store.at_endpoint(uow.session, endpoint_id, lock=True):  # made while we waited for its rows
+    if extension := await at_endpoint(uow, endpoint_id, lock=True):  # made while we waited for its rows
         await _tell_sip(uow, extension)
     return was_there or extension is not None
 

@@ -52,17 +52,12 @@ HAS_NUMBER: Final = and_(
     func.lower(extensions.c.extension) == func.lower(bindparam("number")),
 )
 IS_OF_CUSTOMER: Final = extensions.c.customer_id == bindparam("of_customer")
-IS_AT_ENDPOINT: Final = extensions.c.endpoint_id == bindparam("of_endpoint")
+IS_AT_ENDPOINTS: Final = among(extensions.c.endpoint_id, "endpoints")
 LIVE = Lookup(LIVING, extensions.c.id, "extension_id")
 GONE = Statement(select(extensions).where(extensions.c.tm_delete.is_not(None), IS_EXTENSION).with_for_update())
 BY_NUMBER = Statement(LIVING.where(HAS_NUMBER))
-AT_ENDPOINT = Statement(LIVING.where(IS_AT_ENDPOINT))
-AT_ENDPOINTS = Statement(LIVING.where(among(extensions.c.endpoint_id, "endpoints")))
-LIVE_NAMES = Statement(
-    select(extensions.c.endpoint_id).where(
-        extensions.c.tm_delete.is_(None), among(extensions.c.endpoint_id, "endpoints")
-    )
-)
+AT_ENDPOINTS = Statement(LIVING.where(IS_AT_ENDPOINTS))
+LIVE_NAMES = Statement(select(extensions.c.endpoint_id).where(extensions.c.tm_delete.is_(None), IS_AT_ENDPOINTS))
 OF_CUSTOMER = Statement(LIVING.where(IS_OF_CUSTOMER).order_by(extensions.c.tm_create, extensions.c.id))
 BY_NUMBERS = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.extension), "numbers")))
 BY_USERNAMES = Statement(LIVING.where(IS_OF_CUSTOMER, among(func.lower(extensions.c.username), "usernames")))
@@ -71,15 +66,16 @@ PLAIN = Statement(WHOLE.where(IS_PLAIN, among(extensions.c.id, "ids")).order_by(
 COUNT_PLAIN = Statement(select(func.count().label("count")).select_from(extensions).where(IS_PLAIN))
 
 
-def _locking(*conditions: Any) -> Statement:
+def _locking(*conditions: Any, order: Any = None) -> Statement:
     """Waits for whoever changes them; what they are is read afterwards, since a row that was waited for comes with
-    what stood beside it before."""
-    return Statement(select(extensions.c.id).where(extensions.c.tm_delete.is_(None), *conditions).with_for_update())
+    what stood beside it before. Who locks some of many does it in one `order`: nobody waits for each other."""
+    found = select(extensions.c.id).where(extensions.c.tm_delete.is_(None), *conditions)
+    return Statement(found.order_by(order).with_for_update())
 
 
-LOCK = _locking(IS_EXTENSION)
+LOCK = _locking(among(extensions.c.id, "ids"), order=extensions.c.id)
 LOCK_NUMBER = _locking(HAS_NUMBER)
-LOCK_ENDPOINT = _locking(IS_AT_ENDPOINT)
+LOCK_ENDPOINTS = _locking(IS_AT_ENDPOINTS, order=extensions.c.id)
 LOCK_CUSTOMER = _locking(IS_OF_CUSTOMER)
 LOCK_PLAIN = Statement(
     select(extensions.c.id).where(IS_PLAIN).order_by(extensions.c.id).limit(bindparam("size")).with_for_update()
@@ -166,8 +162,14 @@ async def end(session: Session, extension: Extension) -> None:
 
 async def live(session: Session, id: UUID, *, lock: bool = False) -> Extension | None:
     if lock:
-        await session.one(LOCK, extension_id=id)
+        await session.all(LOCK, ids=[id])
     return _maybe(await session.one(LIVE, extension_id=id))
+
+
+async def locked(session: Session, ids: Sequence[UUID]) -> list[Extension]:
+    """Those of these ids that live."""
+    await all_among(session, LOCK, "ids", ids)
+    return [from_row(row) for row in await all_among(session, LIVE.several, "keys", ids)]
 
 
 async def by_number(session: Session, customer_id: UUID, number: str, *, lock: bool = False) -> Extension | None:
@@ -184,14 +186,10 @@ async def by_numbers(session: Session, customer_id: UUID, numbers: list[str], us
     return [from_row(row) for row in rows]
 
 
-async def at_endpoint(session: Session, endpoint_id: str, *, lock: bool = False) -> Extension | None:
-    if lock:
-        await session.one(LOCK_ENDPOINT, of_endpoint=endpoint_id)
-    return _maybe(await session.one(AT_ENDPOINT, of_endpoint=endpoint_id))
-
-
-async def at_endpoints(session: Session, endpoint_ids: Sequence[str]) -> list[Extension]:
+async def at_endpoints(session: Session, endpoint_ids: Sequence[str], *, lock: bool = False) -> list[Extension]:
     """The live extensions that Asterisk knows by these names."""
+    if lock:
+        await all_among(session, LOCK_ENDPOINTS, "endpoints", endpoint_ids)
     return [from_row(row) for row in await all_among(session, AT_ENDPOINTS, "endpoints", endpoint_ids)]
 
 
