@@ -179,13 +179,19 @@ class Voice:
     party: Party
     edge: str = ""
     asked: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+    there: list[int] = field(default_factory=list)
+    """What it has said to the questions whether it is there."""
+    fails: bool = False
+    """Whether it says to the next one that it is not."""
 
     async def listen(self) -> None:
         while True:
             with suppress(TimeoutError):
                 message = await self.party.hear()
                 if message.method == "OPTIONS":
-                    await self.party.answer(message, 200, self.edge, tag="up")
+                    self.there.append(503 if self.fails else 200)
+                    self.fails = False
+                    await self.party.answer(message, self.there[-1], self.edge, tag="up")
                 else:
                     await self.asked.put(message)
 
@@ -313,6 +319,30 @@ async def test_one_that_has_said_503_is_asked_again_and_when_all_say_so_the_call
         assert (await scene.final()).status == 503
 
     assert turns[0] is not turns[1]
+
+
+async def test_who_fails_once_to_say_that_it_is_there_keeps_its_calls(scene: Scene) -> None:
+    async def are_there() -> bool:
+        return all(voice.there[-1:] == [200] for voice in scene.voices)
+
+    await until(are_there)
+    for voice in scene.voices:
+        voice.fails = True
+
+    async def has_answered_a_call() -> bool:
+        leg = invite(ADDRESS, scene.realm)
+        await scene.caller.send(leg.request(scene.caller, "INVITE", 1), scene.at)
+        asked = [asyncio.create_task(voice.hear("INVITE")) for voice in scene.voices]
+        answer = asyncio.create_task(scene.final())
+        await asyncio.wait([*asked, answer], return_when=asyncio.FIRST_COMPLETED)
+        for task, voice in zip(asked, scene.voices, strict=True):
+            if task.done():
+                await voice.answer(task.result(), 480)
+            task.cancel()
+        assert (await answer).status == 480
+        return await are_there() and all(503 in voice.there for voice in scene.voices)
+
+    await until(has_answered_a_call)
 
 
 async def test_a_caller_who_gives_up_is_not_handed_on(scene: Scene) -> None:

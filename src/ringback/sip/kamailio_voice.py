@@ -30,9 +30,11 @@ modparam("dispatcher", "xavp_dst", "_dsdst_")
         return text
     return f"""\
 {text}# Each is asked every second whether it is there. What it says does not matter, but for a 503 (it is ending):
-# one that has not answered in three seconds gets no calls until it does.
+# one that has not answered twice in a row, each time in three seconds, gets no calls until it does. Once is too little:
+# who comes back is still taken for silent by the questions of before, when it has long answered newer ones.
 modparam("dispatcher", "ds_ping_method", "OPTIONS")
 modparam("dispatcher", "ds_ping_interval", 1)
+modparam("dispatcher", "ds_probing_threshold", 2)
 modparam("dispatcher", "ds_ping_from", "sip:edge@{edge}")
 modparam("dispatcher", "ds_default_socket", "udp:{edge}")
 modparam("dispatcher", "ds_ping_reply_codes", "class=2;class=3;code=401;code=403;code=404;code=405;code=407")
