@@ -16,7 +16,7 @@ Asks = Literal["call", "pipeline"]
 FLYING: Final = 64
 """Requests that are in flight."""
 STEPS: Final = 3
-ROUNDS: Final = 15
+ROUNDS: Final = 45
 """Times that all ways are measured, in turn: what else the machine does then falls on all of them."""
 COUNTED: Final = 1000
 """Pipelines whose statements are counted."""
