@@ -51,6 +51,11 @@ def faults(answer: httpx.Response) -> list[tuple[int, str]]:
     return [(one["line"], one["field"]) for one in found]
 
 
+def more_than_together(world: World) -> int:
+    """Rows that one transaction and a half make."""
+    return world.ringback.database.together * 3 // 2
+
+
 def rows_of(file: bytes, media: str) -> list[str]:
     return [str(row) for row in (file.decode().splitlines() if media == "text/csv" else msgspec.json.decode(file))]
 
@@ -158,6 +163,20 @@ async def test_a_hundred_rows_are_as_many_inserts_as_one(http: httpx.AsyncClient
     assert said[1] == said[2]
 
 
+@pytest.mark.parametrize("mode", ["all_or_nothing", "row_by_row"])
+async def test_a_transaction_makes_as_many_rows_as_the_database_takes_at_once(
+    http: httpx.AsyncClient, world: World, mode: str
+) -> None:
+    together = world.ringback.database.together
+    seen: list[str] = []
+    world.before_statement = lambda statement: seen.append(repr(statement))
+
+    rows = [f"{number}" for number in range(10_000, 10_000 + together + 1)]
+    assert counts(await sent(http, "\n".join(["extension", *rows]), mode=mode))[0] == together + 1
+
+    assert sum(text.startswith("INSERT") and "registrar_extensions" in text for text in seen) == 2
+
+
 async def test_a_dry_run_writes_nothing_and_says_all_that_is_wrong(http: httpx.AsyncClient, world: World) -> None:
     await world.create("1001")
     file = "extension,username,password,direct\n1001,,other-pass-1,\n!,_/,short,maybe\n2001,,,\n2001,,,\n3001,2001,,\n"
@@ -237,20 +256,20 @@ async def test_who_may_have_nothing_new_may_not_import(
 async def test_what_is_ended_or_changed_after_its_row_was_judged_is_told_as_a_fault(
     http: httpx.AsyncClient, world: World
 ) -> None:
-    gone = (await world.create("10000"))["id"]
+    gone, many = (await world.create("10000"))["id"], more_than_together(world)
     await world.create("10001")
 
     async def meanwhile() -> Any:
-        yield b"extension,name\n" + b"".join(b"%d,Bob\n" % number for number in range(10000, 10150))
+        yield b"extension,name\n" + b"".join(b"%d,Bob\n" % number for number in range(10000, 10000 + many))
         await http.delete(f"/v1.0/extensions/{gone}")
         yield b"20000,Eve\n"
 
     answer = await sent(http, meanwhile(), on_conflict="update")
 
-    assert counts(answer) == (149, 1, 0, 0, 1)
+    assert counts(answer) == (many - 1, 1, 0, 0, 1)
     assert faults(answer) == [(2, "")]
     assert "No such extension" in answer.json()["faults"][0]["description"]
-    assert live(world) == 150
+    assert live(world) == many
     settled(world)
 
 
@@ -259,9 +278,10 @@ async def test_a_password_that_was_made_for_what_fits_no_more_is_not_told(
 ) -> None:
     row = {"domain_name": "carrier-a", "auth_types": ["ip"], "allowed_ips": ["203.0.113.7"]}
     trunk = (await http.post("/v1.0/trunks", json=row)).json()["id"]
+    together = world.ringback.database.together
 
     async def meanwhile() -> Any:
-        for number in range(101):
+        for number in range(together + 1):
             name = f"carrier-b{number}" if number else "carrier-a"
             yield msgspec.json.encode({"domain_name": name, "auth_types": ["basic"], "username": "pbx"}) + b"\n"
         await http.delete(f"/v1.0/trunks/{trunk}")
@@ -270,8 +290,8 @@ async def test_a_password_that_was_made_for_what_fits_no_more_is_not_told(
         TRUNKS, content=meanwhile(), params={"on_conflict": "update"}, headers={"content-type": "application/x-ndjson"}
     )
 
-    assert (counts(answer), faults(answer)) == ((100, 0, 0, 0, 1), [(1, "")])
-    assert sorted(one["line"] for one in answer.json()["passwords"]) == list(range(2, 102))
+    assert (counts(answer), faults(answer)) == ((together, 0, 0, 0, 1), [(1, "")])
+    assert sorted(one["line"] for one in answer.json()["passwords"]) == list(range(2, together + 2))
 
 
 @pytest.mark.parametrize(
@@ -467,21 +487,21 @@ async def test_a_second_import_waits_for_the_first_to_end_which_anybody_brings_a
     http: httpx.AsyncClient, world: World
 ) -> None:
     world.frozen = True
-    await stopped(http, world, numbered(150))
+    many = await stopped(http, world)
 
     refused = await sent(http, numbered(1))
     single = await sent(http, numbered(1), mode="row_by_row")
     world.wait(11)
-    again = await sent(http, numbered(150))
+    again = await sent(http, numbered(many))
 
     assert {(one.status_code, one.json()["error"]["reason"]) for one in (refused, single)} == {(409, "IMPORT_RUNNING")}
-    assert counts(again) == (0, 0, 150, 0, 0)
+    assert counts(again) == (0, 0, many, 0, 0)
     settled(world)
 
 
-async def stopped(http: httpx.AsyncClient, world: World, file: str) -> None:
-    """Import the file of 150 rows, and die when some of it is done."""
-    made = 0
+async def stopped(http: httpx.AsyncClient, world: World) -> int:
+    """Import so many rows, and die when some are done."""
+    many, made = more_than_together(world), 0
 
     def before(statement: Statement) -> None:
         nonlocal made
@@ -492,17 +512,18 @@ async def stopped(http: httpx.AsyncClient, world: World, file: str) -> None:
 
     world.before_statement = before
     with pytest.raises(SystemExit):
-        await sent(http, file)
-    assert 0 < live(world) < 150
+        await sent(http, numbered(many))
+    assert 0 < live(world) < many
+    return many
 
 
 async def test_an_import_that_was_cut_off_is_finished_or_forgotten(http: httpx.AsyncClient, world: World) -> None:
     world.frozen = True
-    await stopped(http, world, numbered(150))
+    many = await stopped(http, world)
     assert not await imports.resume(world.ringback.work)
     world.wait(11)
 
     assert await imports.resume(world.ringback.work)
 
-    assert live(world) == 150
+    assert live(world) == many
     settled(world)

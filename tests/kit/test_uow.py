@@ -28,6 +28,7 @@ class Sessions:
 
     is_begun = False
     is_behind = False
+    together = 1
 
     def __init__(self) -> None:
         self.log: list[str] = []

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from ringback.kit.db import Database, Row, Session, Statement
+from ringback.kit.db import FEW, Database, Row, Session, Statement
 from ringback.kit.errors import CannotStart, DatabaseAway, DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -43,6 +43,10 @@ class Awaited:
             return await self._open()
         finally:
             self._opening = None
+
+    @property
+    def together(self) -> int:
+        return self._database.together if self._database else FEW
 
     def session(self, *, writes: bool, deadline: float) -> Session:
         if self._database:

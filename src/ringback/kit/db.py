@@ -31,6 +31,8 @@ Convert = Callable[[Any], Any]
 
 OWN: Final = "own"
 """The schema of our own tables in a table's definition."""
+FEW: Final = 100
+"""Rows that one transaction makes where all others wait for it."""
 CHUNK: Final = 500
 """Rows of one read, and values of one IN."""
 NO_VALUES: Final[Mapping[str, Any]] = {}
@@ -214,6 +216,10 @@ class Session(Protocol):
 
 class Database(Protocol):
     """Where sessions come from."""
+
+    @property
+    def together(self) -> int:
+        """Rows that one transaction makes where there are many to make."""
 
     def session(self, *, writes: bool, deadline: float) -> Session:
         """A session that gives up at `deadline` (of the running loop's clock) with `DatabaseUnavailable`."""

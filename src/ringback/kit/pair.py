@@ -37,6 +37,10 @@ class Pair:
         self.behind = behind
         self.rests_until = 0.0
 
+    @property
+    def together(self) -> int:
+        return min(self.first.together, self.second.together)
+
     def session(self, *, writes: bool, deadline: float) -> "PairSession":
         return PairSession(self, writes=writes, deadline=deadline)
 

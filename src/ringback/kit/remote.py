@@ -37,6 +37,8 @@ class RemoteDatabase:
     belong to the loop that they were opened in.
     """
 
+    together = 500
+
     def __init__(
         self,
         engine: Engine,

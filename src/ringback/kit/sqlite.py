@@ -13,7 +13,18 @@ import structlog
 from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite
 
-from ringback.kit.db import NO_VALUES, Duplicate, Prepared, Row, Schemas, Statement, StillRead, rule_name, unique_rules
+from ringback.kit.db import (
+    FEW,
+    NO_VALUES,
+    Duplicate,
+    Prepared,
+    Row,
+    Schemas,
+    Statement,
+    StillRead,
+    rule_name,
+    unique_rules,
+)
 from ringback.kit.errors import CannotStart, DatabaseUnavailable, TableMissing
 
 T = TypeVar("T")
@@ -35,6 +46,8 @@ class SqliteDatabase:
     The driver is called in the loop: a statement takes microseconds, and no busy timeout is set, since it would freeze
     the loop. Whoever finds the file locked sleeps a little and tries again until its deadline.
     """
+
+    together = FEW
 
     def __init__(self, path: Path, *metadatas: MetaData, watch: Callable[[Statement], None] | None = None) -> None:
         self.path = path

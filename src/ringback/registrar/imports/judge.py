@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -17,9 +17,6 @@ from ringback.registrar.imports.kinds import Rows, There
 from ringback.registrar.imports.model import MOST_ROWS, Mode, OnConflict, Passwords
 from ringback.registrar.realms import service as realms
 from ringback.registrar.work import Uow
-
-TOGETHER: Final = 100
-"""Rows that are compared with the database at once."""
 
 Action = Literal["create", "update", "unchanged", "skip", "fail"]
 
@@ -84,7 +81,7 @@ class Judge:
                 if (count := count + 1) > MOST_ROWS:
                     raise Unreadable(row.line, f"is one too many: an import has at most {MOST_ROWS} rows")
                 some.append(row)
-                if len(some) == TOGETHER:
+                if len(some) == work.database.together:
                     yield await self._part(work, some)
                     some = []
         except Unreadable as end:

@@ -49,7 +49,7 @@ class Rows(Protocol):
         """Field → what no two rows may have in common."""
 
     async def there(self, uow: Uow, customer_id: UUID, some: list[Any]) -> "list[There]":
-        """What is there already at the place of each of up to 100."""
+        """What is there already at the place of each of some."""
 
     def differing(self, asked: Any, there: Any) -> list[str]:
         """Fields that are given, and not as they are; of the password one says so with `kept`."""

@@ -129,7 +129,7 @@ async def resume(work: Work[Uow]) -> bool:
 async def go_on(work: Work[Uow], id: UUID, heard: Callable[[Step], None] = NEVER) -> Exception | None:
     """Bring an import to its end: a `RowFailed` or another reason why all that it did was taken back, or `None`."""
     why: Exception | None = None
-    most = store.BATCH
+    most = work.database.together
     while True:
         try:
             done = await work.write(partial(step, id=id, most=most))
@@ -229,7 +229,7 @@ async def _require_none(uow: Uow, customer_id: UUID, kind: Rows) -> None:
 async def _do(work: Work[Uow], customer_id: UUID, kind: Rows, rows: list[Judged]) -> list[Judged]:
     """Each row that is right: a few in one transaction, or alone if one of the few is refused."""
     done: list[Judged] = []
-    while rest := rows[len(done) :][: store.BATCH]:
+    while rest := rows[len(done) :][: work.database.together]:
         try:
             count = await work.write(partial(_do_some, customer_id=customer_id, kind=kind, rows=rest))
             done += rest[:count]

@@ -71,8 +71,8 @@ async def turn(uow: Uow, id: UUID, state: State, *, of: State | None = None) -> 
     await store.move(uow.session, one, state, created if state is State.UNDOING else 0, uow.now)
 
 
-async def step(uow: Uow, id: UUID, most: int = store.BATCH) -> Step:
-    """Go on with some rows, with at most so many."""
+async def step(uow: Uow, id: UUID, most: int) -> Step:
+    """Go on with some rows; of new ones with at most so many."""
     one = await store.locked(uow.session, id)
     if one is None or one.state is State.STAGING:
         raise ImportTakenOver
@@ -84,8 +84,8 @@ async def step(uow: Uow, id: UUID, most: int = store.BATCH) -> Step:
 
 async def _forward(uow: Uow, one: Import, most: int) -> Step:
     """Create what is new; then, which nothing can refuse, change what was there."""
-    action = "create" if one.state is State.CREATING else "update"
-    rows: Sequence[Row] = (await store.next_rows(uow.session, one, action))[: 1 if uow.billing else most]
+    action, some = ("create", most) if one.state is State.CREATING else ("update", store.BATCH)
+    rows: Sequence[Row] = await store.next_rows(uow.session, one, action, 1 if uow.billing else some)
     if not rows:
         await store.move(uow.session, one, NEXT[one.state], 0, uow.now)
         return Step()

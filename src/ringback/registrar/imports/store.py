@@ -14,7 +14,7 @@ from ringback.registrar.imports.model import Import, State
 from ringback.registrar.imports.tables import imports, rows
 
 BATCH: Final = 100
-"""Rows that one transaction may go on with."""
+"""Rows that one transaction may change or undo."""
 MOST_ENDING: Final = 500
 
 IS_ONE: Final = imports.c.id == bindparam("of")
@@ -30,7 +30,7 @@ NEXT = Statement(
     select(rows)
     .where(IS_OF, rows.c.action == bindparam("wanted"), rows.c.line > bindparam("done"))
     .order_by(rows.c.line)
-    .limit(BATCH)
+    .limit(bindparam("most"))
 )
 LAST = Statement(
     select(rows)
@@ -73,9 +73,9 @@ async def add_rows(session: Session, some: Sequence[Row]) -> None:
     await session.run_each(ADD_ROW, some)
 
 
-async def next_rows(session: Session, one: Import, action: str) -> list[Row]:
+async def next_rows(session: Session, one: Import, action: str, most: int) -> list[Row]:
     """Some rows to go on with, behind those that are done."""
-    return await session.all(NEXT, of=one.id, wanted=action, done=one.done)
+    return await session.all(NEXT, of=one.id, wanted=action, done=one.done, most=most)
 
 
 async def last_rows(session: Session, one: Import) -> list[Row]:
