@@ -73,6 +73,8 @@ def test_a_value_that_somebody_spoilt_is_read_as_far_as_it_goes() -> None:
     assert read_id
     assert read_time
 
-    assert [read_id(value) for value in (ID.bytes, b"short", "3f")] == [ID, b"short", "3f"]
+    spoilt_ids = (b"", b"short", ID.bytes + b"1", 2 * ID.bytes, str(ID).encode(), str(ID), "3f", 16)
+    assert read_id(ID.bytes) == ID
+    assert tuple(read_id(value) for value in spoilt_ids) == spoilt_ids
     for spoilt in ("2026-02-11 09:30:00", datetime(2026, 2, 11, 9, 30, tzinfo=timezone(timedelta(hours=1)))):
         assert read_time(spoilt) == datetime(2026, 2, 11, 9, 30, tzinfo=UTC)

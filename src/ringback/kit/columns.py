@@ -16,6 +16,10 @@ NIL: Final = UUID(int=0)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 
+READ_ID: Final = msgspec.msgpack.Decoder(UUID).decode
+SIXTEEN_BYTES: Final = b"\xc4\x10"
+"""What MessagePack says before them."""
+
 Reader = Callable[[Any], Any]
 """A value as the driver gives it, which is not NULL, to what it is here."""
 
@@ -68,8 +72,12 @@ class Id(TypeDecorator[UUID]):
 
 
 def _id(value: Any) -> Any:
-    """What somebody else spoilt comes back as it is, which equals no id of ours. `UUID(bytes=…)` takes longer."""
-    return msgspec.convert(value, UUID) if isinstance(value, bytes) and len(value) == 16 else value
+    """What somebody else spoilt comes back as it is, which equals no id of ours. `UUID(bytes=…)` takes five times as
+    long, and a list of a hundred has four hundred ids."""
+    try:
+        return READ_ID(SIXTEEN_BYTES + value)
+    except (TypeError, msgspec.MsgspecError):
+        return value
 
 
 class Time(TypeDecorator[datetime]):

@@ -40,7 +40,7 @@ class Secret:
         raise TypeError("a secret cannot be pickled")
 
 
-class Discreet(msgspec.Struct, frozen=True):
+class Discreet(msgspec.Struct, frozen=True, gc=False):
     """An answer that may hold what is shown once; printed or logged it shows none of it."""
 
     shown_once: ClassVar[tuple[str, ...]] = SHOWN_ONCE

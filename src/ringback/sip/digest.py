@@ -11,7 +11,7 @@ from ringback.kit.secret import Secret
 Storage = Literal["digest", "plaintext"]
 
 
-class Ha1(msgspec.Struct, frozen=True):
+class Ha1(msgspec.Struct, frozen=True, gc=False):
     """Lower-case hex of H(`username:realm:password`) by both algorithms. Never shown, never logged."""
 
     md5: str
@@ -21,7 +21,7 @@ class Ha1(msgspec.Struct, frozen=True):
         return "Ha1([REDACTED])"
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """What the tables hold of one password: its digests, or in plaintext mode itself, or nothing where there is none.
 
     Each row says for itself which it is, so that a change from one mode to the other may stop half-way.

@@ -29,7 +29,7 @@ IN_LOGS: Final = Rewrite(
 """A hash in a URI is cut to its first 4 characters before a log shows it."""
 
 
-class Direct(msgspec.Struct, frozen=True):
+class Direct(msgspec.Struct, frozen=True, gc=False):
     """A live or revoked address of an extension, as peers see it too (registrar 4).
 
     `hash` is lower-case hex, without the prefix `direct.`.

@@ -20,7 +20,7 @@ NUMBER: Final = re.compile(r"(?!anonymous\Z|direct\.)[A-Za-z0-9_.+-]{1,40}", re.
 """To Asterisk `anonymous@<realm>` is everybody of that realm, and `direct.` begins a direct address."""
 
 
-class Extension(msgspec.Struct, frozen=True):
+class Extension(msgspec.Struct, frozen=True, gc=False):
     """One phone account. `number` and `username` never change; `kept` is all that there is of the password.
 
     `contacts_version` is another one after each change of ours to its contacts, and whenever somebody says that they
@@ -62,7 +62,7 @@ class Extension(msgspec.Struct, frozen=True):
         return Credential(self.id, "extension", self.realm, self.username, self.kept)
 
 
-class Provisioned(msgspec.Struct, frozen=True):
+class Provisioned(msgspec.Struct, frozen=True, gc=False):
     """An extension after a create or a change; `secret` is the clear password if this request set it."""
 
     extension: Extension

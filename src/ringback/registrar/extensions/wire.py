@@ -1,8 +1,7 @@
 """Extensions as JSON: what is asked, what is shown."""
 
 from datetime import datetime
-from operator import attrgetter
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -64,7 +63,7 @@ class ExtensionFilters(Filters, frozen=True, kw_only=True):
     extension: str | None = None
 
 
-class ExtensionOverRpc(Discreet, frozen=True):
+class ExtensionOverRpc(Discreet, frozen=True, gc=False):
     """An extension as peers see it (registrar 4)."""
 
     id: UUID
@@ -132,26 +131,27 @@ class RegistrarManagerExtension(Discreet, frozen=True):
     """Of a change that was asked to wait."""
 
 
-ATTRIBUTES: Final = attrgetter(
-    *("id", "customer_id", "name", "detail", "number", "label", "realm", "username", "direct_hash"),
-    *("tm_create", "tm_update", "tm_delete"),
-)
-SHARED: Final = (
-    *("id", "customer_id", "name", "detail", "extension", "domain_name", "realm", "username", "direct_hash"),
-    *("tm_create", "tm_update", "tm_delete"),
-)
-"""What all who see an extension see of it, and what that is in the model."""
-
-
 def over_rpc(of: Provisioned) -> ExtensionOverRpc:
     """By places, since names take five times as long, and a list has a hundred of them."""
-    extension = of.extension
-    id, customer_id, name, detail, number, label, realm, username, hash, *times = ATTRIBUTES(extension)
-    names = (extension.endpoint_id,) * 3
-    password = of.secret.reveal() if of.secret else ""
-    direct_id = extension.direct.id if extension.direct else NIL
+    one, direct, endpoint_id = of.extension, of.extension.direct, of.extension.endpoint_id
     return ExtensionOverRpc(
-        id, customer_id, name, detail, *names, number, label, realm, username, password, direct_id, hash, *times
+        one.id,
+        one.customer_id,
+        one.name,
+        one.detail,
+        endpoint_id,
+        endpoint_id,
+        endpoint_id,
+        one.number,
+        one.label,
+        one.realm,
+        one.username,
+        of.secret.reveal() if of.secret else "",
+        direct.id if direct else NIL,
+        direct.hash if direct else "",
+        one.tm_create,
+        one.tm_update,
+        one.tm_delete,
     )
 
 
@@ -160,10 +160,23 @@ def news(extension: Extension, domain: str) -> ExtensionNews:
 
 
 def public(of: Provisioned, domain: str) -> RegistrarManagerExtension:
-    id, customer_id, name, detail, number, label, realm, username, hash, *times = ATTRIBUTES(of.extension)
-    password, uri = of.secret.reveal() if of.secret else "", direct_uri(hash, domain)
+    """By places, as `over_rpc`."""
+    one, hash = of.extension, of.extension.direct_hash
     return RegistrarManagerExtension(
-        id, customer_id, name, detail, number, label, realm, username, password, hash, uri, *times
+        one.id,
+        one.customer_id,
+        one.name,
+        one.detail,
+        one.number,
+        one.label,
+        one.realm,
+        one.username,
+        of.secret.reveal() if of.secret else "",
+        hash,
+        direct_uri(hash, domain),
+        one.tm_create,
+        one.tm_update,
+        one.tm_delete,
     )
 
 
@@ -173,4 +186,18 @@ def audited(extension: Extension) -> dict[str, Any]:
 
 
 def _common(extension: Extension) -> dict[str, Any]:
-    return dict(zip(SHARED, ATTRIBUTES(extension), strict=True))
+    """What all who see an extension see of it."""
+    return {
+        "id": extension.id,
+        "customer_id": extension.customer_id,
+        "name": extension.name,
+        "detail": extension.detail,
+        "extension": extension.number,
+        "domain_name": extension.label,
+        "realm": extension.realm,
+        "username": extension.username,
+        "direct_hash": extension.direct_hash,
+        "tm_create": extension.tm_create,
+        "tm_update": extension.tm_update,
+        "tm_delete": extension.tm_delete,
+    }
