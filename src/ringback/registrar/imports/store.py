@@ -30,7 +30,7 @@ NEXT = Statement(
     select(rows)
     .where(IS_OF, rows.c.action == bindparam("wanted"), rows.c.line > bindparam("done"))
     .order_by(rows.c.line)
-    .limit(bindparam("most"))
+    .limit(bindparam("size"))
 )
 LAST = Statement(
     select(rows)
@@ -75,7 +75,7 @@ async def add_rows(session: Session, some: Sequence[Row]) -> None:
 
 async def next_rows(session: Session, one: Import, action: str, most: int) -> list[Row]:
     """Some rows to go on with, behind those that are done."""
-    return await session.all(NEXT, of=one.id, wanted=action, done=one.done, most=most)
+    return await session.all(NEXT, of=one.id, wanted=action, done=one.done, size=most)
 
 
 async def last_rows(session: Session, one: Import) -> list[Row]:
