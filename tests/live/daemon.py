@@ -117,13 +117,18 @@ class Daemon:
 
     async def _read(self) -> None:
         assert self.process.stderr is not None
-        while line := await self.process.stderr.readline():
-            said = msgspec.json.decode(line)
-            self.log.append(said)
-            if said["message"] == "started":
-                self.metrics_url, self.url = said["metrics"], said["rest"]
-                self._started.set()
-            if said["message"] == "stopping":
-                self._stopping.set()
-        await self.process.wait()
-        self._started.set()
+        try:
+            while line := await self.process.stderr.readline():
+                try:
+                    said = msgspec.json.decode(line)
+                except msgspec.DecodeError:
+                    raise AssertionError((line + await self.process.stderr.read()).decode()) from None
+                self.log.append(said)
+                if said["message"] == "started":
+                    self.metrics_url, self.url = said["metrics"], said["rest"]
+                    self._started.set()
+                if said["message"] == "stopping":
+                    self._stopping.set()
+            await self.process.wait()
+        finally:
+            self._started.set()
