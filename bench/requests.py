@@ -62,18 +62,17 @@ async def _echo_in_c(ground: Ground) -> AsyncIterator[Running]:
         yield running
 
 
-def rate(number: str, what: str, found: Mapping[str, Any], floor_is: str = "echo", aim: float = AIM) -> Figure:
+def rate(
+    number: str, what: str, found: Mapping[str, Any], floor_is: str = "echo", aim: float = AIM, side: str = "ringback"
+) -> Figure:
     """How many a second beside the echo's."""
-    ours, floor = (found[name]["a_second"] for name in ("ringback", "echo"))
+    ours, floor = (found[name]["a_second"] for name in (side, "echo"))
     return Figure(number, what, ours, "", ">=", aim, floor, floor_is, of_floor=True)
 
 
 def _in_c(found: Mapping[str, Any]) -> list[Figure]:
-    if C not in found:
-        return []
-    ours, floor = (found[name]["a_second"] for name in (C, "echo"))
     what = f"a second by the echo of {C}, {IN_FLIGHT[-1]} in flight"
-    return [Figure("M-1", what, ours, "", ">=", 0, floor, "echo", of_floor=True)]
+    return [rate("M-1", what, found, aim=0, side=C)] if C in found else []
 
 
 def _slowest(found: Mapping[str, Any]) -> Figure:

@@ -63,7 +63,7 @@ class ExtensionFilters(Filters, frozen=True, kw_only=True):
     extension: str | None = None
 
 
-class ExtensionOverRpc(Discreet, frozen=True, gc=False):
+class ExtensionOverRpc(Discreet, frozen=True):
     """An extension as peers see it (registrar 4)."""
 
     id: UUID

@@ -75,13 +75,13 @@ class Judge:
     async def all(self, work: Work[Uow], rows: AsyncIterator[Row]) -> AsyncIterator[list[Judged]]:
         """The rows in parts; the last one says so where the rest cannot be read."""
         some: list[Row] = []
-        count = 0
+        count, together = 0, work.database.together
         try:
             async for row in rows:
                 if (count := count + 1) > MOST_ROWS:
                     raise Unreadable(row.line, f"is one too many: an import has at most {MOST_ROWS} rows")
                 some.append(row)
-                if len(some) == work.database.together:
+                if len(some) == together:
                     yield await self._part(work, some)
                     some = []
         except Unreadable as end:
