@@ -164,7 +164,7 @@ ABOUT: Final = {
         "Imports that are not finished: one of a kind for each customer, with how far it is.",
         f"{SERVICE}, which goes on with it after a crash",
     ),
-    "registrar_import_rows": About(
+    "registrar_import_parts": About(
         "Rows of such an import, with digests in the place of passwords, until all are done or none is.", SERVICE
     ),
     "registrar_idempotency_keys": About(

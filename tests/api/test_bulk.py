@@ -11,6 +11,7 @@ import pytest
 
 from ringback.kit.db import Statement
 from ringback.kit.rows import Row
+from ringback.migrations import commands
 from ringback.registrar.extensions.model import NumberTaken
 from ringback.registrar.imports import service as imports
 from ringback.registrar.imports.judge import ImportQuery
@@ -63,7 +64,7 @@ def rows_of(file: bytes, media: str) -> list[str]:
 def settled(world: World) -> None:
     """Nothing of an import is left to be done."""
     assert world.sql("SELECT * FROM registrar_imports") == []
-    assert world.sql("SELECT * FROM registrar_import_rows") == []
+    assert world.sql("SELECT * FROM registrar_import_parts") == []
 
 
 async def test_a_file_of_a_spreadsheet_makes_phones_that_can_register(http: httpx.AsyncClient, world: World) -> None:
@@ -448,7 +449,7 @@ async def test_passwords_are_never_clear_among_the_rows_that_wait(http: httpx.As
 
     def before(statement: Statement) -> None:
         if table in statement.tables:
-            seen.extend(row["data"] for row in world.sql("SELECT data FROM registrar_import_rows"))
+            seen.extend(row["data"] for row in world.sql("SELECT data FROM registrar_import_parts"))
 
     world.before_statement = before
     answer = await sent(http, f"extension,password\n1001,{PASSWORD}\n1002,\n")
@@ -525,5 +526,21 @@ async def test_an_import_that_was_cut_off_is_finished_or_forgotten(http: httpx.A
 
     assert await imports.resume(world.ringback.work)
 
+    assert live(world) == many
+    settled(world)
+
+
+async def test_rows_that_wait_are_done_after_the_tables_have_changed(http: httpx.AsyncClient, world: World) -> None:
+    many = await stopped(http, world)
+    own, _ = world.settings.databases
+
+    parts = world.sql("SELECT * FROM registrar_import_parts")
+    commands.downgrade("bin", own, "ringback_direct_owners_create_view")
+    rows = world.sql("SELECT * FROM registrar_import_rows")
+    commands.upgrade("bin", own)
+    world.wait(11)
+
+    assert (len(parts), len(rows), len({row["object_id"] for row in rows})) == (2, many, many)
+    assert await imports.resume(world.ringback.work)
     assert live(world) == many
     settled(world)

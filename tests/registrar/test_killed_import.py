@@ -77,7 +77,7 @@ def test_an_import_of_a_killed_server_is_whole_after_its_restart_or_when_it_is_s
     assert again is not None
     assert (again.json()["created"], again.json()["unchanged"]) == (ROWS - after, after)
     assert live(world) == ROWS
-    assert world.sql("SELECT * FROM registrar_imports") + world.sql("SELECT * FROM registrar_import_rows") == []
+    assert world.sql("SELECT * FROM registrar_imports") + world.sql("SELECT * FROM registrar_import_parts") == []
     created = [payload for type, payload in world.events() if type == "extension_created"]
     told = Counter(payload["id"] for payload in created if "id" in payload)  # not the router's
     assert (len(told), set(told.values())) == (ROWS, {1})

@@ -1,12 +1,12 @@
 """What each row of an import would do, and what is wrong with it, before anything is done."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from ringback.kit.errors import Fault, ValidationFailed
 from ringback.kit.reading import Asked, read
@@ -42,8 +42,7 @@ class ImportQuery(Asked, frozen=True, kw_only=True):
     ) = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """A row and what is to be done with it: `asked` is what to make or to change, `id` of what."""
 
     line: int
@@ -117,7 +116,7 @@ class Judge:
         if before:
             faults = tuple(Fault(field, f"stands in line {line} already") for field, line in before.items())
             return Judged(row.line, "fail", faults=faults)
-        self._seen |= dict.fromkeys(mine.items(), row.line)
+        self._seen.update(dict.fromkeys(mine.items(), row.line))
         return Judged(row.line, "create", asked, name=getattr(asked, self._kind.key))
 
     def _beside(self, uow: Uow, row: Judged, found: There) -> Judged:
@@ -154,7 +153,7 @@ class Judge:
         if self._query.passwords == "given":
             return replace(row, action="fail", faults=(Fault("password", "is required"),))
         made = Secret.generate()
-        return replace(row, asked=msgspec.structs.replace(row.asked, password=made), id=uow.new_id(), made=made)
+        return replace(row, asked=replace(row.asked, password=made), id=uow.new_id(), made=made)
 
     def _within_limits(self, row: Judged) -> Judged:
         if row.action != "create" or self._room is None:

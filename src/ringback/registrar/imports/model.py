@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
+
+import msgspec
 
 from ringback.kit.errors import FailedPrecondition, Fault, InvalidArgument
 from ringback.registrar.billing import Kind
@@ -51,6 +53,22 @@ class Import:
     def is_left(self, now: datetime) -> bool:
         """Whether nobody is at work on it any more."""
         return now - self.tm_update > ALONE.get(self.state, SOON)
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """A row that was judged, as it is kept until its turn comes."""
+
+    line: int
+    id: UUID
+    """Of what it makes or changes."""
+    asked: Any
+    """What is said of it, without its password: of the shape it was asked in, or read again a mapping."""
+    kept: dict[str, str | None] | None
+    """What is kept of that."""
+    realm: str
+
+    def __repr__(self) -> str:
+        return f"Waiting(line={self.line})"
 
 
 @dataclass(frozen=True, slots=True)

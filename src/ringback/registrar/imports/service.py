@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
-import msgspec
 import structlog
+from msgspec.structs import replace
 
 from ringback.kit.ahead import ahead
 from ringback.kit.errors import DatabaseUnavailable, Failure, Fault
@@ -29,8 +29,9 @@ from ringback.registrar.imports.model import (
     ImportTakenOver,
     LineFault,
     State,
+    Waiting,
 )
-from ringback.registrar.imports.steps import Pace, RowFailed, Step, step, turn
+from ringback.registrar.imports.steps import Pace, RowFailed, Step, apart, step, turn
 from ringback.registrar.realms import service as realms
 from ringback.registrar.work import Uow
 
@@ -129,10 +130,9 @@ async def resume(work: Work[Uow]) -> bool:
 async def go_on(work: Work[Uow], id: UUID, heard: Callable[[Step], None] = NEVER) -> Exception | None:
     """Bring an import to its end: a `RowFailed` or another reason why all that it did was taken back, or `None`."""
     why: Exception | None = None
-    most = work.database.together
     while True:
         try:
-            done = await work.write(partial(step, id=id, most=most))
+            done = await work.write(partial(step, id=id))
             heard(done)
             if done.over:
                 return why
@@ -140,7 +140,7 @@ async def go_on(work: Work[Uow], id: UUID, heard: Callable[[Step], None] = NEVER
             raise
         except Exception as error:
             if isinstance(error, RowFailed) and not error.is_alone:
-                most = 1  # which of them it is, each of them says alone
+                await work.write(partial(apart, id=id))  # which of them it is, each of them says alone
                 continue
             if why:
                 raise
@@ -201,23 +201,19 @@ async def _begin(work: Work[Uow], id: UUID, customer_id: UUID, kind: Rows) -> st
 async def _stage(uow: Uow, id: UUID, kind: Rows, realm: str, rows: list[Judged]) -> None:
     """Keep some rows, with what is kept of a password in its place."""
     await turn(uow, id, State.STAGING, of=State.STAGING)
-    await store.add_rows(
-        uow.session,
-        [
-            {"import_id": id, "line": row.line, "action": row.action, "object_id": row.id, "data": data}
-            for row in rows
-            if row.action in ("create", "update") and (data := _data(uow, kind, realm, row))
-        ],
-    )
+    for action in ("create", "update"):
+        some = [_waiting(uow, kind, realm, row) for row in rows if row.action == action]
+        await store.add_parts(uow.session, id, action, some)
 
 
-def _data(uow: Uow, kind: Rows, realm: str, row: Judged) -> dict[str, Any]:
-    password = row.asked.password
+def _waiting(uow: Uow, kind: Rows, realm: str, row: Judged) -> Waiting:
+    assert row.id
+    asked, password = row.asked, row.asked.password
     at = row.there.realm if row.there else realm
-    kept = kind.kept(row.asked, password, at, uow, row.there).columns() if password else None
-    said = {name: value for name, value in msgspec.structs.asdict(row.asked).items() if value is not None}
-    said.pop("password", None)
-    return {"asked": said, "kept": kept, "realm": at}
+    if not password:
+        return Waiting(row.line, row.id, asked, None, at)
+    kept = kind.kept(asked, password, at, uow, row.there).columns()
+    return Waiting(row.line, row.id, replace(asked, password=None), kept, at)
 
 
 async def _require_none(uow: Uow, customer_id: UUID, kind: Rows) -> None:

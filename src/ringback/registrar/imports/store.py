@@ -6,40 +6,36 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from ringback.kit.db import Row, Session, Statement
 from ringback.registrar.billing import Kind
-from ringback.registrar.imports.model import Import, State
-from ringback.registrar.imports.tables import imports, rows
+from ringback.registrar.imports.model import Import, State, Waiting
+from ringback.registrar.imports.tables import imports, parts
 
-BATCH: Final = 100
-"""Rows that one transaction may change or undo."""
-MOST_ENDING: Final = 500
+MOST_ENDING: Final = 100
+"""Parts that one transaction drops."""
 
 IS_ONE: Final = imports.c.id == bindparam("of")
-IS_OF: Final = rows.c.import_id == bindparam("of")
+IS_OF: Final = parts.c.import_id == bindparam("of")
 ADD = Statement(insert(imports), *(column.name for column in imports.columns))
 LOCKED = Statement(select(imports).where(IS_ONE).with_for_update())
 OF_CUSTOMER = Statement(select(imports).where(imports.c.customer_id == bindparam("of")))
 ALL = Statement(select(imports).order_by(imports.c.tm_create))
 MOVED = Statement(update(imports).where(IS_ONE), "state", "done", "tm_update")
 END = Statement(delete(imports).where(IS_ONE))
-ADD_ROW = Statement(insert(rows), *(column.name for column in rows.columns))
+ADD_PART = Statement(insert(parts), *(column.name for column in parts.columns))
+PART = select(parts.c.line, parts.c.data).limit(1)
 NEXT = Statement(
-    select(rows)
-    .where(IS_OF, rows.c.action == bindparam("wanted"), rows.c.line > bindparam("done"))
-    .order_by(rows.c.line)
-    .limit(bindparam("size"))
+    PART.where(IS_OF, parts.c.action == bindparam("wanted"), parts.c.line > bindparam("done")).order_by(parts.c.line)
 )
 LAST = Statement(
-    select(rows)
-    .where(IS_OF, rows.c.action == "create", rows.c.line <= bindparam("done"))
-    .order_by(rows.c.line.desc())
-    .limit(BATCH)
+    PART.where(IS_OF, parts.c.action == "create", parts.c.line <= bindparam("done")).order_by(parts.c.line.desc())
 )
-LINES = Statement(select(rows.c.line).where(IS_OF).order_by(rows.c.line).limit(MOST_ENDING))
-FORGET = Statement(delete(rows).where(IS_OF, rows.c.line <= bindparam("last")))
+CHANGED = Statement(update(parts).where(IS_OF, parts.c.line == bindparam("at")), "line", "data")
+LINES = Statement(select(parts.c.line).where(IS_OF).order_by(parts.c.line).limit(MOST_ENDING))
+FORGET = Statement(delete(parts).where(IS_OF, parts.c.line <= bindparam("last")))
 
 
 async def add_if_new(session: Session, one: Import) -> bool:
@@ -69,22 +65,29 @@ async def move(session: Session, one: Import, state: State, done: int, now: date
     return replace(one, state=state, done=done, tm_update=now)
 
 
-async def add_rows(session: Session, some: Sequence[Row]) -> None:
-    await session.run_each(ADD_ROW, some)
+async def add_parts(session: Session, id: UUID, action: str, *some: Sequence[Waiting]) -> None:
+    """Keep rows, those of each part to be done together."""
+    told = [{"import_id": id, "line": one[-1].line, "action": action, "data": one} for one in some if one]
+    await session.run_each(ADD_PART, told)
 
 
-async def next_rows(session: Session, one: Import, action: str, most: int) -> list[Row]:
-    """Some rows to go on with, behind those that are done."""
-    return await session.all(NEXT, of=one.id, wanted=action, done=one.done, size=most)
+async def next_part(session: Session, one: Import, action: str) -> list[Waiting]:
+    """Rows to go on with, behind those that are done; none if there are none."""
+    return _waiting(await session.one(NEXT, of=one.id, wanted=action, done=one.done))
 
 
-async def last_rows(session: Session, one: Import) -> list[Row]:
-    """Some rows whose objects have been made, the last one first."""
-    return await session.all(LAST, of=one.id, done=one.done)
+async def last_part(session: Session, one: Import) -> list[Waiting]:
+    """Rows whose objects have been made, the last ones of them."""
+    return _waiting(await session.one(LAST, of=one.id, done=one.done))
+
+
+async def shorten(session: Session, one: Import, part: Sequence[Waiting], left: Sequence[Waiting]) -> None:
+    """Let some of its rows be the whole part."""
+    await session.run(CHANGED, of=one.id, at=part[-1].line, line=left[-1].line, data=left)
 
 
 async def forget_some(session: Session, one: Import) -> bool:
-    """Drop some of its rows, or with the last ones the import itself: then it is over."""
+    """Drop some of its parts, or with the last ones the import itself: then it is over."""
     lines = [row["line"] for row in await session.all(LINES, of=one.id)]
     if lines:
         await session.run(FORGET, of=one.id, last=lines[-1])
@@ -96,3 +99,7 @@ async def forget_some(session: Session, one: Import) -> bool:
 
 def _import(row: Row) -> Import:
     return Import(row["id"], row["customer_id"], row["kind"], State(row["state"]), row["done"], row["tm_update"])
+
+
+def _waiting(part: Row | None) -> list[Waiting]:
+    return msgspec.convert(part["data"], list[Waiting]) if part else []

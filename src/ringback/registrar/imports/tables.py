@@ -1,4 +1,4 @@
-"""Tables of imports: what has to be finished, and rows until they are what they say."""
+"""Tables of imports: what has to be finished, and its rows, many together, until they are what they say."""
 
 from typing import Final
 
@@ -22,12 +22,11 @@ imports = Table(
     Index("ux_registrar_imports_customer", "customer_id", "kind", unique=True),
 )
 
-rows = Table(
-    "registrar_import_rows",
+parts = Table(
+    "registrar_import_parts",
     metadata,
     Column("import_id", Id, primary_key=True),
     Column("line", Integer, primary_key=True, autoincrement=False),
     Column("action", String(16), nullable=False),
-    Column("object_id", Id, nullable=False),
     Column("data", Json, nullable=False),
 )
