@@ -191,6 +191,19 @@ async def test_a_list_of_one_and_of_a_hundred_run_the_same_number_of_statements(
     assert len(world.statements) == 1  # nothing else was made at the moment of its last one
 
 
+async def test_a_list_reads_no_digest_of_a_password(world: World) -> None:
+    insert(world, 1001, 1)
+    world.statements.clear()
+
+    listed = await world.rpc("GET", "/v1/extensions?page_size=1", {"customer_id": str(world.customer)})
+    (one,) = listed.data
+    of_list = [repr(statement) for statement in world.statements]
+    await world.rpc("GET", f"/v1/extensions/{one['id']}")
+
+    assert [name for name in ("ha1", "contacts_version") if name in str(of_list)] == []
+    assert "ha1" in repr(world.statements[-1])
+
+
 @pytest.mark.contract("registrar R-85")
 async def test_every_uuid_column_has_the_one_type_and_finds_its_row(world: World) -> None:
     names = {"endpoint_id", "aor_id", "auth_id"}

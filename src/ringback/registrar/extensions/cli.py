@@ -14,7 +14,7 @@ from ringback.registrar.contacts import service as contacts
 from ringback.registrar.contacts import wire as contacts_wire
 from ringback.registrar.contacts.model import Cause
 from ringback.registrar.extensions import service, wire
-from ringback.registrar.extensions.model import Extension, Provisioned
+from ringback.registrar.extensions.model import Listed, Provisioned
 from ringback.registrar.flags import (
     Customer,
     Detail,
@@ -103,7 +103,7 @@ def get(settings: Settings, id: Id = None, format: AsForm = Form.TABLE) -> None:
     found, seen, now = do(settings, look)
     if format is not Form.TABLE:
         more = {"registered": bool(seen.contacts), "as_of": seen.as_of, "contacts": seen.contacts}
-        answers.show({**msgspec.structs.asdict(wire.over_rpc(found)), **more}, format)
+        answers.show({**msgspec.structs.asdict(wire.over_rpc(found.extension, found.secret)), **more}, format)
         return
     show(found, format, "Extension")
     terminal.say("registered" if seen.contacts else "not registered")
@@ -129,11 +129,11 @@ def find(
     flags = {"customer_id": customer, "username": username, "extension": extension_number, "domain_name": domain}
     filters, cursor, size = page_of(limit, token, lambda: asked(wire.ExtensionFilters, **flags))
 
-    async def look(uow: Uow) -> Page[Extension]:
+    async def look(uow: Uow) -> Page[Listed]:
         return await service.page(uow, filters.given(), cursor, size, deleted=False)
 
     page = do(settings, look)
-    shown = [wire.over_rpc(Provisioned(extension)) for extension in page.items]
+    shown = [wire.over_rpc(one) for one in page.items]
     show_page(page, shown, format, "Extensions", LISTED, NARROW)
 
 
@@ -247,7 +247,7 @@ def unregister(settings: Settings, id: Id = None, contact_id: ContactId = None, 
 
 def show(of: Provisioned, format: Form, title: str, *, on_stderr: bool = False) -> None:
     """An extension as the RPC object or as a table; a password that this command set is shown this once."""
-    shown, whole = wire.over_rpc(of), f"{title}: {of.extension.endpoint_id}"
+    shown, whole = wire.over_rpc(of.extension, of.secret), f"{title}: {of.extension.endpoint_id}"
     show_one(shown, of.secret, format, whole, HIDDEN, on_stderr=on_stderr)
 
 

@@ -48,6 +48,15 @@ class Extension(msgspec.Struct, frozen=True, gc=False):
         return names.endpoint_id(self.number, self.realm)
 
     @property
+    def password(self) -> Secret | None:
+        """The clear one, where it is kept."""
+        return self.kept.password
+
+    @property
+    def direct_id(self) -> UUID | None:
+        return self.direct.id if self.direct else None
+
+    @property
     def direct_hash(self) -> str:
         return self.direct.hash if self.direct else ""
 
@@ -60,6 +69,29 @@ class Extension(msgspec.Struct, frozen=True, gc=False):
     def credential(self) -> Credential:
         """What the SIP edge is told of it."""
         return Credential(self.id, "extension", self.realm, self.username, self.kept)
+
+
+class Listed(msgspec.Struct, frozen=True, gc=False):
+    """An extension as far as lists show it: digests, which nobody is shown, are not read for them."""
+
+    id: UUID
+    customer_id: UUID
+    number: str
+    username: str
+    label: str
+    realm: str
+    password: Secret | None
+    tm_create: datetime
+    name: str
+    detail: str
+    tm_update: datetime | None
+    tm_delete: datetime | None
+    direct_id: UUID | None
+    direct_hash: str
+
+    @property
+    def endpoint_id(self) -> str:
+        return names.endpoint_id(self.number, self.realm)
 
 
 class Provisioned(msgspec.Struct, frozen=True, gc=False):

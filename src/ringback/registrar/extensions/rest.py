@@ -90,7 +90,7 @@ async def create(call: Call[Uow]) -> Answer:
 async def find(call: Call[Uow]) -> Answer:
     """List extensions, newest first."""
     found = await page(call, service.page)
-    shown = [_shown(call, Provisioned(extension)) for extension in found.items]
+    shown = [wire.public(one, call.uow.settings.sip_domain) for one in found.items]
     return Answer(ExtensionPage(shown, found.next_token))
 
 
@@ -145,4 +145,4 @@ async def _require_match(call: Call[Uow]) -> None:
 
 
 def _shown(call: Call[Uow], of: Provisioned) -> wire.RegistrarManagerExtension:
-    return wire.public(of, call.uow.settings.sip_domain)
+    return wire.public(of.extension, call.uow.settings.sip_domain, of.secret)

@@ -5,7 +5,7 @@ from ringback.kit.rpc import Answer, Call, Reply, reply
 from ringback.registrar.asked import OfCustomer, change_from_peer
 from ringback.registrar.doors import whole_moments
 from ringback.registrar.extensions import service, wire
-from ringback.registrar.extensions.model import Extension, Provisioned
+from ringback.registrar.extensions.model import Extension, Listed, Provisioned
 from ringback.registrar.work import Uow
 
 routes: Routes[Answer] = Routes()
@@ -21,7 +21,7 @@ async def count(call: Call[Uow]) -> Reply:
 async def regenerate(call: Call[Uow]) -> Reply:
     """A new hash for the extension's direct address."""
     asked = wire.ChangeExtension(direct_regenerate=True)
-    return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked, of=None)))
+    return _provisioned(await service.change(call.uow, call.path["extension_id"], asked, of=None))
 
 
 @routes.on("GET", "/v1/extensions/<extension-id>")
@@ -34,20 +34,20 @@ async def get(call: Call[Uow]) -> Reply:
 async def change(call: Call[Uow]) -> Reply:
     """Change one extension."""
     asked = change_from_peer(wire.ChangeExtension, call.data, call.uow.settings.empty_password_on_put)
-    return reply(wire.over_rpc(await service.change(call.uow, call.path["extension_id"], asked, of=None)))
+    return _provisioned(await service.change(call.uow, call.path["extension_id"], asked, of=None))
 
 
 @routes.on("DELETE", "/v1/extensions/<extension-id>")
 async def delete(call: Call[Uow]) -> Reply:
     """End one extension."""
-    return reply(wire.over_rpc(await service.delete(call.uow, call.path["extension_id"], of=None)))
+    return _provisioned(await service.delete(call.uow, call.path["extension_id"], of=None))
 
 
 @routes.on("POST", "/v1/extensions")
 async def create(call: Call[Uow]) -> Reply:
     """Give a customer an extension."""
     asked = call.read(wire.NewExtensionOfCustomer)
-    return reply(wire.over_rpc(await service.create(call.uow, asked.customer_id, asked)))
+    return _provisioned(await service.create(call.uow, asked.customer_id, asked))
 
 
 @routes.on("GET", "/v1/extensions")
@@ -72,7 +72,10 @@ async def get_by_direct_hash(call: Call[Uow]) -> Reply:
     return reply(_read(call, found.extension))
 
 
-def _read(call: Call[Uow], extension: Extension) -> wire.ExtensionOverRpc:
+def _provisioned(of: Provisioned) -> Reply:
+    return reply(wire.over_rpc(of.extension, of.secret))
+
+
+def _read(call: Call[Uow], one: Extension | Listed) -> wire.ExtensionOverRpc:
     """An extension that was only looked at: its password is shown to peers that need it, if that is set so."""
-    shown = extension.kept.password if call.uow.settings.rpc_read_password else None
-    return wire.over_rpc(Provisioned(extension, shown))
+    return wire.over_rpc(one, one.password if call.uow.settings.rpc_read_password else None)

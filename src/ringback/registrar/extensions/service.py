@@ -17,7 +17,7 @@ from ringback.registrar.directs import service as directs
 from ringback.registrar.directs.model import Direct, DirectFlagsConflict, DirectNotEnabled, DirectNotFound
 from ringback.registrar.extensions import events, store
 from ringback.registrar.extensions.making import new, require_short
-from ringback.registrar.extensions.model import Extension, ExtensionNotFound, Provisioned
+from ringback.registrar.extensions.model import Extension, ExtensionNotFound, Listed, Provisioned
 from ringback.registrar.extensions.wire import ChangeExtension, NewExtension
 from ringback.registrar.realms import service as realms
 from ringback.registrar.realms.model import Realm
@@ -194,16 +194,14 @@ async def count(uow: Uow, customer_id: UUID) -> int:
     return await store.LISTING.count(uow.session, {"customer_id": customer_id})
 
 
-async def page(
-    uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
-) -> Page[Extension]:
+async def page(uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool) -> Page[Listed]:
     """One page, newest first, with the place where the next one starts."""
     return await store.LISTING.page(uow.session, wanted, cursor, size, deleted=deleted)
 
 
 async def whole_moments(
     uow: Uow, wanted: Mapping[str, Any], cursor: Cursor | None, size: int, *, deleted: bool
-) -> list[Extension]:
+) -> list[Listed]:
     """One page for a caller who goes on from the last `tm_create`: all rows of that moment are in it."""
     return await store.LISTING.whole_moments(uow.session, wanted, cursor, size, deleted=deleted)
 
@@ -249,7 +247,7 @@ async def live_names(uow: Uow, endpoint_ids: list[str]) -> set[str]:
 
 async def live_behind(uow: Uow, id: UUID, limit: int) -> list[Extension]:
     """Up to `limit` live extensions of all customers, by id, behind `id`."""
-    return await store.LISTING.behind(uow.session, id, limit)
+    return await store.WALKING.behind(uow.session, id, limit)
 
 
 async def restate(uow: Uow, endpoint_id: str) -> bool:

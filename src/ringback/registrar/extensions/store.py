@@ -10,8 +10,9 @@ from ringback.kit.db import Duplicate, Row, Session, Statement, all_among, among
 from ringback.kit.erasing import Erasing
 from ringback.kit.listing import Listing
 from ringback.kit.lookups import Lookup
+from ringback.kit.secret import Secret
 from ringback.registrar.directs.model import Direct
-from ringback.registrar.extensions.model import Extension, NumberTaken
+from ringback.registrar.extensions.model import Extension, Listed, NumberTaken
 from ringback.registrar.tables import directs, extensions
 from ringback.sip.digest import Kept
 
@@ -20,10 +21,18 @@ NAMES: Final = ("endpoint_id", "aor_id", "auth_id")
 """Columns that are written and not read: they say once more what number and realm say."""
 DIRECT: Final = {name: f"direct_{name}" for name in ("id", "customer_id", "hash", "tm_create", "tm_update")}
 """What a live direct address has of its own, and what it is called beside its extension."""
+WITH_DIRECT: Final = extensions.outerjoin(
+    directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None))
+)
 WHOLE: Final = select(
     *(column for column in extensions.columns if column.name not in NAMES),
     *(directs.c[name].label(label) for name, label in DIRECT.items()),
-).outerjoin(directs, and_(directs.c.extension_id == extensions.c.id, directs.c.tm_delete.is_(None)))
+).select_from(WITH_DIRECT)
+SHOWN: Final = select(
+    *(extensions.c[name] for name in ("id", "customer_id", "name", "detail", "extension", "domain_name", "realm")),
+    *(extensions.c[name] for name in ("username", "password", "tm_create", "tm_update", "tm_delete")),
+    *(directs.c[name].label(DIRECT[name]) for name in ("id", "hash")),
+).select_from(WITH_DIRECT)
 LIVING: Final = WHOLE.where(extensions.c.tm_delete.is_(None))
 
 
@@ -118,6 +127,26 @@ def from_row(row: Row) -> Extension:
         row["tm_delete"],
         _direct(row),
         row["contacts_version"],
+    )
+
+
+def _listed(row: Row) -> Listed:
+    """By places, as `from_row`."""
+    return Listed(
+        row["id"],
+        row["customer_id"],
+        row["extension"],
+        row["username"],
+        row["domain_name"],
+        row["realm"],
+        None if row["password"] is None else Secret(row["password"]),
+        row["tm_create"],
+        row["name"] or "",
+        row["detail"] or "",
+        row["tm_update"],
+        row["tm_delete"],
+        row["direct_id"],
+        row["direct_hash"] or "",
     )
 
 
@@ -228,7 +257,9 @@ def _maybe(row: Row | None) -> Extension | None:
     return from_row(row) if row else None
 
 
-LISTING: Final = Listing(extensions, WHOLE, from_row)
+LISTING: Final = Listing(extensions, SHOWN, _listed)
+WALKING: Final = Listing(extensions, WHOLE, from_row)
+"""For who goes through all of them, and not to show them."""
 ERASING: Final = Erasing(
     extensions,
     "customer_id",

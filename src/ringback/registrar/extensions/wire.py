@@ -8,9 +8,9 @@ import msgspec
 
 from ringback.kit.columns import NIL
 from ringback.kit.reading import Asked, Identity, rule
-from ringback.kit.secret import Discreet
+from ringback.kit.secret import Discreet, Secret
 from ringback.registrar.asked import Change, Filters, Password, Text, whole
-from ringback.registrar.extensions.model import NUMBER, USERNAME, Extension, Provisioned
+from ringback.registrar.extensions.model import NUMBER, USERNAME, Extension, Listed
 from ringback.sip.names import direct_uri
 
 Number = Annotated[
@@ -131,9 +131,9 @@ class RegistrarManagerExtension(Discreet, frozen=True):
     """Of a change that was asked to wait."""
 
 
-def over_rpc(of: Provisioned) -> ExtensionOverRpc:
+def over_rpc(one: Extension | Listed, secret: Secret | None = None) -> ExtensionOverRpc:
     """By places, since names take five times as long, and a list has a hundred of them."""
-    one, direct, endpoint_id = of.extension, of.extension.direct, of.extension.endpoint_id
+    endpoint_id = one.endpoint_id
     return ExtensionOverRpc(
         one.id,
         one.customer_id,
@@ -146,9 +146,9 @@ def over_rpc(of: Provisioned) -> ExtensionOverRpc:
         one.label,
         one.realm,
         one.username,
-        of.secret.reveal() if of.secret else "",
-        direct.id if direct else NIL,
-        direct.hash if direct else "",
+        secret.reveal() if secret else "",
+        one.direct_id or NIL,
+        one.direct_hash,
         one.tm_create,
         one.tm_update,
         one.tm_delete,
@@ -159,9 +159,9 @@ def news(extension: Extension, domain: str) -> ExtensionNews:
     return ExtensionNews(**_common(extension), direct_uri=direct_uri(extension.direct_hash, domain))
 
 
-def public(of: Provisioned, domain: str) -> RegistrarManagerExtension:
+def public(one: Extension | Listed, domain: str, secret: Secret | None = None) -> RegistrarManagerExtension:
     """By places, as `over_rpc`."""
-    one, hash = of.extension, of.extension.direct_hash
+    hash = one.direct_hash
     return RegistrarManagerExtension(
         one.id,
         one.customer_id,
@@ -171,7 +171,7 @@ def public(of: Provisioned, domain: str) -> RegistrarManagerExtension:
         one.label,
         one.realm,
         one.username,
-        of.secret.reveal() if of.secret else "",
+        secret.reveal() if secret else "",
         hash,
         direct_uri(hash, domain),
         one.tm_create,

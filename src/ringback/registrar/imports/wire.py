@@ -12,7 +12,7 @@ from ringback.kit.errors import ValidationFailed
 from ringback.kit.reading import Asked
 from ringback.kit.rows import Row, csv_rows, json_items, json_lines
 from ringback.kit.secret import Discreet
-from ringback.registrar.extensions.model import Extension
+from ringback.registrar.extensions.model import Listed
 from ringback.registrar.imports.columns import cells_of, sources_of
 from ringback.registrar.imports.kinds import KINDS
 from ringback.registrar.imports.service import Outcome
@@ -110,9 +110,9 @@ def result(of: Outcome) -> ImportResult:
     )
 
 
-def row_of(one: Extension | Trunk) -> ExtensionRow | TrunkRow:
-    if isinstance(one, Extension):
-        return ExtensionRow(one.number, one.username, one.name, one.detail, one.direct is not None)
+def row_of(one: Listed | Trunk) -> ExtensionRow | TrunkRow:
+    if isinstance(one, Listed):
+        return ExtensionRow(one.number, one.username, one.name, one.detail, one.direct_id is not None)
     return TrunkRow(one.domain_name, one.auth_types, one.username, one.allowed_ips, one.name, one.detail, one.outbound)
 
 

@@ -84,7 +84,7 @@ def set_domain(
         return await relabel.set_label(uow, new.customer_id, new.label, reissue=reissue)
 
     changed = terminal.work(settings, lambda ringback: ringback.work.write(change, patience=MOVING))
-    moved = [extensions_wire.over_rpc(phone) for phone in changed.moved]
+    moved = [extensions_wire.over_rpc(phone.extension, phone.secret) for phone in changed.moved]
     _show_domain(wire.shown(changed.realm), moved, format)
 
 
