@@ -193,6 +193,9 @@ async def test_the_events_of_a_burst_gather_and_leave_together(world: World) -> 
     await tell(world, ONE, 0)
     running = asyncio.create_task(relay.run())
     await registrar.has(1)
+    async with asyncio.timeout(ENOUGH):
+        while waiting(world):
+            await asyncio.sleep(0)
 
     for number in range(1, 30):
         await tell(world, ONE, number)

@@ -19,7 +19,7 @@ from ringback.router.admin.door import ROOT
 from tests.live.test_nats import PASSWORDS, documented
 from tests.patience import ENOUGH
 from tests.servers.nats import Nats
-from tests.transports.links import address, linked
+from tests.transports.links import address, linked, stranger
 
 pytestmark = pytest.mark.process
 
@@ -27,8 +27,7 @@ pytestmark = pytest.mark.process
 @asynccontextmanager
 async def gateway(at: Nats) -> AsyncIterator[Client]:
     """Somebody else's connection."""
-    client = Client()
-    await client.connect(at.url, user=at.USER, password=at.password)
+    client = await stranger(at)
     try:
         yield client
     finally:
@@ -69,8 +68,7 @@ async def test_with_the_documented_permissions_a_gateway_asks_the_router_and_nob
     with Nats.configured(documented(), PASSWORDS) as one:
         router = address(one, user="router", password=Secret("router-secret"))
         worker = address(one, user="worker", password=Secret("worker-secret"))
-        client = Client()
-        await client.connect(one.url, user="gateway", password="gateway-secret", inbox_prefix=b"_INBOX.gateway")
+        client = await stranger(one, user="gateway", password="gateway-secret", inbox_prefix=b"_INBOX.gateway")
         try:
             async with linked(router) as link, linked(worker) as other:
                 await other.services().serve("thief", f"{ROOT}get_extension_health", answer)

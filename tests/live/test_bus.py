@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from nats.aio.client import Client
 
 from ringback.demo.ports import free_ports
 from ringback.kit.bus import BusAway, Letter, NoResponders, NotServedYet, TooLarge, TooLate, Unanswered
@@ -23,7 +22,7 @@ from tests.live.conftest import until
 from tests.live.test_nats import PASSWORDS, arrived, documented, event, until_connected
 from tests.patience import ENOUGH
 from tests.servers.nats import Nats
-from tests.transports.links import address, linked
+from tests.transports.links import address, linked, stranger
 from tests.transports.test_bus import Slow, echo
 
 pytestmark = pytest.mark.process
@@ -108,8 +107,7 @@ async def test_events_keep_their_order_between_requests(own: Nats) -> None:
 
 
 async def test_a_service_is_found_by_those_who_look_for_micro_services(nats: Nats) -> None:
-    other = Client()
-    await other.connect(nats.url, user=nats.USER, password=nats.password)
+    other = await stranger(nats)
     async with linked(nats) as link:
         await link.services().serve("pii_guard", "a.b", echo)
 
@@ -368,12 +366,12 @@ async def test_with_the_documented_permissions_a_router_asks_and_a_worker_answer
 
             with pytest.raises(BusAway):
                 await ask(worker, subject="beamline.ext.pre.some.v1")
-        listener, said = Client(), asyncio.Queue[str]()
+        said = asyncio.Queue[str]()
 
         async def complain(error: Exception) -> None:
             said.put_nowait(str(error))
 
-        await listener.connect(one.url, user="listener", password="listener-secret", error_cb=complain)
+        listener = await stranger(one, user="listener", password="listener-secret", error_cb=complain)
         await listener.subscribe("_INBOX.router-manager.>")
         assert "permissions violation for subscription" in await asyncio.wait_for(said.get(), ENOUGH)
         await listener.close()
@@ -429,8 +427,7 @@ async def test_headers_that_are_none_harm_neither_who_asks_nor_who_answers(nats:
     async with linked(nats) as link, linked(nats) as other:
         await link.services().serve("note", "a.note", note)
         await link.services().serve("some", "a.b", echo)
-        client = Client()
-        await client.connect(nats.url, user=nats.USER, password=nats.password)
+        client = await stranger(nats)
 
         async def odd(message: Any) -> None:
             head = HEADS[int(message.data)]
@@ -467,8 +464,7 @@ async def test_whoever_looks_for_services_and_awaits_no_answer_harms_nobody(nats
 async def test_who_is_asked_one_thing_cannot_answer_another(nats: Nats) -> None:
     addresses: list[str] = []
     there = asyncio.Event()
-    client = Client()
-    await client.connect(nats.url, user=nats.USER, password=nats.password)
+    client = await stranger(nats)
 
     async def note(message: Any) -> None:
         addresses.append(message.reply)

@@ -16,7 +16,6 @@ from uuid import uuid4
 import nkeys  # type: ignore[import-untyped]
 import pytest
 from httpx import AsyncClient
-from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
 from ringback import server
@@ -33,7 +32,7 @@ from tests.patience import ENOUGH
 from tests.router.conftest import Node
 from tests.router.grounds import File
 from tests.servers.nats import Nats
-from tests.transports.links import address, linked
+from tests.transports.links import address, linked, stranger
 from tests.transports.test_bus import echo
 
 pytestmark = pytest.mark.process
@@ -53,8 +52,7 @@ def own() -> Iterator[Nats]:
 @asynccontextmanager
 async def listening(at: Nats) -> AsyncIterator[Subscription]:
     """Somebody who hears all events."""
-    client = Client()
-    await client.connect(at.url, user=at.USER, password=at.password)
+    client = await stranger(at)
     try:
         subscription = await client.subscribe(f"{EVENTS}.>")
         await client.flush()
@@ -264,12 +262,12 @@ async def test_with_the_documented_permissions_a_router_tells_events_and_a_liste
     logged: Callable[[], str],
 ) -> None:
     with Nats.configured(documented(), PASSWORDS) as one:
-        listener, said = Client(), list[str]()
+        said = list[str]()
 
         async def complain(error: Exception) -> None:
             said.append(str(error))
 
-        await listener.connect(one.url, user="listener", password="listener-secret", error_cb=complain)
+        listener = await stranger(one, user="listener", password="listener-secret", error_cb=complain)
         hears = await listener.subscribe(f"{EVENTS}.>")
         await listener.publish(f"{EVENTS}.extension_created", b"forged")
         await listener.flush()

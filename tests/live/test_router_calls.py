@@ -18,6 +18,7 @@ from tests.patience import ENOUGH
 from tests.router.conftest import Node
 from tests.router.grounds import File
 from tests.servers.nats import Nats
+from tests.transports.links import stranger
 
 pytestmark = pytest.mark.process
 
@@ -26,8 +27,7 @@ DOCUMENT: Final = {"pre": [{"id": "normalize_text", "mode": "optional"}]}
 
 @pytest.fixture
 async def listener(nats: Nats) -> AsyncIterator[Client]:
-    client = Client()
-    await client.connect(nats.url, user=nats.USER, password=nats.password)
+    client = await stranger(nats)
     yield client
     await client.close()
 

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from nats.aio.client import Client
+
 from ringback.kit.secret import Secret
 from ringback.transports.nats.address import Address
 from ringback.transports.nats.link import Link
@@ -13,6 +15,14 @@ from tests.servers.nats import Nats
 def address(at: Nats, **more: Any) -> Address:
     """Where that NATS is, and who we are there."""
     return Address.parse(at.url, **{"user": at.USER, "password": Secret(at.password), **more})
+
+
+async def stranger(at: Nats, **more: Any) -> Client:
+    """Somebody else's connection. Nothing waits in it, since the library's pings overtake what does: who subscribes
+    and flushes would be answered before the server knows of it."""
+    client = Client()
+    await client.connect(at.url, **{"user": at.USER, "password": at.password, "pending_size": 1, **more})
+    return client
 
 
 @asynccontextmanager
