@@ -193,9 +193,6 @@ async def test_the_events_of_a_burst_gather_and_leave_together(world: World) -> 
     await tell(world, ONE, 0)
     running = asyncio.create_task(relay.run())
     await registrar.has(1)
-    async with asyncio.timeout(ENOUGH):
-        while waiting(world):
-            await asyncio.sleep(0)
 
     for number in range(1, 30):
         await tell(world, ONE, number)
@@ -206,4 +203,5 @@ async def test_the_events_of_a_burst_gather_and_leave_together(world: World) -> 
     with suppress(asyncio.CancelledError):
         await running
     assert registrar.numbers() == [0]
-    assert await relay.publish_waiting() == 29
+    await relay.publish_waiting()
+    assert registrar.numbers()[-29:] == [*range(1, 30)]  # before them the first again, if it was not marked yet
