@@ -22,6 +22,11 @@ class Ran:
     page: str
     left: list[str]
 
+    @property
+    def verdict(self) -> int | None:
+        """The code that belongs to what was found; `None` where nothing was."""
+        return None if self.json is None else int(not self.json["passed"])
+
 
 def started(folder: Path, *words: str, **more: str) -> subprocess.Popen[str]:
     """One whose temporary files are in the folder; `more` of its environment."""

@@ -9,6 +9,7 @@ import pytest
 from ringback.router.bench.content import mixed
 from ringback.router.bench.figures import Figure, Found, Run, quantile, spread
 from ringback.router.bench.ground import SQLITE
+from ringback.router.bench.pipelines import FLYING, flight
 from ringback.router.bench.reloads import Ticks, ticking
 from ringback.router.bench.report import document, page
 from ringback.router.bench.run import Sizes, measured
@@ -110,3 +111,16 @@ def test_each_id_is_looked_up_as_often_as_the_others() -> None:
     ids = [str(number) for number in range(100)]
 
     assert sorted(mixed(ids, 200)) == sorted(ids * 2)
+
+
+@pytest.mark.contract("router T-5")
+async def test_however_short_the_time_is_each_of_those_in_flight_asks_once() -> None:
+    asked = 0
+
+    async def ask() -> None:
+        nonlocal asked
+        asked += 1
+
+    done = await flight(ask, 0)
+
+    assert (done.count, asked) == (FLYING, FLYING)

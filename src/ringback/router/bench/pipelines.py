@@ -66,14 +66,16 @@ class Flight:
 
 
 async def flight(ask: Callable[[], Awaitable[None]], seconds: float) -> Flight:
-    """As many as can be made in that time, always with `FLYING` of them going on."""
+    """As many as can be made in that time, always with `FLYING` of them going on, and each of those at least once."""
     done = Flight()
     began, used = time.perf_counter(), time.process_time()
 
     async def again() -> None:
-        while time.perf_counter() - began < seconds:
+        while True:
             await ask()
             done.count += 1
+            if time.perf_counter() - began >= seconds:
+                return
 
     await asyncio.gather(*(again() for _ in range(FLYING)))
     done.seconds, done.cpu = time.perf_counter() - began, time.process_time() - used

@@ -61,6 +61,7 @@ async def held_up(router: Router, ids: Sequence[str], seconds: float, tell: Tell
     The floor is that of a loop which has been idle for some seconds before.
     """
     idle, same, other = Ticks(), Ticks(), Ticks()
+    await router.loader.reload()  # a change that was cut off before may not have been followed
     async with ticking(idle):
         await asyncio.sleep(min(IDLE, seconds))
     took: dict[str, list[float]] = {"same": [], "all_changed": []}
