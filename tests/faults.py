@@ -4,6 +4,7 @@ Each fault is tried in a process of its own, where the module is made of the cha
 """
 
 import ast
+import gc
 import os
 import signal
 import sys
@@ -15,7 +16,19 @@ from typing import Any, Final
 
 LONGEST: Final = 30
 """Seconds that the tests of one fault may take; one that makes them go on for ever is seen."""
-ALONE: Final = ("-x", "-c", os.devnull, "--rootdir", ".", "--noconftest", "-p", "no:cacheprovider", "-W", "ignore")
+ALONE: Final = (
+    "-x",
+    "--assert=plain",
+    "-c",
+    os.devnull,
+    "--rootdir",
+    ".",
+    "--noconftest",
+    "-p",
+    "no:cacheprovider",
+    "-W",
+    "ignore",
+)
 """Such tests need nothing that others share, and it takes longer to import than they do."""
 OTHERS: Final[dict[type, type]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -158,6 +171,8 @@ def _warm() -> None:
     import pytest  # noqa: F401
     import sqlalchemy  # noqa: F401
     import structlog  # noqa: F401
+
+    gc.freeze()  # a test run looks for garbage several times, and in each process anew
 
 
 def _passes(watched: Watched, tree: ast.Module) -> bool:

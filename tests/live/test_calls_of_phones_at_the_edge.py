@@ -111,8 +111,9 @@ async def test_a_phone_by_tcp_is_rung_over_its_connection(edge: Edge, phone: Sta
         answer = await edge.world.server.rest("GET", f"/v1.0/extensions/{extension['id']}/contacts")
         (contact,) = answer.body["result"]
         assert (await caller.call(number(extension), talk=0.1)).status == 200
+        await one.answered()
         assert (await one.call(number(other), talk=0.1)).status == 200
-        call = asyncio.create_task(caller.call(number(extension), talk=30))
+        call = asyncio.create_task(caller.call(number(extension), talk=3600))
         await one.answered()
         await one.hang_up()
         assert (await call).status == 200
