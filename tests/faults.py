@@ -17,18 +17,9 @@ from typing import Any, Final
 LONGEST: Final = 30
 """Seconds that the tests of one fault may take; one that makes them go on for ever is seen."""
 ALONE: Final = (
-    "-x",
-    "--assert=plain",
-    "-c",
-    os.devnull,
-    "--rootdir",
-    ".",
-    "--noconftest",
-    "-p",
-    "no:cacheprovider",
-    "-W",
-    "ignore",
-)
+    "-x", "-c", os.devnull, "--rootdir", ".", "--noconftest", "-p", "no:cacheprovider", "-W", "ignore",
+    "--assert", "plain",
+)  # fmt: skip
 """Such tests need nothing that others share, and it takes longer to import than they do."""
 OTHERS: Final[dict[type, type]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
