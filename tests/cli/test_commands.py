@@ -27,5 +27,17 @@ def test_where_it_names_none_all_of_its_group_are(rest: str) -> None:
     assert not found & {"reconcile", "up"}
 
 
-def test_where_it_begins_with_a_flag_all_are() -> None:
-    assert names(ready(cli.app, ["--version"])) >= {"import", "reconcile", "up"}
+def test_of_groups_within_a_group_the_names_are_enough_unless_a_later_word_is_one() -> None:
+    helped, asked = (ready(cli.app, line.split()) for line in ("--help", "--version trunk registrar-control"))
+
+    assert names(helped) >= {"up", "doctor"}
+    assert not names(helped) & {"import", "reconcile"}
+    assert names(asked) >= {"import", "reconcile", "up"}
+
+
+def test_help_of_a_group_tells_of_each_group_within(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+
+    told = capsys.readouterr().out
+    assert all(f" {info.name} " in told for info in cli.app.registered_groups)
