@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from math import log
 from statistics import median
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ IN_FLIGHT: Final = 16
 ROUNDS: Final = 5
 SECONDS: Final = 1.5
 FLAT: Final = 1.25
-"""How many times what it costs among the fewest it may cost among the most."""
+"""How many times what it costs among the fewest it may cost among the most; the database: `deeper`."""
 NAMES: Final = {"get": "GET of one", "create": "create", "list": "list of 100"}
 PARTS: Final = ("service", "broker", "database")
 CHART: Final = """\
@@ -94,13 +95,20 @@ async def _among(ground: Ground, stack: AsyncExitStack, count: int) -> dict[str,
 def _figures(name: str, found: Mapping[int, Any]) -> list[Figure]:
     least, most = (found[count] for count in (min(found), max(found)))
     among = f"among {min(found):,}"
-    parts = [(f"CPU of {part}", "us", FLAT, *(one["cpu_us_each"][part] for one in (most, least))) for part in PARTS] + [
-        ("rows examined", "", FLAT, most["rows_examined"], least["rows_examined"])
-    ]
+    limits = dict.fromkeys(PARTS, FLAT) | {"database": deeper(min(found), max(found))}
+    parts = [
+        (f"CPU of {part}", "us", limit, *(one["cpu_us_each"][part] for one in (most, least)))
+        for part, limit in limits.items()
+    ] + [("rows examined", "", FLAT, most["rows_examined"], least["rows_examined"])]
     return [
         Figure("M-10", f"{NAMES[name]}, {what}", value, unit, "<=", limit, floor, among, of_floor=True)
         for what, unit, limit, value, floor in parts
     ]
+
+
+def deeper(few: int, many: int) -> float:
+    """How many times what a search of an index costs among few it costs among many: it grows with the logarithm."""
+    return round(max(log(many) / log(few), FLAT), 2)
 
 
 def chart(title: str, found: Mapping[int, Any]) -> str:
