@@ -4,70 +4,30 @@ import argparse
 import asyncio
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from bench import (
-    creates,
-    growth,
-    imports,
-    lists,
-    lookups,
-    registrations,
-    requests,
-    rest,
-    router,
-    scale,
-    starting,
-    steady,
-)
-from bench.ground import Ground, ground
+from bench import page, scale
+from bench.ground import ground
+from bench.measures import MEASURED, Measure, about
+from bench.scale import JSON
 from ringback import answers
 from ringback.router.bench.figures import Figure, Found, Run
-from ringback.router.bench.report import document, machine, page, row
-from tests.house import ROOT
-
-PAGE: Final = ROOT / "docs" / "benchmarks.md"
-JSON: Final = PAGE.with_suffix(".json")
-ABOUT: Final = """\
-What Ringback costs beside what the same work costs without it, as `make bench` has measured it and written it here and,
-for programs, to [benchmarks.json](benchmarks.json). Each figure has its floor from the same run; the ratio is how many
-times that it is. Who asks, who answers, broker and database share the machine. `load` is how many processes kept it
-busy before: with one or more, the figures are those of the others as well.
-"""
-Measure = Callable[[Ground], Awaitable[Found | list[dict[str, Any]]]]
-"""Gives what it has found, or whole runs of its own: the router's, on three engines."""
-MEASURED: Final[Mapping[str, Measure]] = {
-    "M-1": requests.measure,
-    "M-2": creates.measure,
-    "M-3": rest.measure,
-    "M-4": lookups.measure,
-    "M-5": lists.measure,
-    "M-6": registrations.measure,
-    "M-7": imports.measure,
-    "M-8": router.runs,
-    "M-9": starting.measure,
-    "M-10": growth.measure,
-    "M-11": steady.measure,
-    "scale": scale.measure,
-}
-"""What is measured, in this order."""
+from ringback.router.bench.report import document, machine, row
 
 
 async def measured(chosen: Mapping[str, Measure], share: float) -> dict[str, Any]:
     """The document of all these; one that fails keeps no other from being measured."""
-    about = machine()
+    where = machine()
     found: list[Found] = []
     runs: list[dict[str, Any]] = []
     failed: list[str] = []
     async with ground(_tell, share) as made:
         for number, measure in chosen.items():
-            _tell(
-                f"{number}: {(sys.modules[measure.__module__].__doc__ or '').partition(': ')[2].partition(chr(10))[0]}"
-            )
+            _tell(f"{number}: {about(measure)}")
             try:
                 one = await measure(made)
             except Exception as failure:
@@ -78,7 +38,7 @@ async def measured(chosen: Mapping[str, Measure], share: float) -> dict[str, Any
                 found.append(one)
             else:
                 runs += one
-    whole = document(about, [Run("MariaDB and RabbitMQ", found)] if found else [], datetime.now(UTC))
+    whole = document(where, [Run("MariaDB and RabbitMQ", found)] if found else [], datetime.now(UTC))
     whole["runs"] += runs
     whole["failed"] = failed
     whole["passed"] = all(one["pass"] is not False for run in whole["runs"] for one in run["results"])
@@ -111,7 +71,7 @@ def main() -> int:
         answers.show_rows(rows, tuple(rows[0]), run["engine"])
     if len(chosen) == len(MEASURED) and asked.share == 1:
         JSON.write_text(text)
-        PAGE.write_text(page(whole, ABOUT))
+        page.refresh()
         if not whole["failed"]:
             scale.refresh()
     return 0 if whole["passed"] else 1

@@ -46,7 +46,7 @@ async def measure(ground: Ground) -> Found:
         seconds = ground.seconds(SECONDS)
         details = {str(count): await rounds(callers, sides, seconds, count) for count in IN_FLIGHT}
     figures = [
-        rate("M-1", f"a second, {count} in flight", details[str(count)], aim=AIM if count == IN_FLIGHT[-1] else 0)
+        rate("M-1", f"a second, {count} in flight", details[str(count)], aim=AIM if count == IN_FLIGHT[-1] else None)
         for count in IN_FLIGHT
     ]
     most = details[str(IN_FLIGHT[-1])]
@@ -63,16 +63,21 @@ async def _echo_in_c(ground: Ground) -> AsyncIterator[Running]:
 
 
 def rate(
-    number: str, what: str, found: Mapping[str, Any], floor_is: str = "echo", aim: float = AIM, side: str = "ringback"
+    number: str,
+    what: str,
+    found: Mapping[str, Any],
+    floor_is: str = "echo",
+    aim: float | None = AIM,
+    side: str = "ringback",
 ) -> Figure:
-    """How many a second beside the echo's."""
+    """How many a second beside the echo's; without an aim it is only shown."""
     ours, floor = (found[name]["a_second"] for name in (side, "echo"))
     return Figure(number, what, ours, "", ">=", aim, floor, floor_is, of_floor=True)
 
 
 def _in_c(found: Mapping[str, Any]) -> list[Figure]:
     what = f"a second by the echo of {C}, {IN_FLIGHT[-1]} in flight"
-    return [rate("M-1", what, found, aim=0, side=C)] if C in found else []
+    return [rate("M-1", what, found, aim=None, side=C)] if C in found else []
 
 
 def _slowest(found: Mapping[str, Any]) -> Figure:

@@ -67,11 +67,11 @@ async def measure(ground: Ground) -> Found:
                 rounds[name].append(await side.load(askers, ground.seconds(SECONDS)))
     details = {name: middle(some) for name, some in rounds.items()}
     rate = {name: found["a_second"] for name, found in details.items()}
-    return Found([figure(rate, "litestar", 0.6), figure(rate, "asgi", 0.0)], {"M-3": details})
+    return Found([figure(rate, "litestar", 0.6), figure(rate, "asgi", None)], {"M-3": details})
 
 
-def figure(rate: Mapping[str, float], floor: str, limit: float) -> Figure:
-    """Our rate beside that of a floor; what is only shown is limited by nothing."""
+def figure(rate: Mapping[str, float], floor: str, limit: float | None) -> Figure:
+    """Our rate beside that of a floor; what is only shown has no limit."""
     what = f"a second, {IN_FLIGHT} in flight, beside {floor}"
     return Figure("M-3", what, rate["ringback"], "", ">=", limit, rate[floor], floor, of_floor=True)
 

@@ -80,6 +80,14 @@ def test_a_target_is_met_or_not(value: float, sign: str, passes: bool) -> None:
     assert Figure("T-1", "", value, "", sign, 10).passes is passes  # type: ignore[arg-type]
 
 
+def test_a_figure_without_a_limit_is_shown_beside_its_floor_and_neither_met_nor_missed() -> None:
+    shown = Figure("M-1", "a second", 3, "", ">=", None, 6, "echo", of_floor=True)
+
+    assert (shown.target, shown.passes, shown.ratio) == ("", None, 0.5)
+    whole = document({"cores": 2}, [Run("RabbitMQ", [Found([shown])])], NOW)
+    assert "| M-1 | a second | — | 3 | 6 (echo) | 0.5 | — |" in page(whole)
+
+
 def test_a_quantile_is_one_of_the_values() -> None:
     values = [float(number) for number in range(100, 0, -1)]
 

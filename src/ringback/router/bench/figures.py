@@ -21,6 +21,7 @@ class Figure:
     """One figure of the target with that number. `floor` is what `floor_is` came to in the same run.
 
     `value` is `None` where it could not be measured. With `of_floor` the limit is one of the ratio to the floor.
+    Without a limit it is shown beside its floor, and neither met nor missed.
     """
 
     number: str
@@ -28,19 +29,22 @@ class Figure:
     value: float | None
     unit: str
     sign: Sign
-    limit: float
+    limit: float | None
     floor: float | None = None
     floor_is: str = ""
     of_floor: bool = False
 
     @property
     def target(self) -> str:
+        """In words; none without a limit."""
+        if self.limit is None:
+            return ""
         return f"{self.sign} {self.limit:,g} {'x floor' if self.of_floor else self.unit}".rstrip()
 
     @property
     def passes(self) -> bool | None:
         found = self.ratio if self.of_floor else self.value
-        return None if found is None else HOLDS[self.sign](found, self.limit)
+        return None if found is None or self.limit is None else HOLDS[self.sign](found, self.limit)
 
     @property
     def ratio(self) -> float | None:

@@ -70,9 +70,9 @@ def row(result: Mapping[str, Any]) -> dict[str, str]:
     return {
         "target": result["number"],
         "what": result["what"],
-        "must be": result["target"],
+        "must be": result["target"] or UNKNOWN,
         "figure": UNKNOWN if value is None else f"{shown(value)} {unit}".rstrip(),
-        "floor": "" if floor is None else f"{shown(floor)} {unit} ({result['floor_is']})",
+        "floor": "" if floor is None else f"{f'{shown(floor)} {unit}'.rstrip()} ({result['floor_is']})",
         "ratio": "" if result["ratio"] is None else shown(result["ratio"]),
         "": WORDS[result["pass"]],
     }
