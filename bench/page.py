@@ -23,9 +23,9 @@ busy before: with one or more, the figures are those of the others as well.
 """
 WHY: Final = {
     "M-3": (
-        "Litestar alone looks up no key, knows no rights and no limits, writes no line of a log and reads no database. "
-        "Each request here does, anew: a key that is revoked is refused at once "
-        "([0065](decisions/0065-a-request-does-nothing-twice.md))."
+        "Litestar alone looks up no key, reads no row and writes no line of a log. Each request here does, anew: a key "
+        "that is revoked is refused at once. Without these three it is at 0.6, and without limits at 0.9 "
+        "([0078](decisions/0078-what-a-rest-request-is-made-of.md))."
     ),
     "M-7": (
         "The driver inserts rows that are there. A row of ours is read, judged, kept until all are known to be right, "
