@@ -29,8 +29,8 @@ WHY: Final = {
     ),
     "M-7": (
         "The driver inserts rows that are there. A row of ours is read, judged, kept until all are known to be right, "
-        "made, audited and told of ([0067](decisions/0067-an-import-judges-its-next-rows-while-it-writes.md), "
-        "[0075](decisions/0075-rows-of-an-import-wait-together.md))."
+        "made, audited and told of. Without the last two the aim is met "
+        "([0079](decisions/0079-what-a-row-of-an-import-is-made-of.md))."
     ),
 }
 """What stands behind an aim that is missed, as far as it is known."""
