@@ -21,7 +21,7 @@ IN_FLIGHT: Final = 16
 ROUNDS: Final = 5
 SECONDS: Final = 1.5
 FLAT: Final = 1.25
-"""How many times what it costs among the fewest it may cost among the most; the database: `deeper`."""
+"""How many times what it costs among the fewest it may cost among the most; for the database see `deeper`."""
 NAMES: Final = {"get": "GET of one", "create": "create", "list": "list of 100"}
 PARTS: Final = ("service", "broker", "database")
 CHART: Final = """\
@@ -70,7 +70,7 @@ async def measure(ground: Ground) -> Found:
         found = {key: await one.document(callers) for key, one in growing.items()}
     details = {f"{name}_{count}": one for (name, count), one in found.items()}
     by_name = {name: {count: found[name, count] for count in counts} for name in NAMES}
-    figures = [figure for name, some in by_name.items() for figure in _figures(name, some)]
+    figures = [figure for name, some in by_name.items() for figure in compared(name, some)]
     return Found(figures, {"M-10": details}, [chart(NAMES[name], some) for name, some in by_name.items()])
 
 
@@ -92,7 +92,8 @@ async def _among(ground: Ground, stack: AsyncExitStack, count: int) -> dict[str,
     return {name: Growing(site, Side(queue, envelopes, pids)) for name, envelopes in asked.items()}
 
 
-def _figures(name: str, found: Mapping[int, Any]) -> list[Figure]:
+def compared(name: str, found: Mapping[int, Any]) -> list[Figure]:
+    """What the operation costs among the most, each beside what it costs among the fewest."""
     least, most = (found[count] for count in (min(found), max(found)))
     among = f"among {min(found):,}"
     limits = dict.fromkeys(PARTS, FLAT) | {"database": deeper(min(found), max(found))}
@@ -107,7 +108,10 @@ def _figures(name: str, found: Mapping[int, Any]) -> list[Figure]:
 
 
 def deeper(few: int, many: int) -> float:
-    """How many times what a search of an index costs among few it costs among many: it grows with the logarithm."""
+    """How many times what the database pays among few it may pay among many, `FLAT` at least.
+
+    A search of an index grows with the logarithm of its entries.
+    """
     return round(max(log(many) / log(few), FLAT), 2)
 
 

@@ -40,6 +40,6 @@ MEASURED: Final[Mapping[str, Measure]] = {
 
 
 def about(measure: Measure) -> str:
-    """A sentence."""
+    """A sentence: the first of its module, behind its number."""
     text = sys.modules[measure.__module__].__doc__ or ""
     return text.partition(": ")[2].partition("\n")[0]

@@ -1,7 +1,6 @@
 """docs/benchmarks.md: what is measured, what is missed and why, then all figures. `python -m bench.page` writes it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -58,9 +57,9 @@ def _came(result: Mapping[str, Any]) -> str:
     return f"{row['ratio'] or row['figure']}, where it must be {row['must be']}"
 
 
-def refresh(page: Path = PAGE, json: Path = JSON) -> None:
+def refresh() -> None:
     """Write the page."""
-    page.write_text(text(msgspec.json.decode(json.read_bytes())))
+    PAGE.write_text(text(msgspec.json.decode(JSON.read_bytes())))
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def _run(
             rows = [row(result) for result in run["results"]]
             answers.show_rows(rows, tuple(rows[0]), run["engine"])
         terminal.say(", ".join(f"{name} {value}" for name, value in about.items()))
-    if unknown := list(dict.fromkeys(one.number for run in runs for one in run.figures if one.passes is None)):
+    if unknown := list(dict.fromkeys(one.number for run in runs for one in run.figures if one.value is None)):
         terminal.hint(f"not measured: {', '.join(unknown)}: {MISSING}")
     if not whole["passed"]:
         raise typer.Exit(terminal.FAILED)
